@@ -1,0 +1,178 @@
+# Warder: build, test, bench, demo, install. `make help` lists the targets; V=1 shows the commands.
+
+# --- what may be set from outside -------------------------------------------------------------------------------
+CC      ?= gcc
+BUILD   ?= build
+V       ?= 0
+PYTHON  ?= /usr/bin/python3
+# SAN=1 builds with AddressSanitizer and UndefinedBehaviorSanitizer, into a tree of its own
+SAN     ?= 0
+
+# --- flags, each with its reason --------------------------------------------------------------------------------
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
+           -Wpointer-arith -Werror=implicit-function-declaration -Werror=incompatible-pointer-types
+# position independent, read-only relocations, stack protector, checked libc calls, control-flow enforcement
+HARDEN  := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2
+HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+OPT     := -O2 -g
+ifeq ($(SAN),1)
+SAN_FLAGS := -fsanitize=address,undefined
+OPT     := -O1 -g -fno-omit-frame-pointer $(SAN_FLAGS) -fno-sanitize-recover=undefined
+HARDEN  := -fPIE
+HARDEN_LD := -pie
+endif
+CFLAGS  := -std=gnu11 $(OPT) $(WARN) $(HARDEN) -D_GNU_SOURCE -MMD -MP $(EXTRA_CFLAGS)
+LDFLAGS := $(HARDEN_LD) $(SAN_FLAGS)
+
+# Debian's libmsgpack-dev calls its pkg-config file msgpack, newer ones msgpack-c
+MSGPACK := $(shell pkg-config --libs msgpack-c 2>/dev/null || pkg-config --libs msgpack 2>/dev/null || echo -lmsgpackc)
+LIBS    := -lev $(MSGPACK) -lseccomp -lyaml
+# abi3: one extension for every CPython from 3.8 on, so any one's headers will do
+PY_INCLUDES := $(shell $(PYTHON)-config --includes 2>/dev/null || python3-config --includes 2>/dev/null)
+
+# --- modules: a folder sees its own headers and those it may depend on, no others -------------------------------
+MODULES        := protocol policies supervisor/broker supervisor/front supervisor/worker supervisor tracee
+see_protocol   := protocol
+see_policies   := policies protocol
+see_supervisor/broker := supervisor/broker policies protocol
+see_supervisor/front  := supervisor/front supervisor policies protocol
+see_supervisor/worker := supervisor/worker supervisor supervisor/broker policies protocol
+see_supervisor := supervisor supervisor/front supervisor/worker supervisor/broker policies protocol
+see_tracee     := tracee protocol
+see_tools      := tools policies protocol
+see_tests/unit := tests/unit $(MODULES)
+
+include_flags = $(addprefix -I,$(see_$(1)))
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(2),$(wildcard $(1)/*.c)))
+archive = $(BUILD)/lib$(subst /,-,$(1)).a
+
+# archives use each other's parts in both directions (the log, for one), so the linker looks at them as one group
+link = -Wl,--start-group $(1) -Wl,--end-group
+SUPERVISOR_LIBS := $(foreach m,supervisor supervisor/front supervisor/worker supervisor/broker policies protocol,$(call archive,$(m)))
+CLIENT_LIBS     := $(call archive,policies) $(call archive,protocol)
+UNIT_TESTS      := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+# what tests run inside a job or around the supervisor; .so for what Python loads by ctypes
+NATIVE_TESTS    := $(patsubst tests/attacks/%.c,$(BUILD)/tests/%.so,$(wildcard tests/attacks/*.c))
+TEST_TOOLS      := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
+BENCH_TOOLS     := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+PROGRAMS        := $(BUILD)/warderd $(BUILD)/warder
+TRACEE_PARTS    := $(BUILD)/tracee/_warder.abi3.so $(BUILD)/tracee/bootstrap.py
+
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2))
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.PHONY: all help deps demo check check-long check-unit check-asan check-e2e check-attacks bench lint format clean run gdb \
+        test-programs unit-programs
+
+all: $(PROGRAMS) $(TRACEE_PARTS) ## builds everything
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+# One rule for all objects of a folder, with that folder's include paths and no others.
+define MODULE_RULES
+$(BUILD)/obj/$(1)/%.o: $(1)/%.c Makefile
+	$$(call say,CC,$$<)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(CFLAGS) $(call include_flags,$(1)) $(2) -c -o $$@ $$<
+$(call archive,$(1)): $(call objects,$(1),supervisor/main.c)
+	$$(call say,AR,$$@)
+	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach m,$(filter-out tracee,$(MODULES)) tools,$(eval $(call MODULE_RULES,$(m),)))
+# the tracee core goes into a shared object
+$(eval $(call MODULE_RULES,tracee,-fPIC))
+
+$(BUILD)/warderd: $(BUILD)/obj/supervisor/main.o $(SUPERVISOR_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(call link,$^) $(LIBS)
+$(BUILD)/warder: $(call objects,tools,) $(CLIENT_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(call link,$^) $(LIBS)
+
+# The extension is loaded by an unsanitized interpreter, so it is never built with SAN.
+$(BUILD)/tracee/_warder.abi3.so: $(wildcard tracee/*.c tracee/*.h tracee/python/*.c protocol/err.c protocol/*.h) Makefile
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -fPIC -shared -fstack-protector-strong -fvisibility=hidden \
+	  -Wl,-z,relro,-z,now,-z,noexecstack -DPy_LIMITED_API=0x03080000 $(call include_flags,tracee) $(PY_INCLUDES) \
+	  -o $@ tracee/python/_warder.c $(wildcard tracee/*.c) protocol/err.c
+$(BUILD)/tracee/bootstrap.py: tracee/python/bootstrap.py
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
+$(BUILD)/tests/test_%: tests/unit/test_%.c $(SUPERVISOR_LIBS) $(call archive,tracee)
+	$(call say,TEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(call include_flags,tests/unit) $(LDFLAGS) -o $@ $(call link,$^) $(LIBS) -lcmocka
+$(BUILD)/tests/%.so: tests/attacks/%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -fPIC -shared -pthread -o $@ $<
+$(BUILD)/tests/%: tests/tools/%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -o $@ $< -lseccomp
+$(BUILD)/bench/%: tests/bench/%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -pthread -o $@ $<
+
+# --- what users and developers run ------------------------------------------------------------------------------
+
+demo: ## installs what is missing, builds, runs a real Dify code node and shows what is refused
+	$(Q)tools/setup build
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tools/demo
+
+test-programs: all $(UNIT_TESTS) $(NATIVE_TESTS) $(TEST_TOOLS) $(BENCH_TOOLS)
+
+check: ## installs what is missing, builds, runs all tests (at most 12 minutes)
+	$(Q)tools/setup test
+	$(Q)$(MAKE) --no-print-directory test-programs
+	$(Q)$(MAKE) --no-print-directory SAN=1 BUILD=$(BUILD)/asan unit-programs
+	$(Q)WARDER_BUILD=$(BUILD) tests/run all
+
+check-long: ## the same tests with full counts
+	$(Q)tools/setup test
+	$(Q)$(MAKE) --no-print-directory test-programs
+	$(Q)$(MAKE) --no-print-directory SAN=1 BUILD=$(BUILD)/asan unit-programs
+	$(Q)WARDER_BUILD=$(BUILD) tests/run --long all
+
+unit-programs: $(UNIT_TESTS)
+
+check-unit: unit-programs ## unit tests alone: seconds, no root needed
+	$(Q)WARDER_BUILD=$(BUILD) tests/run unit
+
+check-asan: ## unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
+	$(Q)$(MAKE) --no-print-directory SAN=1 BUILD=$(BUILD)/asan unit-programs
+	$(Q)WARDER_BUILD=$(BUILD)/asan tests/run unit
+
+check-e2e: test-programs ## end-to-end tests alone
+	$(Q)WARDER_BUILD=$(BUILD) tests/run e2e
+
+check-attacks: test-programs ## attack tests alone
+	$(Q)WARDER_BUILD=$(BUILD) tests/run attacks
+
+bench: all $(NATIVE_TESTS) $(BENCH_TOOLS) ## latency and throughput beside bare Python and a bare warm fork
+	$(Q)WARDER_BUILD=$(BUILD) tests/bench/run
+
+run: all ## a supervisor in the foreground, on a socket in build/
+	$(Q)$(BUILD)/warderd --socket $(BUILD)/warder.sock
+
+gdb: all ## the same under gdb
+	$(Q)gdb --args $(BUILD)/warderd --socket $(BUILD)/warder.sock
+
+lint: ## shell scripts and include directions
+	$(Q)bash -n tools/setup tools/demo .ci/run
+	$(Q)! grep -nE '#include "\.\./' -r --include='*.[ch]' $(MODULES) tools
+
+format: ## clang-format over all C files
+	$(Q)clang-format -i $(shell git ls-files '*.c' '*.h')
+
+clean: ## removes the build tree
+	$(Q)rm -rf $(BUILD)
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

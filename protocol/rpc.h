@@ -1,0 +1,63 @@
+/* rpc.h - msgpack-RPC framing: bytes in, messages out, and back.
+ *
+ * [0, msgid, method, params] request, [1, msgid, error, result] response, [2, method, params] notification;
+ * params is an array of one map (an empty array or nil stands for an empty map). Knows no sockets and no loop.
+ * Who may use it: front, clients. One `struct rpc_reader` per connection.
+ */
+#ifndef WARDER_RPC_H
+#define WARDER_RPC_H
+
+#include <msgpack.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bytes.h"
+#include "err.h"
+#include "words.h"
+
+#define RPC_DEPTH_MAX 32
+#define RPC_MESSAGE_MAX_DEFAULT (128ul << 20) /* bytes */
+/* values in one message, counting keys and containers: an unpacked one costs 24 bytes, its packed form can cost one */
+#define RPC_ELEMENTS_MAX (1ul << 20)
+
+enum rpc_type { RPC_REQUEST = 0, RPC_RESPONSE = 1, RPC_NOTIFY = 2 };
+
+/* One message. Pointers live until the next call with its reader. */
+struct rpc_message {
+	enum rpc_type type;
+	uint32_t msgid;          /* request, response */
+	struct bytes method;     /* request, notification */
+	const msgpack_object *params; /* the map itself; NULL when there was none; the whole array (so not a map)
+	                               * when it is not one of one map, which the receiver answers by bad_request */
+	const msgpack_object *error, *result; /* response */
+};
+
+struct rpc_reader;
+/* max_message: bytes one message may have before it is refused as too large. NULL when out of memory. */
+struct rpc_reader *rpc_reader_new(size_t max_message);
+void rpc_reader_free(struct rpc_reader *r);
+/* A place of at least `want` bytes to read into; then say how many arrived. -ENOMEM. */
+int rpc_reader_space(struct rpc_reader *r, size_t want, char **buf, size_t *size);
+void rpc_reader_filled(struct rpc_reader *r, size_t n);
+/* 1: `*m` is filled; 0: need more bytes; negative: the connection is beyond repair (-EPROTO not a message,
+ * -EMSGSIZE too large or too deep), `e` says why, and *msgid is the request's id when it could be read (else -1).
+ * A message over the size limit is refused as soon as its announced or gathered size shows it, not after. */
+int rpc_reader_next(struct rpc_reader *r, struct rpc_message *m, int64_t *msgid, struct err *e);
+
+/* Bytes of memory that the reader's buffer takes. It follows what has arrived, not what was announced. */
+size_t rpc_reader_held(const struct rpc_reader *r);
+/* The id of the request that is being gathered; -1 when it is none, or cannot be read yet. */
+int64_t rpc_reader_msgid(const struct rpc_reader *r);
+
+/* Packing. The error is "code: message"; response_ok leaves the packer where the result is to be packed. */
+void rpc_pack_request(msgpack_packer *pk, uint32_t msgid, const char *method); /* then pack the map */
+void rpc_pack_response_ok(msgpack_packer *pk, uint32_t msgid);                 /* then pack the result */
+void rpc_pack_response_error(msgpack_packer *pk, uint32_t msgid, enum rpc_error code, const char *text);
+void rpc_pack_notify(msgpack_packer *pk, const char *method);                  /* then pack the map */
+/* nil for NULL. Always good UTF-8, since clients of some languages break on anything else: bad bytes become U+FFFD. */
+void rpc_pack_cstr(msgpack_packer *pk, const char *s);
+/* How many of the first bytes are whole, good UTF-8: `len` when all are. */
+size_t rpc_utf8_prefix(const char *s, size_t len);
+void rpc_pack_bin(msgpack_packer *pk, struct bytes b);
+
+#endif

@@ -1,0 +1,252 @@
+/* broker.c - one call: judged by the policy, its pointers copied once, answered by its row, told if it was refused. */
+#include "broker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "decode.h"
+#include "guest.h"
+#include "handlers.h"
+#include "identity.h"
+#include "rows.h"
+#include "scratch.h"
+#include "state.h"
+
+#define FIRST_CWD "/tmp"
+#define FIRST_UMASK 022
+
+/* --- a job's life ------------------------------------------------------------------------------------------ */
+
+int broker_job_new(struct broker_tree *t, const struct broker_tracee *who, const struct broker_options *o,
+                   struct broker_job **out, struct err *e)
+{
+	struct broker_job *b = calloc(1, sizeof(*b));
+
+	if (!b || threads_init(&b->threads, o->threads)) {
+		free(b);
+		return err_set(e, ERR_HOST, "broker", ENOMEM, "no memory for a job");
+	}
+	b->tree = t;
+	b->who = *who;
+	b->options = *o;
+	snprintf(b->filename, sizeof(b->filename), "%s", o->filename);
+	b->options.filename = b->filename;
+	b->umask = FIRST_UMASK;
+	vpath_set(&b->cwd, FIRST_CWD);
+	private_tmp_init(&b->tmp);
+	*out = b;
+	return 0;
+}
+
+void broker_job_free(struct broker_job *b)
+{
+	if (!b)
+		return;
+	private_tmp_done(&b->tmp, &b->who);
+	violations_done(&b->violations);
+	threads_done(&b->threads);
+	free(b);
+}
+
+void broker_thread_born(struct broker_job *b, pid_t parent, pid_t tid)
+{
+	(void)tid; /* counted when it was allowed */
+	threads_not_cloning(&b->threads, parent);
+}
+
+void broker_thread_gone(struct broker_job *b, pid_t tid)
+{
+	threads_gone(&b->threads, tid);
+}
+
+void broker_take_violations(struct broker_job *b, struct violation **v, size_t *n, uint64_t *dropped)
+{
+	violations_take(&b->violations, v, n, dropped);
+}
+
+uint32_t broker_limits_hit(const struct broker_job *b)
+{
+	return b->limits_hit;
+}
+
+uint64_t broker_calls(const struct broker_job *b)
+{
+	return b->calls;
+}
+
+bool broker_has_tmp_quota(const struct broker_job *b)
+{
+	return b->tmp.root >= 0 ? !b->tmp.dir : private_tmp_probe() == 0;
+}
+
+int broker_probe_tmpfs(struct err *e)
+{
+	int rc = private_tmp_probe();
+
+	return rc ? err_set(e, ERR_HOST, "fsopen", -rc, "no detached tmpfs, so no quota of the private /tmp") : 0;
+}
+
+/* --- telling ----------------------------------------------------------------------------------------------- */
+
+static void record(struct request *r, enum verdict verdict, int err, const char *path, const char *rule)
+{
+	const char *const known[] = {r->text[0], r->text[1]};
+	struct decode d = {
+		.policy = r->job->tree->policy, .mem = r->job->who.mem, .nr = r->call->nr, .args = r->call->args,
+		.cwd = r->job->cwd.s, .path = path,
+	};
+
+	for (size_t i = 0; r->row && i < 2; i++)
+		if (r->row->path[i])
+			d.known[r->row->path[i] - 1] = known[i];
+	r->told = true;
+	decode_record(&d, &r->job->violations, verdict, err, rule);
+}
+
+int request_hidden(struct request *r, const char *path)
+{
+	if (!policy_is_quiet(r->job->tree->policy, vpath_show(path)))
+		record(r, VERDICT_HIDDEN, ENOENT, vpath_show(path), r->job->tree->hidden_rule);
+	r->told = true;
+	return -ENOENT;
+}
+
+int request_refused(struct request *r, int err, const char *path, const char *rule)
+{
+	if (!path || !policy_is_quiet(r->job->tree->policy, vpath_show(path)))
+		record(r, VERDICT_REFUSED, err, path ? vpath_show(path) : NULL, rule);
+	r->told = true;
+	return -err;
+}
+
+void broker_record_kill(struct broker_job *b, int nr, const uint64_t args[6])
+{
+	struct decode d = {
+		.policy = b->tree->policy, .mem = b->who.mem, .nr = nr, .args = args, .cwd = b->cwd.s,
+	};
+
+	decode_record(&d, &b->violations, VERDICT_KILLED, 0, policy_judge(b->tree->policy, nr, args).rule);
+}
+
+/* --- what handlers ask for --------------------------------------------------------------------------------- */
+
+int request_enter(struct request *r, bool with_group)
+{
+	r->entered = true;
+	return identity_enter(r->job->who.uid, with_group ? r->job->who.gid : (gid_t)-1);
+}
+
+uint64_t request_arg(const struct request *r, row_arg arg)
+{
+	return arg ? r->call->args[arg - 1] : 0;
+}
+
+int request_dirfd(const struct request *r, int which)
+{
+	row_arg arg = r->row->dirfd[which];
+
+	return arg ? (int)r->call->args[arg - 1] : AT_FDCWD;
+}
+
+int64_t request_give(struct request *r, int fd, bool cloexec)
+{
+	r->reply->kind = REPLY_FD;
+	r->reply->fd = fd;
+	r->reply->cloexec = cloexec;
+	return 0;
+}
+
+int64_t request_go_on(struct request *r)
+{
+	r->reply->kind = REPLY_CONTINUE;
+	return 0;
+}
+
+int request_tmp_error(struct request *r, int rc)
+{
+	if (rc == -ENOSPC || rc == -EDQUOT)
+		r->job->limits_hit |= 1u << LIMIT_HIT_TMP;
+	return rc;
+}
+
+/* --- one call ---------------------------------------------------------------------------------------------- */
+
+static int copy_path(struct request *r, int which)
+{
+	row_arg arg = r->row->path[which];
+	uint64_t t_addr = request_arg(r, arg);
+	ssize_t n;
+
+	r->text[which][0] = '\0';
+	if (!arg)
+		return 0;
+	/* NULL means "the descriptor itself" for utimensat, and since Linux 6.11 beside AT_EMPTY_PATH */
+	if (!t_addr && which == 0 && (r->row->null_path || (r->row->out && (r->flags & AT_EMPTY_PATH)))) {
+		r->no_path = true;
+		return 0;
+	}
+	n = guest_string(r->job->who.mem, t_addr, r->text[which], sizeof(r->text[which]));
+	if (n < 0)
+		r->text[which][0] = '\0';
+	return n < 0 ? (int)n : 0;
+}
+
+static int64_t brokered(struct request *r, const char *rule)
+{
+	const struct broker_tree *t = r->job->tree;
+	int nr = r->call->nr;
+	int64_t rc;
+
+	r->row = nr >= 0 && nr < t->n_rows && t->rows[nr] ? &rows_all[t->rows[nr] - 1] : NULL;
+	if (!r->row)
+		return request_refused(r, EPERM, NULL, rule);
+	r->flags = r->row->fixed | (request_arg(r, r->row->flags) & UINT32_MAX);
+	rc = copy_path(r, 0);
+	rc = rc ? rc : copy_path(r, 1);
+	return rc ? rc : r->row->answer(r);
+}
+
+static int64_t judge(struct request *r)
+{
+	struct judgement j = policy_judge(r->job->tree->policy, r->call->nr, r->call->args);
+
+	switch (j.kind) {
+	case RULE_BROKER:
+		return brokered(r, j.rule);
+	case RULE_ALLOW:
+		return request_go_on(r);
+	case RULE_REFUSE_QUIETLY:
+		return -j.err;
+	case RULE_REFUSE:
+		return request_refused(r, j.err, NULL, j.rule);
+	case RULE_KILL: /* the filter does not let these get here */
+		break;
+	}
+	return request_refused(r, EPERM, NULL, j.rule);
+}
+
+void broker_answer(struct broker_job *b, const struct broker_call *c, bool (*still_there)(void *arg, uint64_t id),
+                   void *arg, struct broker_reply *out)
+{
+	struct request r;
+
+	r.job = b;
+	r.call = c;
+	r.row = NULL;
+	r.reply = out;
+	r.still_there = still_there;
+	r.arg = arg;
+	r.entered = r.told = r.no_path = false;
+	r.flags = 0;
+	r.text[0][0] = r.text[1][0] = '\0';
+	*out = (struct broker_reply){.kind = REPLY_VALUE, .fd = -1, .fd2 = -1};
+	b->calls++;
+	threads_not_cloning(&b->threads, c->t_tid);
+	out->value = judge(&r);
+	if (r.entered)
+		identity_leave();
+}

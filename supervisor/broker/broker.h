@@ -1,0 +1,83 @@
+/* broker.h - answers a tracee's brokered calls: its file system, its sockets, its threads.
+ *
+ * Knows neither libev nor clients: the worker receives a notification, hands it over as a `struct broker_call`,
+ * and carries out the `struct broker_reply`. Everything a call points to is copied out of the tracee once; decision and
+ * operation both use the copy. A reply of kind CONTINUE is only ever given for verdicts from plain register values.
+ *
+ * Life: one broker_tree per policy and zygote (its grants); one broker_job per job.
+ * Single-threaded: the fsuid switch (identity.h) is per thread and belongs to the worker's one thread.
+ */
+#ifndef WARDER_BROKER_H
+#define WARDER_BROKER_H
+
+#include <sys/types.h>
+
+#include "job.h"
+#include "policy.h"
+
+struct broker_tree;
+struct broker_job;
+
+/* `trees`: NULL-terminated absolute directories that stand for `interpreter: true`. Opens grant handles with the caller's full
+ * rights (the operator named them); a granted path that does not exist is skipped. Returns new. */
+int broker_tree_new(const struct policy *p, const char *const *trees, struct broker_tree **out, struct err *e);
+void broker_tree_free(struct broker_tree *t); /* after its last job */
+
+struct broker_tracee { /* borrowed descriptors; the worker keeps them open for the job's life */
+	pid_t t_pid;
+	int pidfd;
+	int mem;         /* /proc/PID/mem, read and write */
+	uid_t uid;       /* the tracee's identity; (uid_t)-1: the worker's own, nothing to switch */
+	gid_t gid;
+};
+
+struct broker_options {
+	const char *filename;    /* the code's name in /tmp */
+	struct bytes code;       /* borrowed for the job's life */
+	uint64_t tmp_bytes, tmp_inodes;
+	unsigned threads;        /* limit */
+};
+
+int broker_job_new(struct broker_tree *t, const struct broker_tracee *who, const struct broker_options *o,
+                   struct broker_job **out, struct err *e);
+void broker_job_free(struct broker_job *b);
+
+struct broker_call {
+	uint64_t id;
+	pid_t t_tid;
+	int nr;
+	uint64_t args[6];
+};
+
+enum reply_kind { REPLY_VALUE, REPLY_FD, REPLY_CONTINUE };
+struct broker_reply {
+	enum reply_kind kind;
+	int64_t value;       /* VALUE: what the call returns, -errno for a failure */
+	int fd;              /* FD: injected and then closed by the worker; the tracee's call returns its number */
+	bool cloexec;        /* FD */
+	int fd2;             /* FD: -1, or a second descriptor: inject both, write the two numbers (int[2]) to fds_at, return 0 */
+	uint64_t fds_at;     /* address in the tracee */
+};
+
+/* Never fails: every call gets a reply. Judges with the policy first (refused calls are answered and recorded
+ * here too). `still_there(arg, id)` asks the kernel whether the notification is still pending
+ * (SECCOMP_IOCTL_NOTIF_ID_VALID), to be asked after anything was looked up by the tracee's numbers. */
+void broker_answer(struct broker_job *b, const struct broker_call *c, bool (*still_there)(void *arg, uint64_t id),
+                   void *arg, struct broker_reply *out);
+
+/* The tracer tells of threads: born (PTRACE_EVENT_CLONE in parent), gone. */
+void broker_thread_born(struct broker_job *b, pid_t parent, pid_t tid);
+void broker_thread_gone(struct broker_job *b, pid_t tid);
+
+/* Records the call that killed the job: arguments decoded, paths and addresses read from the stopped tracee. */
+void broker_record_kill(struct broker_job *b, int nr, const uint64_t args[6]);
+/* Moves the violations out (caller owns). limits_hit: bits as in struct result. */
+void broker_take_violations(struct broker_job *b, struct violation **v, size_t *n, uint64_t *dropped);
+uint32_t broker_limits_hit(const struct broker_job *b);
+uint64_t broker_calls(const struct broker_job *b);
+bool broker_has_tmp_quota(const struct broker_job *b); /* of the private /tmp: true when it is a tmpfs with a quota */
+
+/* Self-test of what this machine lets the broker do: 0, or -errno with words. */
+int broker_probe_tmpfs(struct err *e);
+
+#endif

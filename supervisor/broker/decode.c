@@ -1,0 +1,380 @@
+#include "decode.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "decode_table.h"
+#include "guest.h"
+#include "vpath.h"
+
+#define ARGV_SHOWN 6    /* strings of an argument vector */
+#define ARG_SIZE 1100   /* of one decoded argument: DECODE_SHOWN bytes, all escaped, and quotes */
+#define PATH_SIZE (PATH_MAX + 64)
+
+/* A bounded text that is being written. */
+struct text {
+	char *s;
+	size_t n, size;
+};
+
+static void put(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void put(struct text *t, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(t->s + t->n, t->size - t->n, fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		t->n += (size_t)n < t->size - t->n ? (size_t)n : t->size - t->n - 1;
+}
+
+/* --- text that the job chose -------------------------------------------------------------------------------- */
+
+/* Bytes of the well-formed UTF-8 character at p, 0 when there is none or it is a control character. */
+static size_t shown_char(const unsigned char *p, size_t n)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t len = *p < 0x80 ? 1 : *p >> 5 == 6 ? 2 : *p >> 4 == 14 ? 3 : *p >> 3 == 30 ? 4 : 0;
+	uint32_t c = len == 1 ? *p : *p & (0x7fu >> len);
+
+	if (!len || len > n || (len == 1 && (*p < 0x20 || *p == 0x7f)))
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if (p[i] >> 6 != 2)
+			return 0;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	if (len > 1 && (c < least[len] || c < 0xa0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)))
+		return 0;
+	return len;
+}
+
+/* Escapes what is no printable UTF-8. Ends in "…" after `most` bytes of the source. */
+static void put_escaped(struct text *t, const char *s, size_t n, size_t most, const char *special)
+{
+	size_t i = 0;
+
+	while (i < n && i < most) {
+		const unsigned char *p = (const unsigned char *)s + i;
+		size_t len = shown_char(p, n - i);
+
+		if (t->size - t->n < 8)
+			break;
+		if (!len)
+			put(t, "\\x%02x", *p);
+		else
+			put(t, "%s%.*s", strchr(special, *p) ? "\\" : "", (int)len, (const char *)p);
+		i += len ? len : 1;
+	}
+	if (i < n)
+		put(t, "…");
+}
+
+static void put_quoted(struct text *t, const char *s, size_t most)
+{
+	put(t, "\"");
+	put_escaped(t, s, strlen(s), most, "\"\\");
+	put(t, "\"");
+}
+
+/* The text an argument points to; NULL when it cannot be read. buf: PATH_MAX bytes. */
+static const char *text_of(const struct decode *d, int arg, char *buf)
+{
+	ssize_t n;
+
+	if (d->known[arg])
+		return d->known[arg];
+	n = d->mem < 0 || !d->args[arg] ? -EFAULT : guest_string(d->mem, d->args[arg], buf, PATH_MAX);
+	if (n == -ENAMETOOLONG)
+		buf[PATH_MAX - 1] = '\0';
+	return n == -EFAULT ? NULL : buf;
+}
+
+/* --- addresses ---------------------------------------------------------------------------------------------- */
+
+static void put_ip(struct text *t, int family, const void *ip, in_port_t port)
+{
+	char host[INET6_ADDRSTRLEN];
+
+	if (inet_ntop(family, ip, host, sizeof(host)))
+		put(t, family == AF_INET6 ? "[%s]:%u" : "%s:%u", host, ntohs(port));
+}
+
+static void put_unix(struct text *t, const struct sockaddr_un *un, size_t len)
+{
+	size_t n = len > offsetof(struct sockaddr_un, sun_path) ? len - offsetof(struct sockaddr_un, sun_path) : 0;
+
+	put(t, "unix:");
+	if (n && !un->sun_path[0]) {
+		put(t, "@");
+		put_escaped(t, un->sun_path + 1, n - 1, DECODE_SHOWN, "");
+	} else {
+		put_escaped(t, un->sun_path, strnlen(un->sun_path, n), DECODE_SHOWN, "");
+	}
+}
+
+/* "1.2.3.4:80" and the like; false when the argument leads to no address. The next argument is its length. */
+static bool address_of(const struct decode *d, int arg, struct text *t)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		struct sockaddr_un un;
+		struct sockaddr_storage room;
+	} a = {0};
+	size_t len = arg < 5 ? (uint32_t)d->args[arg + 1] : 0;
+
+	if (len > sizeof(a))
+		len = sizeof(a);
+	if (d->mem < 0 || !d->args[arg] || len < sizeof(a.sa.sa_family) || guest_read(d->mem, d->args[arg], &a, len))
+		return false;
+	if (a.sa.sa_family == AF_INET)
+		put_ip(t, AF_INET, &a.in.sin_addr, a.in.sin_port);
+	else if (a.sa.sa_family == AF_INET6)
+		put_ip(t, AF_INET6, &a.in6.sin6_addr, a.in6.sin6_port);
+	else if (a.sa.sa_family == AF_UNIX)
+		put_unix(t, &a.un, len);
+	else
+		put(t, "family %u", a.sa.sa_family);
+	return true;
+}
+
+/* --- values ------------------------------------------------------------------------------------------------- */
+
+static const char *symbol(const struct decode_words *w, uint64_t value)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->v[i].value == value)
+			return w->v[i].name;
+	return NULL;
+}
+
+static void put_words(struct text *t, const struct decode_words *w, uint64_t value)
+{
+	uint64_t one = value & w->enum_mask, left = value & ~w->enum_mask;
+	const char *name = w->enum_mask || !value ? symbol(w, one) : NULL;
+	size_t start = t->n;
+
+	if (name)
+		put(t, "%s", name);
+	else
+		left |= one;
+	for (size_t i = 0; i < w->n && left; i++) {
+		uint64_t v = w->v[i].value;
+
+		if (!v || (v & w->enum_mask) || (left & v) != v)
+			continue;
+		put(t, "%s%s", t->n > start ? "|" : "", w->v[i].name);
+		left &= ~v;
+	}
+	if (left || t->n == start)
+		put(t, left > 9 ? "%s0x%llx" : "%s%llu", t->n > start ? "|" : "", (unsigned long long)left);
+}
+
+static void put_argv(const struct decode *d, struct text *t, uint64_t t_addr)
+{
+	char buf[PATH_MAX];
+	uint64_t p = 0;
+
+	put(t, "[");
+	for (int i = 0; i < ARGV_SHOWN + 1; i++) {
+		if (d->mem < 0 || guest_read(d->mem, t_addr + 8 * (uint64_t)i, &p, sizeof(p)) || !p)
+			break;
+		put(t, "%s", i ? ", " : "");
+		if (i == ARGV_SHOWN || guest_string(d->mem, p, buf, sizeof(buf)) < 0)
+			put(t, "…");
+		else
+			put_quoted(t, buf, 64);
+	}
+	put(t, "]");
+}
+
+static void put_text(const struct decode *d, struct text *t, int arg)
+{
+	char buf[PATH_MAX];
+	const char *s = text_of(d, arg, buf);
+
+	if (s)
+		put_quoted(t, s, DECODE_SHOWN);
+	else if (d->args[arg])
+		put(t, "0x%llx", (unsigned long long)d->args[arg]);
+	else
+		put(t, "NULL");
+}
+
+static void put_pointer(struct text *t, uint64_t v)
+{
+	if (v)
+		put(t, "0x%llx", (unsigned long long)v);
+	else
+		put(t, "NULL");
+}
+
+static void put_number(struct text *t, enum decode_kind kind, uint64_t v)
+{
+	if (kind == A_DIRFD && (int)v == AT_FDCWD)
+		put(t, "AT_FDCWD");
+	else if (kind == A_SIZE)
+		put(t, "%llu", (unsigned long long)v);
+	else if (kind == A_OCTAL || kind == A_OMODE)
+		put(t, "0%03llo", (unsigned long long)v & 07777);
+	else if (kind == A_HEX)
+		put(t, v > 9 ? "0x%llx" : "%llu", (unsigned long long)v);
+	else /* registers hold ints without their sign */
+		put(t, "%d", (int)v);
+}
+
+static enum decode_kind kind_of(const struct decode_row *row, int arg)
+{
+	return row ? row->kind[arg] : A_HEX;
+}
+
+static const struct decode_row *row_of(const struct decode *d)
+{
+	const char *name = policy_call_name(d->policy, d->nr);
+
+	return name ? decode_row(name) : NULL;
+}
+
+void decode_arg(const struct decode *d, int arg, char *buf, size_t size)
+{
+	enum decode_kind kind = kind_of(row_of(d), arg);
+	struct text t = {buf, 0, size};
+
+	buf[0] = '\0';
+	if (kind == A_PATH || kind == A_TEXT)
+		put_text(d, &t, arg);
+	else if (kind == A_ARGV)
+		put_argv(d, &t, d->args[arg]);
+	else if (kind == A_PTR || (kind == A_ADDR && !address_of(d, arg, &t)))
+		put_pointer(&t, d->args[arg]);
+	else if (decode_words[kind].v->name)
+		put_words(&t, &decode_words[kind], (uint32_t)d->args[arg] == d->args[arg] ? d->args[arg]
+		          : kind == A_CLONE ? d->args[arg] : (uint32_t)d->args[arg]);
+	else if (kind != A_ADDR)
+		put_number(&t, kind, d->args[arg]);
+}
+
+/* The mode of an open says something only when a file is made. */
+static bool has_mode(const struct decode *d, int arg)
+{
+	return arg > 0 && (d->args[arg - 1] & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)));
+}
+
+int decode_count(const struct decode *d)
+{
+	const struct decode_row *row = row_of(d);
+	int n = 0;
+
+	if (!row)
+		return 6;
+	while (n < 6 && row->kind[n] != A_NONE && (row->kind[n] != A_OMODE || has_mode(d, n)))
+		n++;
+	return n;
+}
+
+/* --- the object --------------------------------------------------------------------------------------------- */
+
+static bool escaped_path(const char *path, char *buf, size_t size)
+{
+	struct text t = {buf, 0, size};
+
+	buf[0] = '\0';
+	put_escaped(&t, path, strlen(path), PATH_MAX, "");
+	return true;
+}
+
+/* A path argument as the job's tree has it: relative ones from the working directory, unless a descriptor is their base. */
+static bool path_from_args(const struct decode *d, const struct decode_row *row, char *buf, size_t size)
+{
+	struct vpath v;
+	char raw[PATH_MAX];
+	const char *s;
+	int arg = 0, rc;
+
+	while (arg < 6 && row->kind[arg] != A_PATH)
+		arg++;
+	s = arg < 6 ? text_of(d, arg, raw) : NULL;
+	if (!s || !*s)
+		return false;
+	if (*s != '/' && arg && row->kind[arg - 1] == A_DIRFD && (int)d->args[arg - 1] != AT_FDCWD)
+		return false;
+	rc = vpath_join(&v, d->cwd, s);
+	if (rc < 0)
+		return false;
+	if (rc == 1) { /* "..": told as it was given */
+		rc = vpath_set(&v, *s == '/' ? "" : d->cwd);
+		rc = rc ? rc : vpath_push(&v, s + (*s == '/'), strlen(s) - (*s == '/'));
+	}
+	return !rc && escaped_path(vpath_show(v.s), buf, size);
+}
+
+static bool find_path(const struct decode *d, const struct decode_row *row, char *buf, size_t size)
+{
+	if (d->path)
+		return escaped_path(d->path, buf, size);
+	return row && path_from_args(d, row, buf, size);
+}
+
+static bool find_address(const struct decode *d, const struct decode_row *row, char *buf, size_t size)
+{
+	struct text t = {buf, 0, size};
+
+	for (int arg = 0; row && arg < 6; arg++)
+		if (row->kind[arg] == A_ADDR)
+			return address_of(d, arg, &t);
+	return false;
+}
+
+/* --- an entry ------------------------------------------------------------------------------------------------ */
+
+static char *copy(const char *s)
+{
+	return s ? strdup(s) : NULL;
+}
+
+static void fill(const struct decode *d, struct violation *v, int err, const char *path, const char *address,
+                 const char *rule)
+{
+	const char *name = policy_call_name(d->policy, d->nr);
+	char text[ARG_SIZE];
+	int n = decode_count(d);
+
+	snprintf(text, sizeof(text), "%d", d->nr);
+	v->syscall = copy(name ? name : text);
+	v->err = err;
+	v->path = copy(path);
+	v->address = copy(address);
+	v->rule = copy(rule);
+	for (int i = 0; i < n; i++) {
+		decode_arg(d, i, text, sizeof(text));
+		v->args[i] = copy(text);
+		if (!v->args[i])
+			break;
+	}
+}
+
+void decode_record(const struct decode *d, struct violations *vs, enum verdict verdict, int err, const char *rule)
+{
+	const struct decode_row *row = row_of(d);
+	char path_buf[PATH_SIZE], address_buf[DECODE_SHOWN];
+	const char *path = find_path(d, row, path_buf, sizeof(path_buf)) ? path_buf : NULL;
+	const char *address = find_address(d, row, address_buf, sizeof(address_buf)) ? address_buf : NULL;
+	struct violation *v;
+
+	if (violations_find(vs, d->nr, verdict, path, address))
+		return;
+	v = violations_add(vs, d->nr, verdict);
+	if (v)
+		fill(d, v, err, path, address, rule);
+}

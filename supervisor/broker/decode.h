@@ -1,0 +1,32 @@
+/* decode.h - calls in words, for violations: flags by name, paths quoted, addresses spelled out.
+ *
+ * Only for telling: nothing is decided on what is read here. What the tracee's memory holds is bounded, escaped and may be anything.
+ */
+#ifndef WARDER_DECODE_H
+#define WARDER_DECODE_H
+
+#include <stdint.h>
+
+#include "policy.h"
+#include "violations.h"
+
+#define DECODE_SHOWN 256 /* bytes of a path or text that are shown before "…" */
+
+struct decode {
+	const struct policy *policy;
+	int mem;                 /* the tracee's memory; -1: nothing is read */
+	int nr;
+	const uint64_t *args;    /* 6 */
+	const char *cwd;         /* virtual, for relative paths */
+	const char *path;        /* the object as it was resolved; NULL: taken from the arguments */
+	const char *known[6];    /* texts of pointer arguments that were copied before */
+};
+
+/* Counts the call in its entry, or makes one with everything filled in. `rule` may be NULL. */
+void decode_record(const struct decode *d, struct violations *vs, enum verdict verdict, int err, const char *rule);
+/* One argument in words, NUL-terminated. */
+void decode_arg(const struct decode *d, int arg, char *buf, size_t size);
+/* How many arguments the call has; 6 for calls without a row here. */
+int decode_count(const struct decode *d);
+
+#endif

@@ -1,0 +1,505 @@
+#include "decode_table.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define S(name) {#name, (uint64_t)(name)}
+#define ALL_BITS UINT64_MAX
+
+/* --- names of values; where several share a bit, the one with more bits comes first ------------------------- */
+
+static const struct decode_symbol none[] = {{NULL, 0}}; /* kinds that are shown as numbers or text */
+static const struct decode_symbol open_flags[] = {
+	S(O_RDONLY), S(O_WRONLY), S(O_RDWR), S(O_PATH), S(O_TMPFILE), S(O_CREAT), S(O_EXCL), S(O_NOCTTY), S(O_TRUNC),
+	S(O_APPEND), S(O_NONBLOCK), S(O_SYNC), S(O_DSYNC), S(O_ASYNC), S(O_DIRECT), S(O_DIRECTORY), S(O_NOFOLLOW),
+	S(O_NOATIME), S(O_CLOEXEC), {"O_LARGEFILE", 0100000},
+};
+static const struct decode_symbol at_flags[] = {
+	S(AT_SYMLINK_NOFOLLOW), S(AT_SYMLINK_FOLLOW), S(AT_EMPTY_PATH), S(AT_NO_AUTOMOUNT), S(AT_EACCESS),
+	S(AT_STATX_FORCE_SYNC), S(AT_STATX_DONT_SYNC), S(AT_RECURSIVE),
+};
+static const struct decode_symbol unlink_flags[] = {S(AT_REMOVEDIR)};
+static const struct decode_symbol access_modes[] = {S(F_OK), S(R_OK), S(W_OK), S(X_OK)};
+static const struct decode_symbol prot[] = {S(PROT_NONE), S(PROT_READ), S(PROT_WRITE), S(PROT_EXEC),
+	S(PROT_GROWSDOWN), S(PROT_GROWSUP)};
+static const struct decode_symbol map_flags[] = {
+	S(MAP_SHARED), S(MAP_PRIVATE), S(MAP_SHARED_VALIDATE), S(MAP_FIXED), S(MAP_ANONYMOUS), S(MAP_GROWSDOWN),
+	S(MAP_LOCKED), S(MAP_NORESERVE), S(MAP_POPULATE), S(MAP_NONBLOCK), S(MAP_STACK), S(MAP_HUGETLB),
+	S(MAP_FIXED_NOREPLACE), S(MAP_SYNC),
+};
+static const struct decode_symbol clone_flags[] = {
+	S(CLONE_VM), S(CLONE_FS), S(CLONE_FILES), S(CLONE_SIGHAND), S(CLONE_PIDFD), S(CLONE_PTRACE), S(CLONE_VFORK),
+	S(CLONE_PARENT), S(CLONE_THREAD), S(CLONE_NEWNS), S(CLONE_SYSVSEM), S(CLONE_SETTLS), S(CLONE_PARENT_SETTID),
+	S(CLONE_CHILD_CLEARTID), S(CLONE_DETACHED), S(CLONE_UNTRACED), S(CLONE_CHILD_SETTID), S(CLONE_NEWCGROUP),
+	S(CLONE_NEWUTS), S(CLONE_NEWIPC), S(CLONE_NEWUSER), S(CLONE_NEWPID), S(CLONE_NEWNET), S(CLONE_IO),
+	S(SIGCHLD),
+};
+static const struct decode_symbol families[] = {
+	S(AF_UNSPEC), S(AF_UNIX), S(AF_INET), S(AF_INET6), S(AF_NETLINK), S(AF_PACKET), S(AF_ALG), S(AF_VSOCK), S(AF_KEY),
+	S(AF_BLUETOOTH), S(AF_CAN), S(AF_TIPC), S(AF_XDP), S(AF_RDS), S(AF_NFC), S(AF_QIPCRTR),
+};
+static const struct decode_symbol socket_types[] = {
+	S(SOCK_STREAM), S(SOCK_DGRAM), S(SOCK_RAW), S(SOCK_RDM), S(SOCK_SEQPACKET), S(SOCK_PACKET), S(SOCK_NONBLOCK),
+	S(SOCK_CLOEXEC),
+};
+static const struct decode_symbol signals[] = {
+	{"0", 0}, S(SIGHUP), S(SIGINT), S(SIGQUIT), S(SIGILL), S(SIGTRAP), S(SIGABRT), S(SIGBUS), S(SIGFPE), S(SIGKILL),
+	S(SIGUSR1), S(SIGSEGV), S(SIGUSR2), S(SIGPIPE), S(SIGALRM), S(SIGTERM), S(SIGCHLD), S(SIGCONT), S(SIGSTOP),
+	S(SIGTSTP), S(SIGTTIN), S(SIGTTOU), S(SIGURG), S(SIGXCPU), S(SIGXFSZ), S(SIGVTALRM), S(SIGPROF), S(SIGWINCH),
+	S(SIGIO), S(SIGPWR), S(SIGSYS),
+};
+static const struct decode_symbol ioctls[] = {
+	S(TCGETS), S(TCSETS), S(TCSETSW), S(TCSETSF), S(TIOCSTI), S(TIOCGWINSZ), S(TIOCSWINSZ), S(TIOCGPGRP), S(TIOCSPGRP),
+	S(TIOCSCTTY), S(TIOCNOTTY), S(TIOCLINUX), S(TIOCCONS), S(FIONREAD), S(FIONBIO), S(FIOASYNC), S(FIOCLEX), S(FIONCLEX),
+	S(SIOCGIFCONF), S(SIOCGIFFLAGS), S(SIOCGIFADDR), S(SIOCGIFINDEX), S(SIOCGIFHWADDR), S(SIOCATMARK),
+};
+static const struct decode_symbol prctls[] = {
+	S(PR_SET_PDEATHSIG), S(PR_GET_PDEATHSIG), S(PR_GET_DUMPABLE), S(PR_SET_DUMPABLE), S(PR_SET_NAME), S(PR_GET_NAME),
+	S(PR_GET_SECCOMP), S(PR_SET_SECCOMP), S(PR_CAPBSET_READ), S(PR_CAPBSET_DROP), S(PR_SET_TIMERSLACK),
+	S(PR_GET_TIMERSLACK), S(PR_SET_MM), S(PR_SET_CHILD_SUBREAPER), S(PR_SET_NO_NEW_PRIVS), S(PR_GET_NO_NEW_PRIVS),
+	S(PR_SET_THP_DISABLE), S(PR_GET_THP_DISABLE), S(PR_CAP_AMBIENT), S(PR_SET_PTRACER), S(PR_SET_KEEPCAPS),
+	S(PR_SET_SECUREBITS), S(PR_SET_SYSCALL_USER_DISPATCH), {"PR_SET_VMA", 0x53564d41},
+};
+static const struct decode_symbol fcntls[] = {
+	S(F_DUPFD), S(F_GETFD), S(F_SETFD), S(F_GETFL), S(F_SETFL), S(F_GETLK), S(F_SETLK), S(F_SETLKW), S(F_SETOWN),
+	S(F_GETOWN), S(F_SETSIG), S(F_GETSIG), S(F_SETLEASE), S(F_GETLEASE), S(F_NOTIFY), S(F_DUPFD_CLOEXEC),
+	S(F_SETPIPE_SZ), S(F_GETPIPE_SZ), S(F_ADD_SEALS), S(F_GET_SEALS), S(F_OFD_GETLK), S(F_OFD_SETLK), S(F_OFD_SETLKW),
+	S(F_SETOWN_EX), S(F_GETOWN_EX),
+};
+static const struct decode_symbol mount_flags[] = {
+	{"0", 0}, S(MS_RDONLY), S(MS_NOSUID), S(MS_NODEV), S(MS_NOEXEC), S(MS_SYNCHRONOUS), S(MS_REMOUNT), S(MS_BIND),
+	S(MS_MOVE), S(MS_REC), S(MS_SILENT), S(MS_UNBINDABLE), S(MS_PRIVATE), S(MS_SLAVE), S(MS_SHARED), S(MS_NOATIME),
+	S(MS_RELATIME), S(MS_STRICTATIME),
+};
+static const struct decode_symbol msg_flags[] = {
+	S(MSG_OOB), S(MSG_PEEK), S(MSG_DONTROUTE), S(MSG_CTRUNC), S(MSG_TRUNC), S(MSG_DONTWAIT), S(MSG_EOR), S(MSG_WAITALL),
+	S(MSG_CONFIRM), S(MSG_ERRQUEUE), S(MSG_NOSIGNAL), S(MSG_MORE), S(MSG_WAITFORONE), S(MSG_ZEROCOPY), S(MSG_FASTOPEN),
+	S(MSG_CMSG_CLOEXEC),
+};
+static const struct decode_symbol levels[] = {S(SOL_SOCKET), S(IPPROTO_IP), S(IPPROTO_TCP), S(IPPROTO_UDP),
+	S(IPPROTO_IPV6), {"SOL_NETLINK", 270}, {"SOL_ALG", 279}};
+static const struct decode_symbol flocks[] = {S(LOCK_SH), S(LOCK_EX), S(LOCK_UN), S(LOCK_NB)};
+static const struct decode_symbol rename_flags[] = {{"RENAME_NOREPLACE", 1}, {"RENAME_EXCHANGE", 2}, {"RENAME_WHITEOUT", 4}};
+static const struct decode_symbol whences[] = {S(SEEK_SET), S(SEEK_CUR), S(SEEK_END), S(SEEK_DATA), S(SEEK_HOLE)};
+static const struct decode_symbol advices[] = {
+	S(MADV_NORMAL), S(MADV_RANDOM), S(MADV_SEQUENTIAL), S(MADV_WILLNEED), S(MADV_DONTNEED), S(MADV_FREE), S(MADV_REMOVE),
+	S(MADV_DONTFORK), S(MADV_DOFORK), S(MADV_MERGEABLE), S(MADV_HUGEPAGE), S(MADV_NOHUGEPAGE), S(MADV_DONTDUMP),
+	S(MADV_DODUMP), S(MADV_WIPEONFORK), S(MADV_KEEPONFORK), S(MADV_COLD), S(MADV_PAGEOUT),
+};
+static const struct decode_symbol rlimits[] = {
+	S(RLIMIT_CPU), S(RLIMIT_FSIZE), S(RLIMIT_DATA), S(RLIMIT_STACK), S(RLIMIT_CORE), S(RLIMIT_RSS), S(RLIMIT_NPROC),
+	S(RLIMIT_NOFILE), S(RLIMIT_MEMLOCK), S(RLIMIT_AS), S(RLIMIT_LOCKS), S(RLIMIT_SIGPENDING), S(RLIMIT_MSGQUEUE),
+	S(RLIMIT_NICE), S(RLIMIT_RTPRIO), S(RLIMIT_RTTIME),
+};
+static const struct decode_symbol ptrace_requests[] = {
+	S(PTRACE_TRACEME), S(PTRACE_PEEKTEXT), S(PTRACE_PEEKDATA), S(PTRACE_PEEKUSER), S(PTRACE_POKETEXT),
+	S(PTRACE_POKEDATA), S(PTRACE_POKEUSER), S(PTRACE_CONT), S(PTRACE_KILL), S(PTRACE_GETREGS), S(PTRACE_SETREGS),
+	S(PTRACE_ATTACH), S(PTRACE_DETACH), S(PTRACE_SEIZE), S(PTRACE_INTERRUPT), S(PTRACE_SETOPTIONS),
+};
+static const struct decode_symbol futexes[] = {
+	S(FUTEX_WAIT), S(FUTEX_WAKE), S(FUTEX_REQUEUE), S(FUTEX_CMP_REQUEUE), S(FUTEX_WAKE_OP), S(FUTEX_LOCK_PI),
+	S(FUTEX_UNLOCK_PI), S(FUTEX_TRYLOCK_PI), S(FUTEX_WAIT_BITSET), S(FUTEX_WAKE_BITSET), S(FUTEX_WAIT_REQUEUE_PI),
+	S(FUTEX_CMP_REQUEUE_PI), S(FUTEX_PRIVATE_FLAG), S(FUTEX_CLOCK_REALTIME),
+};
+static const struct decode_symbol clocks[] = {
+	S(CLOCK_REALTIME), S(CLOCK_MONOTONIC), S(CLOCK_PROCESS_CPUTIME_ID), S(CLOCK_THREAD_CPUTIME_ID),
+	S(CLOCK_MONOTONIC_RAW), S(CLOCK_REALTIME_COARSE), S(CLOCK_MONOTONIC_COARSE), S(CLOCK_BOOTTIME),
+	S(CLOCK_REALTIME_ALARM), S(CLOCK_BOOTTIME_ALARM), S(CLOCK_TAI),
+};
+
+/* bits of each kind that hold one value among the names */
+#define ENUM_none 0
+#define ENUM_open_flags O_ACCMODE
+#define ENUM_at_flags 0
+#define ENUM_unlink_flags 0
+#define ENUM_access_modes 0
+#define ENUM_prot 0
+#define ENUM_map_flags 3
+#define ENUM_clone_flags 0xff
+#define ENUM_families ALL_BITS
+#define ENUM_socket_types 0xf
+#define ENUM_signals ALL_BITS
+#define ENUM_ioctls ALL_BITS
+#define ENUM_prctls ALL_BITS
+#define ENUM_fcntls ALL_BITS
+#define ENUM_mount_flags 0
+#define ENUM_msg_flags 0
+#define ENUM_levels ALL_BITS
+#define ENUM_flocks 0
+#define ENUM_rename_flags 0
+#define ENUM_whences ALL_BITS
+#define ENUM_advices ALL_BITS
+#define ENUM_rlimits ALL_BITS
+#define ENUM_ptrace_requests ALL_BITS
+#define ENUM_futexes 0x7f
+#define ENUM_clocks ALL_BITS
+
+#define WORDS_ROW(kind, t) [A_##kind] = {t, sizeof(t) / sizeof(t[0]), ENUM_##t},
+const struct decode_words decode_words[DECODE_KIND_COUNT] = {DECODE_KINDS(WORDS_ROW)};
+
+/* --- calls, sorted by name ---------------------------------------------------------------------------------- */
+
+static const struct decode_row table[] = {
+	{"accept", {A_FD, A_PTR, A_PTR}},
+	{"accept4", {A_FD, A_PTR, A_PTR, A_SOCKET}},
+	{"access", {A_PATH, A_ACCESS}},
+	{"acct", {A_PATH}},
+	{"add_key", {A_TEXT, A_TEXT, A_PTR, A_SIZE, A_INT}},
+	{"adjtimex", {A_PTR}},
+	{"alarm", {A_INT}},
+	{"arch_prctl", {A_HEX, A_PTR}},
+	{"bind", {A_FD, A_ADDR, A_INT}},
+	{"bpf", {A_INT, A_PTR, A_SIZE}},
+	{"brk", {A_PTR}},
+	{"capget", {A_PTR, A_PTR}},
+	{"capset", {A_PTR, A_PTR}},
+	{"chdir", {A_PATH}},
+	{"chmod", {A_PATH, A_OCTAL}},
+	{"chown", {A_PATH, A_INT, A_INT}},
+	{"chroot", {A_PATH}},
+	{"clock_adjtime", {A_CLOCK, A_PTR}},
+	{"clock_getres", {A_CLOCK, A_PTR}},
+	{"clock_gettime", {A_CLOCK, A_PTR}},
+	{"clock_nanosleep", {A_CLOCK, A_INT, A_PTR, A_PTR}},
+	{"clock_settime", {A_CLOCK, A_PTR}},
+	{"clone", {A_CLONE, A_PTR, A_PTR, A_PTR, A_PTR}},
+	{"clone3", {A_PTR, A_SIZE}},
+	{"close", {A_FD}},
+	{"close_range", {A_FD, A_FD, A_HEX}},
+	{"connect", {A_FD, A_ADDR, A_INT}},
+	{"copy_file_range", {A_FD, A_PTR, A_FD, A_PTR, A_SIZE, A_HEX}},
+	{"creat", {A_PATH, A_OCTAL}},
+	{"delete_module", {A_TEXT, A_OPEN}},
+	{"dup", {A_FD}},
+	{"dup2", {A_FD, A_FD}},
+	{"dup3", {A_FD, A_FD, A_OPEN}},
+	{"epoll_create", {A_INT}},
+	{"epoll_create1", {A_OPEN}},
+	{"epoll_ctl", {A_FD, A_INT, A_FD, A_PTR}},
+	{"epoll_pwait", {A_FD, A_PTR, A_INT, A_INT, A_PTR, A_SIZE}},
+	{"epoll_pwait2", {A_FD, A_PTR, A_INT, A_PTR, A_PTR, A_SIZE}},
+	{"epoll_wait", {A_FD, A_PTR, A_INT, A_INT}},
+	{"eventfd", {A_INT}},
+	{"eventfd2", {A_INT, A_OPEN}},
+	{"execve", {A_PATH, A_ARGV, A_PTR}},
+	{"execveat", {A_DIRFD, A_PATH, A_ARGV, A_PTR, A_AT}},
+	{"exit", {A_INT}},
+	{"exit_group", {A_INT}},
+	{"faccessat", {A_DIRFD, A_PATH, A_ACCESS}},
+	{"faccessat2", {A_DIRFD, A_PATH, A_ACCESS, A_AT}},
+	{"fadvise64", {A_FD, A_INT, A_SIZE, A_INT}},
+	{"fallocate", {A_FD, A_HEX, A_INT, A_SIZE}},
+	{"fanotify_init", {A_HEX, A_HEX}},
+	{"fanotify_mark", {A_FD, A_HEX, A_HEX, A_DIRFD, A_PATH}},
+	{"fchdir", {A_FD}},
+	{"fchmod", {A_FD, A_OCTAL}},
+	{"fchmodat", {A_DIRFD, A_PATH, A_OCTAL}},
+	{"fchmodat2", {A_DIRFD, A_PATH, A_OCTAL, A_AT}},
+	{"fchown", {A_FD, A_INT, A_INT}},
+	{"fchownat", {A_DIRFD, A_PATH, A_INT, A_INT, A_AT}},
+	{"fcntl", {A_FD, A_FCNTL, A_HEX}},
+	{"fdatasync", {A_FD}},
+	{"fgetxattr", {A_FD, A_TEXT, A_PTR, A_SIZE}},
+	{"finit_module", {A_FD, A_TEXT, A_HEX}},
+	{"flistxattr", {A_FD, A_PTR, A_SIZE}},
+	{"flock", {A_FD, A_FLOCK}},
+	{"fork", {A_NONE}},
+	{"fremovexattr", {A_FD, A_TEXT}},
+	{"fsconfig", {A_FD, A_INT, A_TEXT, A_PTR, A_INT}},
+	{"fsetxattr", {A_FD, A_TEXT, A_PTR, A_SIZE, A_HEX}},
+	{"fsmount", {A_FD, A_HEX, A_HEX}},
+	{"fsopen", {A_TEXT, A_HEX}},
+	{"fspick", {A_DIRFD, A_PATH, A_HEX}},
+	{"fstat", {A_FD, A_PTR}},
+	{"fstatfs", {A_FD, A_PTR}},
+	{"fsync", {A_FD}},
+	{"ftruncate", {A_FD, A_SIZE}},
+	{"futex", {A_PTR, A_FUTEX, A_INT, A_PTR, A_PTR, A_INT}},
+	{"futimesat", {A_DIRFD, A_PATH, A_PTR}},
+	{"get_mempolicy", {A_PTR, A_PTR, A_SIZE, A_PTR, A_HEX}},
+	{"get_robust_list", {A_INT, A_PTR, A_PTR}},
+	{"getcpu", {A_PTR, A_PTR}},
+	{"getcwd", {A_PTR, A_SIZE}},
+	{"getdents", {A_FD, A_PTR, A_SIZE}},
+	{"getdents64", {A_FD, A_PTR, A_SIZE}},
+	{"getegid", {A_NONE}},
+	{"geteuid", {A_NONE}},
+	{"getgid", {A_NONE}},
+	{"getgroups", {A_INT, A_PTR}},
+	{"getitimer", {A_INT, A_PTR}},
+	{"getpeername", {A_FD, A_PTR, A_PTR}},
+	{"getpgid", {A_INT}},
+	{"getpgrp", {A_NONE}},
+	{"getpid", {A_NONE}},
+	{"getppid", {A_NONE}},
+	{"getpriority", {A_INT, A_INT}},
+	{"getrandom", {A_PTR, A_SIZE, A_HEX}},
+	{"getresgid", {A_PTR, A_PTR, A_PTR}},
+	{"getresuid", {A_PTR, A_PTR, A_PTR}},
+	{"getrlimit", {A_RLIMIT, A_PTR}},
+	{"getrusage", {A_INT, A_PTR}},
+	{"getsid", {A_INT}},
+	{"getsockname", {A_FD, A_PTR, A_PTR}},
+	{"getsockopt", {A_FD, A_LEVEL, A_INT, A_PTR, A_PTR}},
+	{"gettid", {A_NONE}},
+	{"gettimeofday", {A_PTR, A_PTR}},
+	{"getuid", {A_NONE}},
+	{"getxattr", {A_PATH, A_TEXT, A_PTR, A_SIZE}},
+	{"init_module", {A_PTR, A_SIZE, A_TEXT}},
+	{"inotify_add_watch", {A_FD, A_PATH, A_HEX}},
+	{"inotify_init", {A_NONE}},
+	{"inotify_init1", {A_OPEN}},
+	{"inotify_rm_watch", {A_FD, A_INT}},
+	{"io_destroy", {A_HEX}},
+	{"io_setup", {A_INT, A_PTR}},
+	{"io_submit", {A_HEX, A_INT, A_PTR}},
+	{"io_uring_enter", {A_FD, A_INT, A_INT, A_HEX, A_PTR, A_SIZE}},
+	{"io_uring_register", {A_FD, A_INT, A_PTR, A_INT}},
+	{"io_uring_setup", {A_INT, A_PTR}},
+	{"ioctl", {A_FD, A_IOCTL, A_HEX}},
+	{"ioperm", {A_HEX, A_HEX, A_INT}},
+	{"iopl", {A_INT}},
+	{"ioprio_get", {A_INT, A_INT}},
+	{"ioprio_set", {A_INT, A_INT, A_INT}},
+	{"kcmp", {A_INT, A_INT, A_INT, A_HEX, A_HEX}},
+	{"kexec_file_load", {A_FD, A_FD, A_SIZE, A_TEXT, A_HEX}},
+	{"kexec_load", {A_PTR, A_SIZE, A_PTR, A_HEX}},
+	{"keyctl", {A_INT, A_HEX, A_HEX, A_HEX, A_HEX}},
+	{"kill", {A_INT, A_SIGNAL}},
+	{"landlock_add_rule", {A_FD, A_INT, A_PTR, A_HEX}},
+	{"landlock_create_ruleset", {A_PTR, A_SIZE, A_HEX}},
+	{"landlock_restrict_self", {A_FD, A_HEX}},
+	{"lchown", {A_PATH, A_INT, A_INT}},
+	{"lgetxattr", {A_PATH, A_TEXT, A_PTR, A_SIZE}},
+	{"link", {A_PATH, A_PATH}},
+	{"linkat", {A_DIRFD, A_PATH, A_DIRFD, A_PATH, A_AT}},
+	{"listen", {A_FD, A_INT}},
+	{"listxattr", {A_PATH, A_PTR, A_SIZE}},
+	{"llistxattr", {A_PATH, A_PTR, A_SIZE}},
+	{"lremovexattr", {A_PATH, A_TEXT}},
+	{"lseek", {A_FD, A_INT, A_WHENCE}},
+	{"lsetxattr", {A_PATH, A_TEXT, A_PTR, A_SIZE, A_HEX}},
+	{"lstat", {A_PATH, A_PTR}},
+	{"madvise", {A_PTR, A_SIZE, A_MADVISE}},
+	{"mbind", {A_PTR, A_SIZE, A_INT, A_PTR, A_SIZE, A_HEX}},
+	{"membarrier", {A_INT, A_HEX, A_INT}},
+	{"memfd_create", {A_TEXT, A_HEX}},
+	{"memfd_secret", {A_HEX}},
+	{"mincore", {A_PTR, A_SIZE, A_PTR}},
+	{"mkdir", {A_PATH, A_OCTAL}},
+	{"mkdirat", {A_DIRFD, A_PATH, A_OCTAL}},
+	{"mknod", {A_PATH, A_OCTAL, A_HEX}},
+	{"mknodat", {A_DIRFD, A_PATH, A_OCTAL, A_HEX}},
+	{"mlock", {A_PTR, A_SIZE}},
+	{"mlock2", {A_PTR, A_SIZE, A_HEX}},
+	{"mlockall", {A_HEX}},
+	{"mmap", {A_PTR, A_SIZE, A_PROT, A_MAP, A_FD, A_HEX}},
+	{"modify_ldt", {A_INT, A_PTR, A_SIZE}},
+	{"mount", {A_TEXT, A_PATH, A_TEXT, A_MOUNT, A_TEXT}},
+	{"mount_setattr", {A_DIRFD, A_PATH, A_HEX, A_PTR, A_SIZE}},
+	{"move_mount", {A_DIRFD, A_PATH, A_DIRFD, A_PATH, A_HEX}},
+	{"mprotect", {A_PTR, A_SIZE, A_PROT}},
+	{"mq_open", {A_TEXT, A_OPEN, A_OCTAL, A_PTR}},
+	{"mq_unlink", {A_TEXT}},
+	{"mremap", {A_PTR, A_SIZE, A_SIZE, A_HEX, A_PTR}},
+	{"msgctl", {A_INT, A_INT, A_PTR}},
+	{"msgget", {A_HEX, A_OCTAL}},
+	{"msync", {A_PTR, A_SIZE, A_HEX}},
+	{"munlock", {A_PTR, A_SIZE}},
+	{"munlockall", {A_NONE}},
+	{"munmap", {A_PTR, A_SIZE}},
+	{"name_to_handle_at", {A_DIRFD, A_PATH, A_PTR, A_PTR, A_AT}},
+	{"nanosleep", {A_PTR, A_PTR}},
+	{"newfstatat", {A_DIRFD, A_PATH, A_PTR, A_AT}},
+	{"open", {A_PATH, A_OPEN, A_OMODE}},
+	{"open_by_handle_at", {A_DIRFD, A_PTR, A_OPEN}},
+	{"open_tree", {A_DIRFD, A_PATH, A_HEX}},
+	{"openat", {A_DIRFD, A_PATH, A_OPEN, A_OMODE}},
+	{"openat2", {A_DIRFD, A_PATH, A_PTR, A_SIZE}},
+	{"pause", {A_NONE}},
+	{"perf_event_open", {A_PTR, A_INT, A_INT, A_FD, A_HEX}},
+	{"personality", {A_HEX}},
+	{"pidfd_getfd", {A_FD, A_FD, A_HEX}},
+	{"pidfd_open", {A_INT, A_HEX}},
+	{"pidfd_send_signal", {A_FD, A_SIGNAL, A_PTR, A_HEX}},
+	{"pipe", {A_PTR}},
+	{"pipe2", {A_PTR, A_OPEN}},
+	{"pivot_root", {A_PATH, A_PATH}},
+	{"pkey_alloc", {A_HEX, A_HEX}},
+	{"pkey_free", {A_INT}},
+	{"pkey_mprotect", {A_PTR, A_SIZE, A_PROT, A_INT}},
+	{"poll", {A_PTR, A_INT, A_INT}},
+	{"ppoll", {A_PTR, A_INT, A_PTR, A_PTR, A_SIZE}},
+	{"prctl", {A_PRCTL, A_HEX, A_HEX, A_HEX, A_HEX}},
+	{"pread64", {A_FD, A_PTR, A_SIZE, A_INT}},
+	{"preadv", {A_FD, A_PTR, A_INT, A_HEX, A_HEX}},
+	{"preadv2", {A_FD, A_PTR, A_INT, A_HEX, A_HEX, A_HEX}},
+	{"prlimit64", {A_INT, A_RLIMIT, A_PTR, A_PTR}},
+	{"process_madvise", {A_FD, A_PTR, A_SIZE, A_MADVISE, A_HEX}},
+	{"process_mrelease", {A_FD, A_HEX}},
+	{"process_vm_readv", {A_INT, A_PTR, A_SIZE, A_PTR, A_SIZE, A_HEX}},
+	{"process_vm_writev", {A_INT, A_PTR, A_SIZE, A_PTR, A_SIZE, A_HEX}},
+	{"pselect6", {A_INT, A_PTR, A_PTR, A_PTR, A_PTR, A_PTR}},
+	{"ptrace", {A_PTRACE, A_INT, A_PTR, A_PTR}},
+	{"pwrite64", {A_FD, A_PTR, A_SIZE, A_INT}},
+	{"pwritev", {A_FD, A_PTR, A_INT, A_HEX, A_HEX}},
+	{"pwritev2", {A_FD, A_PTR, A_INT, A_HEX, A_HEX, A_HEX}},
+	{"quotactl", {A_HEX, A_PATH, A_INT, A_PTR}},
+	{"quotactl_fd", {A_FD, A_HEX, A_INT, A_PTR}},
+	{"read", {A_FD, A_PTR, A_SIZE}},
+	{"readahead", {A_FD, A_INT, A_SIZE}},
+	{"readlink", {A_PATH, A_PTR, A_SIZE}},
+	{"readlinkat", {A_DIRFD, A_PATH, A_PTR, A_SIZE}},
+	{"readv", {A_FD, A_PTR, A_INT}},
+	{"reboot", {A_HEX, A_HEX, A_HEX, A_PTR}},
+	{"recvfrom", {A_FD, A_PTR, A_SIZE, A_MSG, A_PTR, A_PTR}},
+	{"recvmmsg", {A_FD, A_PTR, A_INT, A_MSG, A_PTR}},
+	{"recvmsg", {A_FD, A_PTR, A_MSG}},
+	{"remap_file_pages", {A_PTR, A_SIZE, A_PROT, A_SIZE, A_MAP}},
+	{"removexattr", {A_PATH, A_TEXT}},
+	{"rename", {A_PATH, A_PATH}},
+	{"renameat", {A_DIRFD, A_PATH, A_DIRFD, A_PATH}},
+	{"renameat2", {A_DIRFD, A_PATH, A_DIRFD, A_PATH, A_RENAME}},
+	{"request_key", {A_TEXT, A_TEXT, A_TEXT, A_INT}},
+	{"restart_syscall", {A_NONE}},
+	{"rmdir", {A_PATH}},
+	{"rseq", {A_PTR, A_SIZE, A_HEX, A_HEX}},
+	{"rt_sigaction", {A_SIGNAL, A_PTR, A_PTR, A_SIZE}},
+	{"rt_sigpending", {A_PTR, A_SIZE}},
+	{"rt_sigprocmask", {A_INT, A_PTR, A_PTR, A_SIZE}},
+	{"rt_sigqueueinfo", {A_INT, A_SIGNAL, A_PTR}},
+	{"rt_sigreturn", {A_NONE}},
+	{"rt_sigsuspend", {A_PTR, A_SIZE}},
+	{"rt_sigtimedwait", {A_PTR, A_PTR, A_PTR, A_SIZE}},
+	{"rt_tgsigqueueinfo", {A_INT, A_INT, A_SIGNAL, A_PTR}},
+	{"sched_get_priority_max", {A_INT}},
+	{"sched_get_priority_min", {A_INT}},
+	{"sched_getaffinity", {A_INT, A_SIZE, A_PTR}},
+	{"sched_getattr", {A_INT, A_PTR, A_SIZE, A_HEX}},
+	{"sched_getparam", {A_INT, A_PTR}},
+	{"sched_getscheduler", {A_INT}},
+	{"sched_rr_get_interval", {A_INT, A_PTR}},
+	{"sched_setaffinity", {A_INT, A_SIZE, A_PTR}},
+	{"sched_setattr", {A_INT, A_PTR, A_HEX}},
+	{"sched_setparam", {A_INT, A_PTR}},
+	{"sched_setscheduler", {A_INT, A_INT, A_PTR}},
+	{"sched_yield", {A_NONE}},
+	{"seccomp", {A_INT, A_HEX, A_PTR}},
+	{"select", {A_INT, A_PTR, A_PTR, A_PTR, A_PTR}},
+	{"semctl", {A_INT, A_INT, A_INT, A_HEX}},
+	{"semget", {A_HEX, A_INT, A_OCTAL}},
+	{"sendfile", {A_FD, A_FD, A_PTR, A_SIZE}},
+	{"sendmmsg", {A_FD, A_PTR, A_INT, A_MSG}},
+	{"sendmsg", {A_FD, A_PTR, A_MSG}},
+	{"sendto", {A_FD, A_PTR, A_SIZE, A_MSG, A_ADDR, A_INT}},
+	{"set_mempolicy", {A_INT, A_PTR, A_SIZE}},
+	{"set_robust_list", {A_PTR, A_SIZE}},
+	{"set_tid_address", {A_PTR}},
+	{"setdomainname", {A_TEXT, A_SIZE}},
+	{"setfsgid", {A_INT}},
+	{"setfsuid", {A_INT}},
+	{"setgid", {A_INT}},
+	{"setgroups", {A_INT, A_PTR}},
+	{"sethostname", {A_TEXT, A_SIZE}},
+	{"setitimer", {A_INT, A_PTR, A_PTR}},
+	{"setns", {A_FD, A_CLONE}},
+	{"setpgid", {A_INT, A_INT}},
+	{"setpriority", {A_INT, A_INT, A_INT}},
+	{"setregid", {A_INT, A_INT}},
+	{"setresgid", {A_INT, A_INT, A_INT}},
+	{"setresuid", {A_INT, A_INT, A_INT}},
+	{"setreuid", {A_INT, A_INT}},
+	{"setrlimit", {A_RLIMIT, A_PTR}},
+	{"setsid", {A_NONE}},
+	{"setsockopt", {A_FD, A_LEVEL, A_INT, A_PTR, A_INT}},
+	{"settimeofday", {A_PTR, A_PTR}},
+	{"setuid", {A_INT}},
+	{"setxattr", {A_PATH, A_TEXT, A_PTR, A_SIZE, A_HEX}},
+	{"shmat", {A_INT, A_PTR, A_HEX}},
+	{"shmctl", {A_INT, A_INT, A_PTR}},
+	{"shmdt", {A_PTR}},
+	{"shmget", {A_HEX, A_SIZE, A_OCTAL}},
+	{"shutdown", {A_FD, A_INT}},
+	{"sigaltstack", {A_PTR, A_PTR}},
+	{"signalfd", {A_FD, A_PTR, A_SIZE}},
+	{"signalfd4", {A_FD, A_PTR, A_SIZE, A_OPEN}},
+	{"socket", {A_FAMILY, A_SOCKET, A_INT}},
+	{"socketpair", {A_FAMILY, A_SOCKET, A_INT, A_PTR}},
+	{"splice", {A_FD, A_PTR, A_FD, A_PTR, A_SIZE, A_HEX}},
+	{"stat", {A_PATH, A_PTR}},
+	{"statfs", {A_PATH, A_PTR}},
+	{"statx", {A_DIRFD, A_PATH, A_AT, A_HEX, A_PTR}},
+	{"swapoff", {A_PATH}},
+	{"swapon", {A_PATH, A_HEX}},
+	{"symlink", {A_TEXT, A_PATH}},
+	{"symlinkat", {A_TEXT, A_DIRFD, A_PATH}},
+	{"sync", {A_NONE}},
+	{"sync_file_range", {A_FD, A_INT, A_SIZE, A_HEX}},
+	{"syncfs", {A_FD}},
+	{"sysfs", {A_INT, A_HEX, A_HEX}},
+	{"sysinfo", {A_PTR}},
+	{"syslog", {A_INT, A_PTR, A_INT}},
+	{"tee", {A_FD, A_FD, A_SIZE, A_HEX}},
+	{"tgkill", {A_INT, A_INT, A_SIGNAL}},
+	{"time", {A_PTR}},
+	{"timer_create", {A_CLOCK, A_PTR, A_PTR}},
+	{"timer_delete", {A_INT}},
+	{"timer_getoverrun", {A_INT}},
+	{"timer_gettime", {A_INT, A_PTR}},
+	{"timer_settime", {A_INT, A_HEX, A_PTR, A_PTR}},
+	{"timerfd_create", {A_CLOCK, A_OPEN}},
+	{"timerfd_gettime", {A_FD, A_PTR}},
+	{"timerfd_settime", {A_FD, A_HEX, A_PTR, A_PTR}},
+	{"times", {A_PTR}},
+	{"tkill", {A_INT, A_SIGNAL}},
+	{"truncate", {A_PATH, A_SIZE}},
+	{"umask", {A_OCTAL}},
+	{"umount2", {A_PATH, A_HEX}},
+	{"uname", {A_PTR}},
+	{"unlink", {A_PATH}},
+	{"unlinkat", {A_DIRFD, A_PATH, A_UNLINK}},
+	{"unshare", {A_CLONE}},
+	{"userfaultfd", {A_HEX}},
+	{"ustat", {A_HEX, A_PTR}},
+	{"utime", {A_PATH, A_PTR}},
+	{"utimensat", {A_DIRFD, A_PATH, A_PTR, A_AT}},
+	{"utimes", {A_PATH, A_PTR}},
+	{"vfork", {A_NONE}},
+	{"vhangup", {A_NONE}},
+	{"vmsplice", {A_FD, A_PTR, A_SIZE, A_HEX}},
+	{"wait4", {A_INT, A_PTR, A_HEX, A_PTR}},
+	{"waitid", {A_INT, A_INT, A_PTR, A_HEX, A_PTR}},
+	{"write", {A_FD, A_PTR, A_SIZE}},
+	{"writev", {A_FD, A_PTR, A_INT}},
+};
+
+static int by_name(const void *name, const void *row)
+{
+	return strcmp(name, ((const struct decode_row *)row)->name);
+}
+
+const struct decode_row *decode_row(const char *name)
+{
+	return bsearch(name, table, sizeof(table) / sizeof(table[0]), sizeof(table[0]), by_name);
+}
+
+const struct decode_row *decode_row_at(size_t i)
+{
+	return i < sizeof(table) / sizeof(table[0]) ? &table[i] : NULL;
+}

@@ -1,0 +1,144 @@
+#include "descriptors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "identity.h"
+#include "scratch.h"
+
+/* procfs judges by the file-system uid; the pid is the tracee's only while its call is still pending. */
+static int by_procfs(struct request *r, int t_fd)
+{
+	char name[64];
+	int rc = request_enter(r, true), fd;
+
+	if (rc)
+		return rc;
+	snprintf(name, sizeof(name), "/proc/%d/fd/%d", r->job->who.t_pid, t_fd);
+	fd = open(name, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -EBADF : -errno;
+	if (!r->still_there(r->arg, r->call->id)) {
+		close(fd);
+		return -EINTR;
+	}
+	return fd;
+}
+
+int descriptor_get(struct request *r, int t_fd, bool *real)
+{
+	struct broker_tree *t = r->job->tree;
+
+	*real = true;
+	if (t_fd < 0)
+		return -EBADF;
+	if (!t->fd_of_other) {
+		int fd = (int)syscall(SYS_pidfd_getfd, r->job->who.pidfd, t_fd, 0);
+
+		if (fd >= 0)
+			return fd;
+		if (errno != EPERM && errno != ENOSYS)
+			return -errno;
+		t->fd_of_other = errno;
+	}
+	*real = false;
+	return by_procfs(r, t_fd);
+}
+
+static bool strip(char *s, const char *prefix, size_t len)
+{
+	if (!vpath_covers(prefix, len, s))
+		return false;
+	memmove(s, s + len, strlen(s) - len + 1);
+	return true;
+}
+
+static int below(char *s, size_t size, const char *virtual_root)
+{
+	size_t n = strlen(virtual_root), len = strcmp(s, "/") ? strlen(s) : 0;
+
+	if (n + len + 1 > size)
+		return -ENAMETOOLONG;
+	memmove(s + n, s, len);
+	memcpy(s, virtual_root, n);
+	s[n + len] = '\0';
+	return 0;
+}
+
+/* `s`: what /proc/self/fd says of the worker's duplicate. A real name of a granted object is its virtual name too (tree.h). */
+static int to_virtual(struct request *r, uint64_t mnt, char *s, size_t size)
+{
+	const struct private_tmp *tmp = &r->job->tmp;
+	const struct broker_tree *t = r->job->tree;
+
+	if (tmp->root >= 0 && (tmp->mnt ? mnt == tmp->mnt : tmp->dir && strip(s, tmp->dir, tmp->dir_len)))
+		return below(s, size, "/tmp");
+	if (t->skeleton >= 0 && (t->skeleton_mnt ? mnt == t->skeleton_mnt
+	                         : t->skeleton_dir && strip(s, t->skeleton_dir, strlen(t->skeleton_dir))))
+		return below(s, size, "");
+	if (tree_find(t, s).place != PLACE_HOST)
+		return -ENOENT;
+	return strcmp(s, "/") ? 0 : below(s, size, "");
+}
+
+static int name_of(struct request *r, int fd, char *path, size_t size)
+{
+	char name[16];
+	ssize_t n;
+
+	snprintf(name, sizeof(name), "%d", fd);
+	n = readlinkat(r->job->tree->proc_fds, name, path, size - 1);
+	if (n < 0)
+		return -errno;
+	path[n] = '\0';
+	return *path == '/' ? 0 : -ENOENT;
+}
+
+static int path_of(struct request *r, int fd, char *path, size_t size)
+{
+	struct statx sx = {0};
+	int rc;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_NLINK | STATX_MNT_ID, &sx))
+		return -errno;
+	if (!S_ISDIR(sx.stx_mode))
+		return -ENOTDIR;
+	if (sx.stx_nlink == 0)
+		return -ENOENT;
+	rc = name_of(r, fd, path, size);
+	return rc ? rc : to_virtual(r, sx.stx_mnt_id, path, size);
+}
+
+bool descriptor_show(struct request *r, int fd, char *path, size_t size)
+{
+	return !name_of(r, fd, path, size) && !to_virtual(r, scratch_mount_id(fd), path, size);
+}
+
+int descriptor_path(struct request *r, int t_fd, char *path, size_t size)
+{
+	bool real;
+	int fd = descriptor_get(r, t_fd, &real), rc;
+
+	if (fd < 0)
+		return fd;
+	rc = path_of(r, fd, path, size);
+	close(fd);
+	return rc;
+}
+
+enum owner descriptor_owner(struct request *r, int fd)
+{
+	const struct private_tmp *tmp = &r->job->tmp;
+	uint64_t mnt = scratch_mount_id(fd);
+	char path[PATH_MAX];
+
+	if (mnt && (mnt == tmp->mnt || mnt == r->job->tree->memfd_mnt))
+		return OWNER_JOB;
+	if (!tmp->dir || name_of(r, fd, path, sizeof(path)))
+		return OWNER_OTHER;
+	return vpath_covers(tmp->dir, tmp->dir_len, path) ? OWNER_JOB : OWNER_OTHER;
+}

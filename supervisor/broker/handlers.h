@@ -1,0 +1,53 @@
+/* handlers.h - the operations that the rows of brokered calls name. Each returns what the call returns: 0 or more, or -errno,
+ * or fills the reply itself when a descriptor is given or the call goes on. */
+#ifndef WARDER_HANDLERS_H
+#define WARDER_HANDLERS_H
+
+#include "state.h"
+
+/* files.c: opening */
+int64_t files_open(struct request *r);
+int64_t files_openat2(struct request *r);
+
+/* look.c: looking, without opening */
+int64_t look_stat(struct request *r);
+int64_t look_statx(struct request *r);
+int64_t look_access(struct request *r);
+int64_t look_readlink(struct request *r);
+int64_t look_getcwd(struct request *r);
+int64_t look_chdir(struct request *r);
+int64_t look_fchdir(struct request *r);
+int64_t look_umask(struct request *r);
+
+/* names.c: making and taking names */
+int64_t names_mkdir(struct request *r);
+int64_t names_unlink(struct request *r);
+int64_t names_rename(struct request *r);
+
+/* attributes.c: what an object is like */
+int64_t attributes_chmod(struct request *r);
+int64_t attributes_fchmod(struct request *r);
+int64_t attributes_utimensat(struct request *r);
+int64_t attributes_utime(struct request *r);
+int64_t attributes_utimes(struct request *r);
+int64_t attributes_truncate(struct request *r);
+int64_t attributes_ftruncate(struct request *r);
+
+/* locks.c */
+int64_t locks_flock(struct request *r);
+int64_t locks_fcntl(struct request *r);
+
+/* sockets.c */
+int64_t sockets_pair(struct request *r);
+
+/* Argument `n` of the row as a number; 0 when the row has none. */
+uint64_t request_arg(const struct request *r, uint8_t row_arg);
+int request_dirfd(const struct request *r, int which);
+/* Gives a descriptor (takes it) as the answer. */
+int64_t request_give(struct request *r, int fd, bool cloexec);
+/* Lets the call go on in the kernel: only for verdicts from register values. */
+int64_t request_go_on(struct request *r);
+/* Remembers that a quota of the job's /tmp said no. Returns rc. */
+int request_tmp_error(struct request *r, int rc);
+
+#endif

@@ -1,0 +1,215 @@
+/* look.c - looking at objects, and the working directory. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "descriptors.h"
+#include "guest.h"
+#include "handlers.h"
+#include "resolve.h"
+#include "rows.h"
+
+#define STAT_FLAGS (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT)
+#define STATX_FLAGS (STAT_FLAGS | AT_STATX_SYNC_TYPE)
+#define ACCESS_FLAGS (AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)
+
+/* The object of a *at call's first path. With AT_EMPTY_PATH and an empty path that is the descriptor itself, whatever
+ * it is: *fd is then the worker's duplicate (close), and o->fd is -1; else *fd is -1 and object_done is due. */
+static int find(struct request *r, struct object *o, int *fd)
+{
+	const char *text = r->text[0], *base;
+	int t_dirfd = request_dirfd(r, 0), rc;
+	bool real;
+
+	o->fd = *fd = -1;
+	o->own = false;
+	if (!*text && !(r->flags & AT_EMPTY_PATH))
+		return -ENOENT;
+	if (!*text && t_dirfd != AT_FDCWD) {
+		*fd = descriptor_get(r, t_dirfd, &real);
+		return *fd < 0 ? *fd : 0;
+	}
+	rc = resolve_base(r, t_dirfd, text, &base);
+	if (rc)
+		return rc;
+	return resolve_find(r, base, *text ? text : ".", r->flags & AT_SYMLINK_NOFOLLOW ? FIND_NOFOLLOW : 0, o);
+}
+
+static int fd_of(const struct object *o, int fd)
+{
+	return fd >= 0 ? fd : o->fd;
+}
+
+static void found(struct object *o, int fd)
+{
+	if (fd >= 0)
+		close(fd);
+	object_done(o);
+}
+
+int64_t look_stat(struct request *r)
+{
+	struct object o;
+	int fd, rc;
+
+	if (r->flags & ~(uint64_t)STAT_FLAGS)
+		return -EINVAL;
+	rc = find(r, &o, &fd);
+	if (!rc && fd >= 0 && syscall(SYS_fstat, fd, &o.st))
+		rc = -errno;
+	found(&o, fd);
+	return rc ? rc : guest_write(r->job->who.mem, request_arg(r, r->row->out), &o.st, sizeof(o.st));
+}
+
+/* What look_stat corrects is corrected here too. */
+static void correct(struct statx *sx, const struct object *o)
+{
+	sx->stx_mode = (uint16_t)o->st.st_mode;
+	sx->stx_uid = o->st.st_uid;
+	sx->stx_gid = o->st.st_gid;
+}
+
+int64_t look_statx(struct request *r)
+{
+	unsigned mask = (unsigned)r->call->args[3];
+	struct statx sx = {0};
+	struct object o;
+	int fd, rc;
+
+	if ((r->flags & ~(uint64_t)STATX_FLAGS) || (r->flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE ||
+	    (mask & STATX__RESERVED))
+		return -EINVAL;
+	rc = find(r, &o, &fd);
+	if (!rc && statx(fd_of(&o, fd), "", AT_EMPTY_PATH | (int)(r->flags & AT_STATX_SYNC_TYPE), mask, &sx))
+		rc = -errno;
+	if (!rc && fd < 0)
+		correct(&sx, &o);
+	found(&o, fd);
+	return rc ? rc : guest_write(r->job->who.mem, request_arg(r, r->row->out), &sx, sizeof(sx));
+}
+
+/* What the grant leaves of read, write and execute. */
+static int allowed_modes(const struct object *o)
+{
+	bool is_dir = S_ISDIR(o->st.st_mode);
+	int modes = X_OK;
+
+	if (o->rights & (is_dir ? RIGHT_LIST : RIGHT_READ))
+		modes |= R_OK;
+	if (o->rights & (is_dir ? RIGHT_CREATE : RIGHT_WRITE))
+		modes |= W_OK;
+	return modes;
+}
+
+/* Asking is no attempt: a refusal here is an answer, not a violation. */
+int64_t look_access(struct request *r)
+{
+	int mode = (int)request_arg(r, r->row->mode), fd, rc;
+	struct object o;
+
+	if ((mode & ~(R_OK | W_OK | X_OK)) || (r->flags & ~(uint64_t)ACCESS_FLAGS))
+		return -EINVAL;
+	rc = find(r, &o, &fd);
+	if (!rc && fd < 0 && (mode & ~allowed_modes(&o)))
+		rc = -EACCES;
+	if (!rc && mode != F_OK && (fd >= 0 || o.place != PLACE_HOST || (o.rights & RIGHT_WRITE)))
+		rc = request_enter(r, true);
+	/* AT_EACCESS: by the file-system uid; without it the kernel would ask for the worker's real one */
+	if (!rc && mode != F_OK &&
+	    syscall(SYS_faccessat2, fd_of(&o, fd), "", mode, AT_EMPTY_PATH | AT_EACCESS))
+		rc = -errno;
+	found(&o, fd);
+	return rc;
+}
+
+int64_t look_readlink(struct request *r)
+{
+	uint64_t t_buf = request_arg(r, r->row->out);
+	int size = (int)request_arg(r, r->row->mode), fd, rc;
+	char target[PATH_MAX];
+	struct object o;
+	ssize_t n = 0;
+
+	if (size <= 0)
+		return -EINVAL;
+	r->flags = AT_SYMLINK_NOFOLLOW | (r->row->dirfd[0] ? AT_EMPTY_PATH : 0);
+	rc = find(r, &o, &fd);
+	if (!rc) {
+		n = readlinkat(fd_of(&o, fd), "", target, sizeof(target));
+		rc = n < 0 ? -errno : 0;
+		/* what is no link is named that way only when it was an empty path */
+		if (rc == -ENOENT && *r->text[0])
+			rc = -EINVAL;
+	}
+	found(&o, fd);
+	if (rc)
+		return rc;
+	n = n > size ? size : n;
+	rc = guest_write(r->job->who.mem, t_buf, target, (size_t)n);
+	return rc ? rc : n;
+}
+
+/* --- the working directory --------------------------------------------------------------------------------- */
+
+int64_t look_getcwd(struct request *r)
+{
+	const char *cwd = vpath_show(r->job->cwd.s);
+	size_t n = strlen(cwd) + 1;
+	struct object o;
+	int rc = 0;
+
+	if (n > r->call->args[1])
+		return -ERANGE;
+	if (r->job->tmp.root >= 0) { /* before that nothing can have been removed */
+		rc = resolve_find(r, "", cwd, 0, &o);
+		object_done(&o);
+	}
+	rc = rc ? rc : guest_write(r->job->who.mem, r->call->args[0], cwd, n);
+	return rc ? rc : (int64_t)n;
+}
+
+static int change_to(struct request *r, struct object *o)
+{
+	if (!S_ISDIR(o->st.st_mode))
+		return -ENOTDIR;
+	if (o->place == PLACE_TMP && request_enter(r, true))
+		return -EPERM;
+	if (o->place != PLACE_SKELETON && syscall(SYS_faccessat2, o->fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS))
+		return -errno;
+	return vpath_set(&r->job->cwd, o->path.s);
+}
+
+int64_t look_chdir(struct request *r)
+{
+	struct object o;
+	int rc;
+
+	if (!*r->text[0])
+		return -ENOENT;
+	rc = resolve_find(r, r->job->cwd.s, r->text[0], 0, &o);
+	rc = rc ? rc : change_to(r, &o);
+	object_done(&o);
+	return rc;
+}
+
+int64_t look_fchdir(struct request *r)
+{
+	int rc = descriptor_path(r, (int)r->call->args[0], r->base, sizeof(r->base));
+	struct object o;
+
+	if (rc)
+		return rc;
+	rc = resolve_find(r, r->base, ".", 0, &o);
+	rc = rc ? rc : change_to(r, &o);
+	object_done(&o);
+	return rc;
+}
+
+/* A plain number: the kernel applies it to what the job makes natively, the broker to what it makes for the job. */
+int64_t look_umask(struct request *r)
+{
+	r->job->umask = (mode_t)(r->call->args[0] & 0777);
+	return request_go_on(r);
+}

@@ -1,0 +1,120 @@
+#include "processes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "handlers.h"
+#include "rows.h"
+
+/* a thread and nothing else; the low byte is the exit signal, which a thread does not send */
+#define THREAD_NEEDS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
+/* what libcs add. CLONE_UNTRACED would hide the thread from the tracer, CLONE_PIDFD and namespaces give what no job has */
+#define THREAD_MAY (THREAD_NEEDS | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | \
+	CLONE_CHILD_SETTID | CLONE_DETACHED | CSIGNAL)
+
+int threads_init(struct threads *t, unsigned limit)
+{
+	*t = (struct threads){.limit = limit ? limit : 1, .alive = 1};
+	t->cloning = calloc(t->limit, sizeof(*t->cloning));
+	return t->cloning ? 0 : -ENOMEM;
+}
+
+void threads_done(struct threads *t)
+{
+	free(t->cloning);
+	t->cloning = NULL;
+}
+
+void threads_not_cloning(struct threads *t, pid_t tid)
+{
+	for (size_t i = 0; i < t->n_cloning; i++)
+		if (t->cloning[i] == tid) {
+			t->cloning[i] = t->cloning[--t->n_cloning];
+			return;
+		}
+}
+
+void threads_gone(struct threads *t, pid_t tid)
+{
+	threads_not_cloning(t, tid);
+	if (t->alive > 1)
+		t->alive--;
+}
+
+/* Field 20 of /proc/PID/stat; the name in field 2 may hold anything, so counting starts behind its last bracket. */
+static unsigned threads_now(pid_t t_pid)
+{
+	char path[48], text[1024], *p;
+	unsigned n = 0;
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", t_pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	len = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[len > 0 ? len : 0] = '\0';
+	p = strrchr(text, ')');
+	for (int field = 2; p && field < 20; field++)
+		p = strchr(p + 1, ' ');
+	return p && sscanf(p, "%u", &n) == 1 ? n : 0;
+}
+
+/* Failed clones and lost news make the count too high, never too low; at the limit the kernel's own number is asked for. */
+bool threads_take(struct threads *t, pid_t tid, pid_t t_pid)
+{
+	if (t->alive >= t->limit) {
+		unsigned now = threads_now(t_pid);
+
+		if (now && now + t->n_cloning < t->alive)
+			t->alive = now + (unsigned)t->n_cloning;
+		if (t->alive >= t->limit)
+			return false;
+	}
+	if (t->n_cloning < t->limit)
+		t->cloning[t->n_cloning++] = tid;
+	t->alive++;
+	return true;
+}
+
+int64_t processes_clone(struct request *r)
+{
+	uint64_t flags = r->call->args[0];
+	struct broker_job *b = r->job;
+
+	if ((flags & THREAD_NEEDS) != THREAD_NEEDS || (flags & ~(uint64_t)THREAD_MAY))
+		return request_refused(r, EPERM, NULL, "clone: only threads");
+	if (!threads_take(&b->threads, r->call->t_tid, b->who.t_pid)) {
+		b->limits_hit |= 1u << LIMIT_HIT_THREADS;
+		return request_refused(r, EAGAIN, NULL, "limits.threads");
+	}
+	return request_go_on(r);
+}
+
+/* Only the job itself, by numbers that are register values: its process, or 0 for its group, which is it alone.
+ * A lone thread number (tkill) must be the caller's own: others may have been used again since. */
+int64_t processes_signal(struct request *r)
+{
+	pid_t to = (pid_t)r->call->args[0], own = r->job->who.t_pid;
+	bool by_tid = r->row->fixed;
+
+	if (to == own || (by_tid ? to == r->call->t_tid : to == 0))
+		return request_go_on(r);
+	return request_refused(r, EPERM, NULL, "signals: only the job itself");
+}
+
+int64_t processes_prlimit(struct request *r)
+{
+	pid_t of = (pid_t)r->call->args[0];
+
+	if (of == 0 || of == r->job->who.t_pid)
+		return request_go_on(r);
+	return request_refused(r, EPERM, NULL, "prlimit64: only the job itself");
+}

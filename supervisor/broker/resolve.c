@@ -1,0 +1,303 @@
+#include "resolve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "descriptors.h"
+#include "identity.h"
+
+int resolve_openat2(int dir, const char *rest, uint64_t flags, mode_t mode)
+{
+	struct open_how how = {
+		.flags = flags | O_CLOEXEC,
+		.mode = mode,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	int fd = (int)syscall(SYS_openat2, dir, rest, &how, sizeof(how));
+
+	return fd < 0 ? -errno : fd;
+}
+
+int resolve_root(struct request *r, const struct lookup *l)
+{
+	struct broker_job *b = r->job;
+	int fd;
+
+	if (l->place == PLACE_HOST)
+		return tree_handle(b->tree, l->grant);
+	if (l->place == PLACE_SKELETON)
+		return tree_skeleton(b->tree);
+	if (b->tmp.root >= 0)
+		return b->tmp.root;
+	fd = private_tmp_root(&b->tmp, &b->who, &b->options);
+	r->entered = false;
+	return fd;
+}
+
+void object_done(struct object *o)
+{
+	if (o->own && o->fd >= 0)
+		close(o->fd);
+	o->fd = -1;
+	o->own = false;
+}
+
+int object_take(struct object *o)
+{
+	int fd = o->own ? o->fd : fcntl(o->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	o->own = false;
+	return fd;
+}
+
+/* --- one step: a virtual path without links ---------------------------------------------------------------- */
+
+/* What the job sees of the directories that are only there for their names. */
+static void show_as_root_owned(struct stat *st, mode_t mode)
+{
+	st->st_uid = st->st_gid = 0;
+	st->st_mode = S_IFDIR | mode;
+}
+
+/* Procfs under a granted directory would speak of the worker, which is who opens it. */
+static bool is_forbidden(const struct request *r, const struct object *o)
+{
+	return o->place == PLACE_HOST && !o->is_grant && o->st.st_dev == r->job->tree->proc_dev;
+}
+
+static int look_at(struct request *r, struct object *o)
+{
+	if (fstat(o->fd, &o->st))
+		return -errno;
+	if (is_forbidden(r, o))
+		return request_hidden(r, o->path.s);
+	if (o->place == PLACE_SKELETON)
+		show_as_root_owned(&o->st, 0755);
+	else if (o->place == PLACE_TMP && o->is_grant && r->job->tmp.dir)
+		o->st.st_mode = S_IFDIR | 01777;
+	return 0;
+}
+
+/* Opens o->path, whose last component may be a link. -ELOOP when a link is on the way. */
+static int at(struct request *r, struct object *o)
+{
+	struct lookup l = tree_find(r->job->tree, o->path.s);
+	int root;
+
+	o->place = l.place;
+	o->grant = l.grant;
+	o->rights = l.grant ? l.grant->rights : RIGHT_LIST;
+	o->is_grant = l.grant && !*l.rest;
+	if (l.place == PLACE_NONE)
+		return request_hidden(r, o->path.s);
+	root = resolve_root(r, &l);
+	if (root < 0)
+		return root;
+	if (!*l.rest) {
+		o->fd = root;
+		o->own = false;
+		return look_at(r, o);
+	}
+	o->fd = resolve_openat2(root, l.rest, O_PATH | O_NOFOLLOW, 0);
+	/* a directory of the job's own may be closed to others */
+	if (o->fd == -EACCES && l.place == PLACE_TMP && !r->entered && identity_can_switch() && !request_enter(r, false))
+		o->fd = resolve_openat2(root, l.rest, O_PATH | O_NOFOLLOW, 0);
+	if (o->fd < 0)
+		return o->fd;
+	o->own = true;
+	return look_at(r, o);
+}
+
+/* --- many steps -------------------------------------------------------------------------------------------- */
+
+struct walk {
+	struct request *r;
+	struct object *o;
+	unsigned how;
+	unsigned links;
+	size_t floor;             /* length of the base, for FIND_UNDER_BASE */
+	const char *rest;         /* into todo */
+	char todo[VPATH_MAX];
+};
+
+static bool is_name(const char *p, size_t len, const char *name)
+{
+	return strlen(name) == len && !memcmp(p, name, len);
+}
+
+/* Puts a link's target in front of what is left to walk. */
+static int follow(struct walk *w)
+{
+	char target[PATH_MAX];
+	size_t left = strlen(w->rest);
+	ssize_t n;
+
+	if (++w->links > RESOLVE_LINKS_MAX || (w->how & FIND_NO_LINKS))
+		return -ELOOP;
+	n = readlinkat(w->o->fd, "", target, sizeof(target));
+	if (n <= 0)
+		return n ? -errno : -ENOENT;
+	if ((size_t)n + left + 1 > sizeof(w->todo) || (size_t)n == sizeof(target))
+		return -ENAMETOOLONG;
+	memmove(w->todo + n, w->rest, left + 1);
+	memcpy(w->todo, target, (size_t)n);
+	w->rest = w->todo;
+	object_done(w->o);
+	vpath_pop(&w->o->path);
+	if (target[0] == '/') {
+		if (w->how & FIND_UNDER_BASE)
+			return -EXDEV;
+		vpath_set(&w->o->path, "");
+	}
+	return 0;
+}
+
+static int up(struct walk *w)
+{
+	if ((w->how & FIND_UNDER_BASE) && w->o->path.len <= w->floor)
+		return -EXDEV;
+	object_done(w->o);
+	vpath_pop(&w->o->path);
+	return 0;
+}
+
+/* One component that is a name. */
+static int down(struct walk *w, const char *name, size_t len)
+{
+	bool is_last = w->rest[strspn(w->rest, "/")] == '\0', slash = *w->rest == '/';
+	struct object *o = w->o;
+	int rc;
+
+	object_done(o);
+	rc = vpath_push(&o->path, name, len);
+	rc = rc ? rc : at(w->r, o);
+	if (rc)
+		return rc;
+	if (S_ISLNK(o->st.st_mode) && (!is_last || slash || !(w->how & FIND_NOFOLLOW)))
+		return follow(w);
+	return slash && !S_ISDIR(o->st.st_mode) ? -ENOTDIR : 0;
+}
+
+static int step(struct walk *w)
+{
+	const char *name = w->rest + strspn(w->rest, "/");
+	size_t len = strcspn(name, "/");
+
+	w->rest = name + len;
+	if (len == 0 || is_name(name, len, "."))
+		return 0;
+	return is_name(name, len, "..") ? up(w) : down(w, name, len);
+}
+
+static int walk(struct request *r, const char *base, const char *text, unsigned how, struct object *o)
+{
+	struct walk w = {.r = r, .o = o, .how = how, .rest = w.todo, .floor = strlen(base)};
+	size_t len = strlen(text);
+	int rc;
+
+	object_done(o);
+	if (len >= sizeof(w.todo))
+		return -ENAMETOOLONG;
+	memcpy(w.todo, text, len + 1);
+	rc = vpath_set(&o->path, *text == '/' ? "" : base);
+	while (!rc && *w.rest)
+		rc = step(&w);
+	if (!rc && o->fd < 0)
+		rc = at(r, o);
+	return rc;
+}
+
+int resolve_find(struct request *r, const char *base, const char *text, unsigned how, struct object *o)
+{
+	int rc;
+
+	o->fd = -1;
+	o->own = false;
+	rc = vpath_join(&o->path, base, text);
+	if (rc < 0)
+		return rc;
+	if (rc == 0) {
+		bool must_dir = o->path.must_dir;
+
+		rc = at(r, o);
+		if (rc && rc != -ELOOP)
+			return rc;
+		if (!rc && !S_ISLNK(o->st.st_mode))
+			return must_dir && !S_ISDIR(o->st.st_mode) ? -ENOTDIR : 0;
+		if (!rc && !must_dir && (how & FIND_NOFOLLOW))
+			return 0;
+	}
+	return walk(r, base, text, how, o);
+}
+
+/* --- the directory of a name ------------------------------------------------------------------------------- */
+
+static size_t trim_slashes(const char *text, size_t len)
+{
+	while (len && text[len - 1] == '/')
+		len--;
+	return len;
+}
+
+static enum last kind_of(const char *name, size_t len)
+{
+	if (len == 0)
+		return LAST_ROOT;
+	if (is_name(name, len, "."))
+		return LAST_DOT;
+	return is_name(name, len, "..") ? LAST_DOTDOT : LAST_NAME;
+}
+
+int resolve_parent(struct request *r, const char *base, const char *text, struct parent *p)
+{
+	size_t all = strlen(text), end = trim_slashes(text, all), start = end;
+	char dir[PATH_MAX];
+	int rc;
+
+	p->dir.fd = -1;
+	p->dir.own = false;
+	p->must_dir = end != all;
+	while (start && text[start - 1] != '/')
+		start--;
+	p->last = kind_of(text + start, end - start);
+	if (p->last != LAST_NAME)
+		return 0;
+	if (end - start > NAME_MAX)
+		return -ENAMETOOLONG;
+	memcpy(p->name, text + start, end - start);
+	strcpy(p->name + (end - start), p->must_dir ? "/" : "");
+	memcpy(dir, text, start);
+	strcpy(dir + start, start ? "" : ".");
+	rc = resolve_find(r, base, dir, 0, &p->dir);
+	if (!rc && !S_ISDIR(p->dir.st.st_mode))
+		rc = -ENOTDIR;
+	rc = rc ? rc : vpath_set(&p->path, p->dir.path.s);
+	rc = rc ? rc : vpath_push(&p->path, p->name, end - start);
+	if (rc)
+		return rc;
+	p->at = tree_find(r->job->tree, p->path.s);
+	return p->at.place == PLACE_NONE ? request_hidden(r, p->path.s) : 0;
+}
+
+void parent_done(struct parent *p)
+{
+	object_done(&p->dir);
+}
+
+int resolve_base(struct request *r, int t_dirfd, const char *text, const char **base)
+{
+	int rc;
+
+	*base = r->job->cwd.s;
+	if (*text == '/' || t_dirfd == AT_FDCWD)
+		return 0;
+	rc = descriptor_path(r, t_dirfd, r->base, sizeof(r->base));
+	*base = r->base;
+	return rc;
+}

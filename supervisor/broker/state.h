@@ -1,0 +1,54 @@
+/* state.h - what the broker's own files share: one job, and one call of it that is being answered.
+ *
+ * A `struct request` lives on the stack of broker_answer. Its texts are the one copy of what the tracee's pointers led to:
+ * the decision and the operation both use them. Handlers return what the call returns: 0 or more, or -errno.
+ */
+#ifndef WARDER_STATE_H
+#define WARDER_STATE_H
+
+#include "broker.h"
+#include "processes.h"
+#include "tmpfs.h"
+#include "tree.h"
+#include "violations.h"
+#include "vpath.h"
+
+struct broker_job {
+	struct broker_tree *tree;
+	struct broker_tracee who;
+	struct broker_options options;
+	char filename[JOB_NAME_MAX + 1];
+	struct private_tmp tmp;
+	struct vpath cwd;
+	mode_t umask;             /* as the job last set it */
+	struct threads threads;
+	struct violations violations;
+	uint32_t limits_hit;      /* bit (1 << LIMIT_HIT_x) */
+	uint64_t calls;
+};
+
+struct row;
+
+struct request {
+	struct broker_job *job;
+	const struct broker_call *call;
+	const struct row *row;
+	struct broker_reply *reply;
+	bool (*still_there)(void *arg, uint64_t id);
+	void *arg;
+	bool entered;             /* the thread has the job's file-system uid */
+	bool told;                /* a violation was recorded */
+	bool no_path;             /* the path argument was NULL where the call allows that */
+	uint64_t flags;           /* the row's, and those of the call */
+	char text[2][PATH_MAX];   /* the path arguments, copied once */
+	char base[VPATH_MAX];     /* of the path being resolved, where it is a descriptor's */
+};
+
+/* Takes the job's identity for the rest of the call; with_group for what creates. 0 or -EPERM. */
+int request_enter(struct request *r, bool with_group);
+/* Records that `path` (virtual) is outside the tree. Returns -ENOENT. */
+int request_hidden(struct request *r, const char *path);
+/* Records that the call was refused with -err, for `path` (virtual, may be NULL) and by `rule`. Returns -err. */
+int request_refused(struct request *r, int err, const char *path, const char *rule);
+
+#endif

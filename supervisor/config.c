@@ -1,0 +1,369 @@
+#include "config.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "mem.h"
+#include "ydoc.h"
+
+#define N(a) (sizeof(a) / sizeof((a)[0]))
+
+/* --- socket --------------------------------------------------------------------------------------------------------- */
+
+static void take_socket_path(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	struct config *c = ctx;
+	const char *s = ydoc_str(d, value, "socket.path");
+
+	(void)key;
+	if (!s)
+		return;
+	if (*s != '/')
+		ydoc_fail(d, value, "socket.path: must be an absolute path, is %s", s);
+	else if (strlen(s) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		ydoc_fail(d, value, "socket.path: longer than %zu bytes", sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+	c->socket_path = mem_copy(s);
+}
+
+/* Octal, as chmod takes it: 0660, 660 or 0o660. */
+static void take_socket_mode(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	struct config *c = ctx;
+	const char *s = ydoc_str(d, value, "socket.mode");
+	const char *digits = s && !strncmp(s, "0o", 2) ? s + 2 : s;
+	unsigned long mode;
+
+	(void)key;
+	if (!s)
+		return;
+	mode = strtoul(digits, NULL, 8);
+	if (!*digits || strspn(digits, "01234567") != strlen(digits) || strlen(digits) > 4 || mode > 0777 || !(mode & 0200))
+		ydoc_fail(d, value, "socket.mode: must be octal, 0200 to 0777 with the owner's write bit, is %.40s", s);
+	else
+		c->socket_mode = (mode_t)mode;
+}
+
+static void take_socket_group(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	struct config *c = ctx;
+	const char *s = ydoc_str(d, value, "socket.group");
+
+	(void)key;
+	if (!s)
+		return;
+	if (!getgrnam(s))
+		ydoc_fail(d, value, "socket.group: no group %s on this machine", s);
+	c->socket_group = mem_copy(s);
+}
+
+static void take_socket(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	static const struct ydoc_key keys[] = {
+		{"path", take_socket_path}, {"mode", take_socket_mode}, {"group", take_socket_group}};
+
+	(void)key;
+	ydoc_map(d, value, "socket", keys, N(keys), ctx);
+}
+
+/* --- numbers -------------------------------------------------------------------------------------------------------- */
+
+static void take_number(struct ydoc *d, yaml_node_t *value, const char *where, uint64_t max, unsigned *out)
+{
+	uint64_t v;
+
+	if (ydoc_uint(d, value, where, 1, max, &v))
+		*out = (unsigned)v;
+}
+
+#define TAKE_NUMBER(field, where, max) \
+	static void take_##field(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx) \
+	{ \
+		(void)key; \
+		take_number(d, value, where, max, &((struct config *)ctx)->field); \
+	}
+
+TAKE_NUMBER(pool_min, "pool.min", CONFIG_POOL_MAX)
+TAKE_NUMBER(pool_max, "pool.max", CONFIG_POOL_MAX)
+TAKE_NUMBER(queue_length, "queue.length", CONFIG_QUEUE_MAX)
+TAKE_NUMBER(queue_per_tenant, "queue.per_tenant", CONFIG_QUEUE_MAX)
+TAKE_NUMBER(drain_ms, "drain_ms", CONFIG_DRAIN_MS_MAX)
+
+static void take_max_message_mib(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	uint64_t v;
+
+	(void)key;
+	if (ydoc_uint(d, value, "max_message_mib", 1, CONFIG_MESSAGE_MIB_MAX, &v))
+		((struct config *)ctx)->max_message_mib = (size_t)v;
+}
+
+static void take_workers(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	uint64_t v;
+
+	(void)key, (void)ctx;
+	if (ydoc_uint(d, value, "workers", 1, 1024, &v) && v != 1)
+		ydoc_fail(d, value, "workers: more than 1 is not supported by this version");
+}
+
+static void take_pool(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	static const struct ydoc_key keys[] = {{"min", take_pool_min}, {"max", take_pool_max}};
+	struct config *c = ctx;
+
+	(void)key;
+	ydoc_map(d, value, "pool", keys, N(keys), c);
+	/* only one of them given: the other's default follows */
+	if (!ydoc_get(d, value, "max") && c->pool_max < c->pool_min)
+		c->pool_max = c->pool_min;
+	if (!ydoc_get(d, value, "min") && c->pool_min > c->pool_max)
+		c->pool_min = c->pool_max;
+	if (c->pool_min > c->pool_max)
+		ydoc_fail(d, value, "pool: min (%u) is above max (%u)", c->pool_min, c->pool_max);
+}
+
+static void take_queue(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	static const struct ydoc_key keys[] = {{"length", take_queue_length}, {"per_tenant", take_queue_per_tenant}};
+	struct config *c = ctx;
+
+	(void)key;
+	ydoc_map(d, value, "queue", keys, N(keys), c);
+	if (!ydoc_get(d, value, "per_tenant"))
+		c->queue_per_tenant = c->queue_length;
+	if (c->queue_per_tenant > c->queue_length)
+		ydoc_fail(d, value, "queue: per_tenant (%u) is above length (%u)", c->queue_per_tenant, c->queue_length);
+}
+
+/* --- lists ---------------------------------------------------------------------------------------------------------- */
+
+static size_t dirs_len(char **dirs)
+{
+	size_t n = 0;
+
+	while (dirs && dirs[n])
+		n++;
+	return n;
+}
+
+static void take_policy_dir(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	struct config *c = ctx;
+	const char *s = ydoc_str(d, value, "policy_dirs");
+	size_t n = dirs_len(c->policy_dirs);
+
+	(void)key;
+	if (!s)
+		return;
+	if (*s != '/')
+		ydoc_fail(d, value, "policy_dirs: must be absolute paths, is %s", s);
+	if (n == CONFIG_LIST_MAX) {
+		ydoc_fail(d, value, "policy_dirs: more than %d", CONFIG_LIST_MAX);
+		return;
+	}
+	c->policy_dirs = mem_grow(c->policy_dirs, n + 2, sizeof(*c->policy_dirs));
+	c->policy_dirs[n] = mem_copy(s);
+	c->policy_dirs[n + 1] = NULL;
+}
+
+static void take_policy_dirs(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	(void)key;
+	ydoc_items(d, value, "policy_dirs", take_policy_dir, ctx);
+}
+
+static bool find_uid(const char *s, uid_t *out)
+{
+	unsigned long v;
+	const struct passwd *pw;
+
+	if (strspn(s, "0123456789") == strlen(s)) {
+		errno = 0;
+		v = strtoul(s, NULL, 10);
+		*out = (uid_t)v;
+		return !errno && v < (uid_t)-1; /* (uid_t)-1 is "no uid" everywhere */
+	}
+	pw = getpwnam(s);
+	if (pw)
+		*out = pw->pw_uid;
+	return pw != NULL;
+}
+
+static void take_operator(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	struct config *c = ctx;
+	const char *s = ydoc_str(d, value, "operators");
+	uid_t uid;
+
+	(void)key;
+	if (!s)
+		return;
+	if (!find_uid(s, &uid)) {
+		ydoc_fail(d, value, "operators: no user %s on this machine", s);
+		return;
+	}
+	if (c->n_operators == CONFIG_LIST_MAX) {
+		ydoc_fail(d, value, "operators: more than %d", CONFIG_LIST_MAX);
+		return;
+	}
+	c->operators = mem_grow(c->operators, c->n_operators + 1, sizeof(*c->operators));
+	c->operators[c->n_operators++] = uid;
+}
+
+/* The file's list takes the place of the default one. */
+static void take_operators(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	struct config *c = ctx;
+
+	(void)key;
+	c->n_operators = 0;
+	ydoc_items(d, value, "operators", take_operator, c);
+}
+
+struct layer_list {
+	const char *where;
+	uint32_t *bits;
+};
+
+static void take_layer(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	const struct layer_list *l = ctx;
+	const char *s = ydoc_str(d, value, l->where);
+	int layer = s ? layer_parse(s, strlen(s)) : -1;
+
+	(void)key;
+	if (s && layer < 0)
+		ydoc_fail(d, value, "%s: unknown layer %s", l->where, s);
+	else if (s)
+		*l->bits |= 1u << layer;
+}
+
+static void check_layers(struct ydoc *d, yaml_node_t *at, const struct config *c)
+{
+	for (int l = 0; l < LAYER_COUNT; l++) {
+		if (c->require & c->optional & (1u << l))
+			ydoc_fail(d, at, "%s: both required and optional", layer_name(l));
+	}
+	/* without them there is no sandbox to speak of */
+	if (c->optional & (1u << LAYER_SECCOMP | 1u << LAYER_BROKER))
+		ydoc_fail(d, at, "optional: seccomp and broker are always required");
+}
+
+static void take_require(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	struct config *c = ctx;
+
+	(void)key;
+	ydoc_items(d, value, "require", take_layer, &(struct layer_list){"require", &c->require});
+	check_layers(d, value, c);
+}
+
+static void take_optional(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	struct config *c = ctx;
+
+	(void)key;
+	ydoc_items(d, value, "optional", take_layer, &(struct layer_list){"optional", &c->optional});
+	check_layers(d, value, c);
+}
+
+/* --- log ------------------------------------------------------------------------------------------------------------ */
+
+static void take_log_level(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	const char *s = ydoc_str(d, value, "log.level");
+	int level = s ? log_level_parse(s) : -1;
+
+	(void)key;
+	if (s && level < 0)
+		ydoc_fail(d, value, "log.level: unknown level %s (error, warn, info, debug)", s);
+	else if (s)
+		((struct config *)ctx)->log_level = (enum log_level)level;
+}
+
+static void take_log_format(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	const char *s = ydoc_str(d, value, "log.format");
+
+	(void)key, (void)ctx;
+	if (s && strcmp(s, "logfmt"))
+		ydoc_fail(d, value, "log.format: %s: not supported by this version (logfmt is)", s);
+}
+
+static void take_log(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	static const struct ydoc_key keys[] = {{"format", take_log_format}, {"level", take_log_level}};
+
+	(void)key;
+	ydoc_map(d, value, "log", keys, N(keys), ctx);
+}
+
+/* --- the whole file ------------------------------------------------------------------------------------------------- */
+
+static const struct ydoc_key top_keys[] = {
+	{"socket", take_socket},
+	{"workers", take_workers},
+	{"policy_dirs", take_policy_dirs},
+	{"operators", take_operators},
+	{"require", take_require},
+	{"optional", take_optional},
+	{"pool", take_pool},
+	{"queue", take_queue},
+	{"max_message_mib", take_max_message_mib},
+	{"drain_ms", take_drain_ms},
+	{"log", take_log},
+	{"zygote", NULL},
+	{"proxy", NULL},
+};
+
+static struct config defaults(void)
+{
+	struct config c = {
+		.socket_mode = 0660,
+		.pool_min = 4,
+		.pool_max = 16,
+		.queue_length = 256,
+		.queue_per_tenant = 256,
+		.max_message_mib = 128,
+		.drain_ms = 5000,
+		.log_level = LOG_INFO,
+	};
+
+	c.operators = mem_zeroed(2, sizeof(*c.operators));
+	c.operators[0] = geteuid();
+	c.n_operators = geteuid() ? 2 : 1; /* root, once */
+	return c;
+}
+
+int config_load(const char *path, struct config *out, struct policy_errors *es)
+{
+	size_t before = es->n;
+	struct ydoc d;
+	int r;
+
+	*out = defaults();
+	if (!path)
+		return 0;
+	r = ydoc_open_file(&d, path, es);
+	if (!r)
+		ydoc_map(&d, ydoc_root(&d), "", top_keys, N(top_keys), out);
+	ydoc_close(&d);
+	return r ? r : es->n > before ? -EINVAL : 0;
+}
+
+void config_done(struct config *c)
+{
+	for (size_t i = 0; c->policy_dirs && c->policy_dirs[i]; i++)
+		free(c->policy_dirs[i]);
+	free(c->policy_dirs);
+	free(c->socket_path);
+	free(c->socket_group);
+	free(c->operators);
+	*c = (struct config){0};
+}

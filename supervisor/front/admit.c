@@ -1,0 +1,70 @@
+#include "admit.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "rpc.h"
+
+#define RESULT_ROOM (1ul << 20) /* bytes of a result beside its output: violations, names */
+
+__attribute__((format(printf, 4, 5))) static int refuse(enum rpc_error *to, enum rpc_error code, struct err *e,
+							const char *fmt, ...)
+{
+	char words[sizeof(e->text)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(words, sizeof(words), fmt, ap);
+	va_end(ap);
+	*to = code;
+	return err_set(e, ERR_REQUEST, "", 0, "%s", words);
+}
+
+static int choose_policy(const struct job *j, const struct policy_set *ps, const struct policy **policy,
+			 enum rpc_error *code, struct err *e)
+{
+	const char *name = j->policy ? j->policy : language_name(j->language);
+	const struct policy *p = policy_find(ps, name);
+
+	if (!p)
+		return refuse(code, RPC_ERROR_UNKNOWN_POLICY, e, "%.*s", JOB_ID_MAX, name);
+	if (!p->has_language)
+		return refuse(code, RPC_ERROR_BAD_REQUEST, e,
+			      "policy: %s names no language, it is for others to extend", p->name);
+	if (p->language != j->language)
+		return refuse(code, RPC_ERROR_BAD_REQUEST, e, "policy: %s is for %s, the job is %s", p->name,
+			      language_name(p->language), language_name(j->language));
+	*policy = p;
+	return 0;
+}
+
+/* What a caller may ask for at most. A result must fit into one message, whatever the policy says of output. */
+static uint64_t most(const struct policy *p, int l, size_t max_message)
+{
+	size_t room = max_message / 2 < RESULT_ROOM ? max_message / 2 : RESULT_ROOM;
+	uint64_t max = p->max_limits[l], fits = (max_message - room) >> 10;
+
+	return l == LIMIT_OUTPUT_KIB && fits < max ? fits : max;
+}
+
+static int settle_limits(struct job *j, const struct policy *p, size_t max_message, enum rpc_error *code, struct err *e)
+{
+	for (int l = 0; l < LIMIT_COUNT; l++) {
+		uint64_t max = most(p, l, max_message);
+
+		if (j->limits[l] > max)
+			return refuse(code, RPC_ERROR_BAD_REQUEST, e, "limits.%s: must be 1 to %llu, is %llu",
+				      limit_name(l), (unsigned long long)max, (unsigned long long)j->limits[l]);
+		if (j->limits[l] == 0)
+			j->limits[l] = p->limits[l];
+	}
+	return 0;
+}
+
+int admit_job(struct job *j, const struct policy_set *ps, size_t max_message, const struct policy **policy,
+	      enum rpc_error *code, struct err *e)
+{
+	int ret = choose_policy(j, ps, policy, code, e);
+
+	return ret < 0 ? ret : settle_limits(j, *policy, max_message, code, e);
+}

@@ -1,0 +1,17 @@
+/* admit.h - may this job run, under which policy, with which limits?
+ *
+ * Who may use it: the front. Pure: no clock, no state.
+ */
+#ifndef WARDER_ADMIT_H
+#define WARDER_ADMIT_H
+
+#include "job.h"
+#include "policy.h"
+
+/* Finds the job's policy, holds its limits against what callers may ask for, and fills those it left out from the
+ * policy. max_message: bytes that a result may have. On refusal returns -EINVAL with the protocol's error in *code and
+ * its words in `e`. */
+int admit_job(struct job *j, const struct policy_set *ps, size_t max_message, const struct policy **policy,
+	      enum rpc_error *code, struct err *e);
+
+#endif

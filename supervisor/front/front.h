@@ -1,0 +1,62 @@
+/* front.h - the front: owns the client socket; parses, authenticates, admits, queues and routes jobs.
+ *
+ * It never touches a tracee, and knows the worker only as the functions of port.h. This is the one header of the front
+ * that the keeper includes. Runs in the loop that it is given, on that loop's thread.
+ * Life: front_new, then the worker is told front_port(), then the loop runs; front_drain when it is time to go;
+ * front_free after the worker is gone (so that no answer comes to a freed front).
+ *
+ * What a client controls: every byte it sends, how fast it reads, when it hangs up. End of file is a hang-up even when
+ * the client only shut down its sending half: its jobs are cancelled (but for detached ones), the connection closed.
+ */
+#ifndef WARDER_FRONT_H
+#define WARDER_FRONT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <ev.h>
+
+#include "err.h"
+#include "policy.h"
+#include "port.h"
+
+/* what clients choose, and how far */
+#define FRONT_SESSIONS_MAX    1024u       /* connections at once; more wait in the listen backlog */
+#define FRONT_OUTSTANDING_MAX 1024u       /* unanswered requests of one connection; then it is not read */
+#define FRONT_WRITE_HIGH      (1ul << 20) /* bytes a client has not read; above: not read from, output held */
+#define FRONT_WRITE_LOW       (FRONT_WRITE_HIGH / 2) /* held output goes on below this */
+#define FRONT_WRITE_STALL_S   60.0                   /* a client that takes no byte for so long is hung up on */
+#define FRONT_LINGER_S        2.0 /* after a fatal answer, how long what still comes is thrown away */
+#define FRONT_INPUT_MESSAGES  4u  /* connections together hold at most so many times max_message of input */
+#define FRONT_QUEUE_DEFAULT   64u
+
+struct front_config {
+	const char *path;       /* of the socket; NULL: none, only adopted connections */
+	mode_t mode;            /* of the socket; 0: 0660 */
+	const char *group;      /* of the socket, by name; NULL: as created */
+	size_t max_message;     /* bytes; 0: RPC_MESSAGE_MAX_DEFAULT */
+	unsigned queue_length;  /* jobs that wait; 0: FRONT_QUEUE_DEFAULT */
+	unsigned per_tenant;    /* of these, by one uid and tenant; 0: queue_length */
+	const uid_t *operators; /* NULL: the supervisor's own uid and root; copied */
+	size_t n_operators;
+};
+
+struct front;
+
+/* Borrows loop, policies and worker functions until front_free; copies the rest. -EADDRINUSE when somebody answers on
+ * the path, -EEXIST when something that is no socket is there. */
+int front_new(struct ev_loop *loop, const struct front_config *c, const struct policy_set *ps,
+	      const struct port_worker *w, struct front **out, struct err *e);
+struct port_front front_port(struct front *f);
+
+/* Takes a connected stream socket (also when it fails). on_closed (may be NULL) is told once, when the connection is
+ * gone; not at front_free, which it must not call. */
+int front_adopt(struct front *f, int fd, void (*on_closed)(void *), void *arg);
+
+/* Takes no connections any more; new runs and those that still wait get shutting_down, running ones go on. */
+void front_drain(struct front *f);
+/* No job unanswered, and everything was written. */
+bool front_idle(const struct front *f);
+void front_free(struct front *f);
+
+#endif

@@ -1,0 +1,106 @@
+/* inside.h - what the front's own files share: the front itself, and a run.
+ *
+ * front.c has the life, the connections and the loop's callbacks; runs.c what happens to a job from admission to
+ * answer; methods.c the table of what clients may call. Nobody else includes this.
+ */
+#ifndef WARDER_FRONT_INSIDE_H
+#define WARDER_FRONT_INSIDE_H
+
+#include <sys/queue.h>
+
+#include <ev.h>
+
+#include "front.h"
+#include "log.h"
+#include "queue.h"
+#include "session.h"
+
+/* A job from its request to its answer. */
+struct run {
+	struct queue_item item; /* first, so that an item is its run */
+	LIST_ENTRY(run) link;   /* front.waiting or front.submitted */
+	uint64_t key;
+	struct session *session; /* NULL: the client is gone, nobody to answer */
+	uint32_t msgid;
+	uid_t uid;
+	char *id;
+	const struct policy *policy;
+	struct job *job;        /* NULL once the worker has it */
+	size_t bytes;           /* of code and stdin, while it waits */
+	enum state state;       /* set by run_set_state alone */
+	int tracee_pid;         /* 0: not started */
+	double asked_ms;        /* monotonic */
+	double submitted_ms;    /* monotonic */
+	double started_unix_ms; /* 0: not started */
+	double queue_ms;
+	bool detach;
+	bool held; /* the worker was told to hold its output */
+};
+
+LIST_HEAD(run_list, run);
+
+struct peer { /* a connection, in the front's list */
+	LIST_ENTRY(peer) link;
+	struct session *session;
+	void (*on_closed)(void *arg);
+	void *arg;
+	bool told; /* its runs have been let go */
+};
+
+struct front_totals {
+	uint64_t connections, requests, accepted, refused;
+};
+
+struct front {
+	struct ev_loop *loop;
+	const struct policy_set *policies;
+	const struct port_worker *worker;
+	char *path;
+	size_t max_message;
+	uid_t *operators;
+	size_t n_operators;
+
+	struct session_shared shared;
+	int gate; /* -1: none */
+	ev_io on_connection;
+	ev_timer gate_rest; /* after EMFILE and the like: try again then */
+	ev_timer sweep;     /* never started, only fed: runs when the present callback has returned */
+	ev_timer pump;      /* runs while jobs wait, in case the worker's capacity changes */
+	LIST_HEAD(, peer) peers;
+	unsigned n_peers;
+	bool draining;
+
+	struct queue queue;
+	struct run_list waiting, submitted;
+	size_t waiting_bytes;
+	unsigned n_submitted, capacity;
+	uint64_t next_key;
+	double mean_ms; /* moving mean from submission to result; 0: none yet */
+	double born_ms; /* monotonic */
+	struct front_totals totals;
+};
+
+double front_now_ms(void); /* monotonic */
+bool front_is_operator(const struct front *f, uid_t uid);
+
+/* methods.c */
+void methods_dispatch(struct front *f, struct session *s, const struct rpc_message *m);
+void answer_error(struct session *s, uint32_t msgid, enum rpc_error code, const char *text);
+
+/* runs.c */
+void runs_request(struct front *f, struct session *s, const struct rpc_message *m);
+/* Cancels the caller's (an operator's: anybody's) job of this id. Whether there was one. */
+bool runs_cancel(struct front *f, uid_t uid, struct bytes id);
+void runs_pump(struct front *f);
+/* The session has ended: its runs are cancelled or, if detached, go on without it. */
+void runs_let_go(struct front *f, struct session *s);
+/* It reads again: what was held goes on. */
+void runs_release(struct front *f, struct session *s);
+/* Answers all that wait. */
+void runs_refuse_waiting(struct front *f);
+void runs_free(struct front *f);
+void runs_started(void *ctx, uint64_t key, int tracee_pid);
+void runs_output(void *ctx, uint64_t key, bool is_stderr, struct bytes data);
+void runs_result(void *ctx, uint64_t key, struct result *r);
+
+#endif

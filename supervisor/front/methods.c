@@ -1,0 +1,265 @@
+/* What clients may call: one row a method. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "inside.h"
+#include "version.h"
+
+#define NAME_SHOWN 64 /* bytes of a caller's name in an error text */
+
+static void pack_begin(msgpack_sbuffer *b, msgpack_packer *pk)
+{
+	msgpack_sbuffer_init(b);
+	msgpack_packer_init(pk, b, msgpack_sbuffer_write);
+}
+
+void answer_error(struct session *s, uint32_t msgid, enum rpc_error code, const char *text)
+{
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	pack_begin(&b, &pk);
+	rpc_pack_response_error(&pk, msgid, code, text);
+	session_answer(s, &b);
+}
+
+static void answer_begin(msgpack_sbuffer *b, msgpack_packer *pk, uint32_t msgid)
+{
+	pack_begin(b, pk);
+	rpc_pack_response_ok(pk, msgid);
+}
+
+static void pack_uint(msgpack_packer *pk, const char *key, uint64_t value)
+{
+	rpc_pack_cstr(pk, key);
+	msgpack_pack_uint64(pk, value);
+}
+
+/* The value of the only key that a method knows (NULL: it knows none). Any other key is refused: -EINVAL, answered. */
+static int only_param(struct session *s, const struct rpc_message *m, const char *name, const msgpack_object **value)
+{
+	char text[NAME_SHOWN + 32];
+
+	*value = NULL;
+	if (!m->params)
+		return 0;
+	if (m->params->type != MSGPACK_OBJECT_MAP) {
+		answer_error(s, m->msgid, RPC_ERROR_BAD_REQUEST, "params: must be an array of one map");
+		return -EINVAL;
+	}
+	for (uint32_t i = 0; i < m->params->via.map.size; i++) {
+		const msgpack_object *k = &m->params->via.map.ptr[i].key;
+		bool text_key = k->type == MSGPACK_OBJECT_STR || k->type == MSGPACK_OBJECT_BIN;
+		int len = !text_key ? 0 : k->via.str.size < NAME_SHOWN ? (int)k->via.str.size : NAME_SHOWN;
+
+		if (name && text_key && !*value && k->via.str.size == strlen(name) &&
+		    memcmp(k->via.str.ptr, name, strlen(name)) == 0) {
+			*value = &m->params->via.map.ptr[i].val;
+			continue;
+		}
+		snprintf(text, sizeof(text), "%s field %.*s", *value ? "unknown or duplicate" : "unknown", len,
+			 text_key ? k->via.str.ptr : "");
+		answer_error(s, m->msgid, RPC_ERROR_BAD_REQUEST, text);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void method_cancel(struct front *f, struct session *s, const struct rpc_message *m)
+{
+	const msgpack_object *id;
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+	bool done;
+
+	if (only_param(s, m, "job", &id) < 0)
+		return;
+	if (!id || (id->type != MSGPACK_OBJECT_STR && id->type != MSGPACK_OBJECT_BIN)) {
+		answer_error(s, m->msgid, RPC_ERROR_BAD_REQUEST, id ? "job: must be a string" : "job: is required");
+		return;
+	}
+	done = runs_cancel(f, session_uid(s), (struct bytes){id->via.str.ptr, id->via.str.size});
+	answer_begin(&b, &pk, m->msgid);
+	msgpack_pack_map(&pk, 1);
+	rpc_pack_cstr(&pk, "cancelled");
+	if (done)
+		msgpack_pack_true(&pk);
+	else
+		msgpack_pack_false(&pk);
+	session_answer(s, &b);
+}
+
+static void pack_run(msgpack_packer *pk, const struct run *r)
+{
+	msgpack_pack_map(pk, 6);
+	rpc_pack_cstr(pk, "job");
+	rpc_pack_cstr(pk, r->id);
+	rpc_pack_cstr(pk, "language");
+	rpc_pack_cstr(pk, language_name(r->policy->language));
+	rpc_pack_cstr(pk, "policy");
+	rpc_pack_cstr(pk, r->policy->name);
+	rpc_pack_cstr(pk, "state");
+	rpc_pack_cstr(pk, state_name(r->state));
+	rpc_pack_cstr(pk, "started_ms");
+	if (r->started_unix_ms > 0)
+		msgpack_pack_double(pk, r->started_unix_ms);
+	else
+		msgpack_pack_nil(pk);
+	rpc_pack_cstr(pk, "tracee_pid");
+	if (r->tracee_pid > 0)
+		msgpack_pack_int(pk, r->tracee_pid);
+	else
+		msgpack_pack_nil(pk);
+}
+
+/* Those of one list that this caller may see; only counts without pk. */
+static size_t pack_runs(msgpack_packer *pk, const struct run_list *list, bool all, uid_t uid)
+{
+	struct run *r;
+	size_t n = 0;
+
+	for (r = LIST_FIRST(list); r; r = LIST_NEXT(r, link)) {
+		if (!all && r->uid != uid)
+			continue;
+		if (pk)
+			pack_run(pk, r);
+		n++;
+	}
+	return n;
+}
+
+static void method_jobs(struct front *f, struct session *s, const struct rpc_message *m)
+{
+	bool all = front_is_operator(f, session_uid(s));
+	uid_t uid = session_uid(s);
+	const msgpack_object *none;
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	if (only_param(s, m, NULL, &none) < 0)
+		return;
+	answer_begin(&b, &pk, m->msgid);
+	msgpack_pack_array(&pk, pack_runs(NULL, &f->submitted, all, uid) + pack_runs(NULL, &f->waiting, all, uid));
+	pack_runs(&pk, &f->submitted, all, uid);
+	pack_runs(&pk, &f->waiting, all, uid);
+	session_answer(s, &b);
+}
+
+static void pack_layers(msgpack_packer *pk, uint32_t layers)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < LAYER_COUNT; i++)
+		n += layers >> i & 1;
+	rpc_pack_cstr(pk, "layers");
+	msgpack_pack_array(pk, n);
+	for (int i = 0; i < LAYER_COUNT; i++)
+		if (layers >> i & 1)
+			rpc_pack_cstr(pk, layer_name(i));
+}
+
+static void pack_totals(msgpack_packer *pk, const struct front *f, const struct port_status *st)
+{
+	rpc_pack_cstr(pk, "totals");
+	msgpack_pack_map(pk, 7);
+	pack_uint(pk, "connections", f->totals.connections);
+	pack_uint(pk, "requests", f->totals.requests);
+	pack_uint(pk, "jobs_accepted", f->totals.accepted);
+	pack_uint(pk, "jobs_refused", f->totals.refused);
+	pack_uint(pk, "jobs_done", st->jobs_done);
+	pack_uint(pk, "births", st->births);
+	pack_uint(pk, "birth_failures", st->birth_failures);
+}
+
+static void pack_status(msgpack_packer *pk, const struct front *f, const struct port_status *st)
+{
+	msgpack_pack_map(pk, 7);
+	rpc_pack_cstr(pk, "version");
+	rpc_pack_cstr(pk, WARDER_VERSION);
+	rpc_pack_cstr(pk, "uptime_s");
+	msgpack_pack_double(pk, (front_now_ms() - f->born_ms) / 1e3);
+	pack_layers(pk, st->layers);
+	pack_uint(pk, "zygotes", st->zygotes);
+	rpc_pack_cstr(pk, "pool");
+	msgpack_pack_map(pk, 3);
+	pack_uint(pk, "waiting", st->waiting);
+	pack_uint(pk, "running", st->running);
+	pack_uint(pk, "capacity", st->capacity);
+	rpc_pack_cstr(pk, "queue");
+	msgpack_pack_map(pk, 2);
+	pack_uint(pk, "length", f->queue.length);
+	pack_uint(pk, "max", f->queue.max);
+	pack_totals(pk, f, st);
+}
+
+static void method_status(struct front *f, struct session *s, const struct rpc_message *m)
+{
+	struct port_status st = {0};
+	const msgpack_object *none;
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	if (only_param(s, m, NULL, &none) < 0)
+		return;
+	f->worker->status(f->worker->ctx, &st);
+	f->capacity = st.capacity;
+	answer_begin(&b, &pk, m->msgid);
+	pack_status(&pk, f, &st);
+	session_answer(s, &b);
+}
+
+static void method_policies(struct front *f, struct session *s, const struct rpc_message *m)
+{
+	const msgpack_object *none;
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	if (only_param(s, m, NULL, &none) < 0)
+		return;
+	answer_begin(&b, &pk, m->msgid);
+	msgpack_pack_array(&pk, policy_count(f->policies));
+	for (size_t i = 0; i < policy_count(f->policies); i++)
+		rpc_pack_cstr(&pk, policy_at(f->policies, i)->name);
+	session_answer(s, &b);
+}
+
+/* Each answers exactly once, at once or (run) later. */
+static const struct method {
+	const char *name;
+	void (*fn)(struct front *f, struct session *s, const struct rpc_message *m);
+	bool operators_only;
+} methods[] = {
+	{"run", runs_request, false},     {"cancel", method_cancel, false},     {"jobs", method_jobs, false},
+	{"status", method_status, false}, {"policies", method_policies, false},
+};
+
+static const struct method *find_method(struct bytes name)
+{
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (strlen(methods[i].name) == name.len && memcmp(methods[i].name, name.p, name.len) == 0)
+			return &methods[i];
+	return NULL;
+}
+
+/* Notifications and responses from a client mean nothing to us and ask for no answer. */
+void methods_dispatch(struct front *f, struct session *s, const struct rpc_message *m)
+{
+	const struct method *method;
+	char text[NAME_SHOWN + 32];
+
+	if (m->type != RPC_REQUEST)
+		return;
+	f->totals.requests++;
+	method = find_method(m->method);
+	if (!method) {
+		snprintf(text, sizeof(text), "%.*s", m->method.len < NAME_SHOWN ? (int)m->method.len : NAME_SHOWN,
+			 m->method.len ? m->method.p : "");
+		answer_error(s, m->msgid, RPC_ERROR_UNKNOWN_METHOD, text);
+	} else if (method->operators_only && !front_is_operator(f, session_uid(s))) {
+		snprintf(text, sizeof(text), "%s is for operators", method->name);
+		answer_error(s, m->msgid, RPC_ERROR_NOT_PERMITTED, text);
+	} else {
+		method->fn(f, s, m);
+	}
+}

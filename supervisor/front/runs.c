@@ -1,0 +1,408 @@
+/* What happens to a job from admission to answer. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "admit.h"
+#include "inside.h"
+
+#define WAITING_MESSAGES_MAX 4u /* jobs that wait hold at most so many times max_message bytes together */
+#define RETRY_MIN_MS         10.0
+#define RETRY_MAX_MS         60000.0
+#define RETRY_GUESS_MS       100.0 /* per job, before any has ended */
+#define MEAN_WEIGHT          0.1   /* of the newest in the moving mean */
+#define ID_SHOWN             (2 * JOB_ID_MAX + 4)
+
+static void run_set_state(struct run *r, enum state state)
+{
+	char id[ID_SHOWN];
+
+	log_write(LOG_DEBUG, "job_state", "job=%s uid=%u from=%s to=%s", log_value(id, sizeof(id), r->id), r->uid,
+		  state_name(r->state), state_name(state));
+	r->state = state;
+}
+
+static void run_free(struct run *r)
+{
+	if (!r)
+		return;
+	job_free(r->job);
+	free(r->id);
+	free(r);
+}
+
+static struct run *run_new(struct front *f, struct session *s, uint32_t msgid, struct job *j)
+{
+	struct run *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->id = strdup(j->id);
+	if (!r->id) {
+		free(r);
+		return NULL;
+	}
+	r->key = f->next_key++;
+	r->session = s;
+	r->msgid = msgid;
+	r->uid = session_uid(s);
+	r->job = j;
+	r->bytes = j->code.len + j->stdin_data.len;
+	r->asked_ms = front_now_ms();
+	r->detach = j->detach;
+	return r;
+}
+
+static void pack_begin(msgpack_sbuffer *b, msgpack_packer *pk)
+{
+	msgpack_sbuffer_init(b);
+	msgpack_packer_init(pk, b, msgpack_sbuffer_write);
+}
+
+/* The one place where a run is answered, with a result; also when nobody is there to hear it. */
+static void answer_result(struct run *r, const struct result *result)
+{
+	char id[ID_SHOWN];
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	log_write(r->session ? LOG_DEBUG : LOG_INFO, "job_end", "job=%s uid=%u outcome=%s wall_ms=%.1f client=%s",
+		  log_value(id, sizeof(id), r->id), r->uid, outcome_name(result->outcome), result->usage.wall_ms,
+		  r->session ? "answered" : "gone");
+	if (!r->session)
+		return;
+	pack_begin(&b, &pk);
+	rpc_pack_response_ok(&pk, r->msgid);
+	result_pack(result, &pk);
+	session_answer(r->session, &b);
+}
+
+/* --- to the worker ------------------------------------------------------------------------------------------- */
+
+static void refresh_capacity(struct front *f)
+{
+	struct port_status st = {0};
+
+	f->worker->status(f->worker->ctx, &st);
+	f->capacity = st.capacity;
+}
+
+static void leave_waiting(struct front *f, struct run *r)
+{
+	queue_remove(&f->queue, &r->item);
+	LIST_REMOVE(r, link);
+	f->waiting_bytes -= r->bytes;
+}
+
+static void submit(struct front *f, struct run *r)
+{
+	struct job *j = r->job;
+
+	leave_waiting(f, r);
+	LIST_INSERT_HEAD(&f->submitted, r, link);
+	f->n_submitted++;
+	r->job = NULL;
+	r->submitted_ms = front_now_ms();
+	r->queue_ms = r->submitted_ms - r->asked_ms;
+	f->worker->submit(f->worker->ctx, r->key, j, r->policy, r->queue_ms);
+}
+
+void runs_pump(struct front *f)
+{
+	struct queue_item *item;
+
+	if (f->capacity == 0 && f->queue.length > 0)
+		refresh_capacity(f);
+	while (f->n_submitted < f->capacity && (item = queue_pop(&f->queue)))
+		submit(f, (struct run *)item);
+	if (f->queue.length > 0 && !ev_is_active(&f->pump))
+		ev_timer_again(f->loop, &f->pump);
+	else if (f->queue.length == 0)
+		ev_timer_stop(f->loop, &f->pump);
+}
+
+/* --- admission ----------------------------------------------------------------------------------------------- */
+
+static struct run *find_in(const struct run_list *list, bool any_uid, uid_t uid, const char *id, size_t len)
+{
+	struct run *r;
+
+	for (r = LIST_FIRST(list); r; r = LIST_NEXT(r, link))
+		if ((any_uid || r->uid == uid) && strlen(r->id) == len && memcmp(r->id, id, len) == 0)
+			return r;
+	return NULL;
+}
+
+static struct run *find_id(const struct front *f, bool any_uid, uid_t uid, const char *id, size_t len)
+{
+	struct run *r = find_in(&f->submitted, any_uid, uid, id, len);
+
+	return r ? r : find_in(&f->waiting, any_uid, uid, id, len);
+}
+
+/* When the queue will have moved on, by the mean of late. */
+static double retry_ms(const struct front *f)
+{
+	double each = f->mean_ms > 0 ? f->mean_ms : RETRY_GUESS_MS;
+	double ms = each * (f->queue.length + 1) / (f->capacity > 0 ? f->capacity : 1);
+
+	return ms < RETRY_MIN_MS ? RETRY_MIN_MS : ms > RETRY_MAX_MS ? RETRY_MAX_MS : ms;
+}
+
+static void refuse_busy(struct front *f, struct session *s, uint32_t msgid, const char *what, unsigned long n,
+			const char *unit)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s is full (%lu %s), retry in %.0f ms", what, n, unit, retry_ms(f));
+	f->totals.refused++;
+	answer_error(s, msgid, RPC_ERROR_BUSY, text);
+}
+
+/* Queues it; 0, or the refusal has been sent. */
+static int enqueue(struct front *f, struct session *s, struct run *r)
+{
+	size_t max = WAITING_MESSAGES_MAX * f->max_message;
+	int ret;
+
+	if (f->waiting_bytes + r->bytes > max) {
+		refuse_busy(f, s, r->msgid, "queue", max >> 20, "MiB of jobs");
+		return -ENOSPC;
+	}
+	ret = queue_push(&f->queue, &r->item, r->uid, r->job->tenant);
+	if (ret == -ENOSPC)
+		refuse_busy(f, s, r->msgid, "queue", f->queue.max, "jobs");
+	else if (ret == -EDQUOT)
+		refuse_busy(f, s, r->msgid, "this tenant's share of the queue", f->queue.per_tenant, "jobs");
+	else if (ret < 0)
+		refuse_busy(f, s, r->msgid, "memory", 0, "bytes");
+	if (ret < 0)
+		return ret;
+	LIST_INSERT_HEAD(&f->waiting, r, link);
+	f->waiting_bytes += r->bytes;
+	return 0;
+}
+
+/* Everything that makes a job no job of ours. NULL: the refusal has been sent. */
+static struct job *admit(struct front *f, struct session *s, const struct rpc_message *m, const struct policy **policy)
+{
+	enum rpc_error code = RPC_ERROR_BAD_REQUEST;
+	char words[sizeof(struct err) + 128];
+	struct job *j = NULL;
+	struct err e = {0};
+	int ret;
+
+	if (f->draining) {
+		answer_error(s, m->msgid, RPC_ERROR_SHUTTING_DOWN, "the supervisor is going down");
+		return NULL;
+	}
+	ret = job_parse(m->params, &j, &e);
+	if (ret == 0)
+		ret = admit_job(j, f->policies, f->max_message, policy, &code, &e);
+	if (ret == 0 && find_id(f, false, session_uid(s), j->id, strlen(j->id)))
+		ret = err_set(&e, ERR_REQUEST, "job", 0, "%s is running already", j->id);
+	if (ret == 0)
+		return j;
+	job_free(j);
+	f->totals.refused++;
+	answer_error(s, m->msgid, code, err_str(&e, words, sizeof(words)));
+	return NULL;
+}
+
+void runs_request(struct front *f, struct session *s, const struct rpc_message *m)
+{
+	const struct policy *policy = NULL;
+	struct job *j = admit(f, s, m, &policy);
+	struct run *r;
+
+	if (!j)
+		return;
+	r = run_new(f, s, m->msgid, j);
+	if (!r) {
+		job_free(j);
+		refuse_busy(f, s, m->msgid, "memory", 0, "bytes");
+		return;
+	}
+	r->policy = policy;
+	if (enqueue(f, s, r) < 0) {
+		run_free(r);
+		return;
+	}
+	f->totals.accepted++;
+	runs_pump(f);
+}
+
+/* --- from the worker ----------------------------------------------------------------------------------------- */
+
+static struct run *find_key(const struct front *f, uint64_t key)
+{
+	struct run *r;
+
+	for (r = LIST_FIRST(&f->submitted); r; r = LIST_NEXT(r, link))
+		if (r->key == key)
+			return r;
+	return NULL;
+}
+
+void runs_started(void *ctx, uint64_t key, int tracee_pid)
+{
+	struct front *f = ctx;
+	struct run *r = find_key(f, key);
+	struct timespec t;
+
+	if (!r)
+		return;
+	clock_gettime(CLOCK_REALTIME, &t);
+	r->started_unix_ms = (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+	r->tracee_pid = tracee_pid;
+	if (r->state == STATE_QUEUED)
+		run_set_state(r, STATE_RUNNING);
+}
+
+static void hold(struct front *f, struct run *r, bool on)
+{
+	if (r->held == on)
+		return;
+	r->held = on;
+	f->worker->hold_output(f->worker->ctx, r->key, on);
+}
+
+void runs_output(void *ctx, uint64_t key, bool is_stderr, struct bytes data)
+{
+	struct front *f = ctx;
+	struct run *r = find_key(f, key);
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	if (!r || !r->session)
+		return;
+	pack_begin(&b, &pk);
+	rpc_pack_notify(&pk, "output");
+	msgpack_pack_map(&pk, 3);
+	rpc_pack_cstr(&pk, "job");
+	rpc_pack_cstr(&pk, r->id);
+	rpc_pack_cstr(&pk, "stream");
+	rpc_pack_cstr(&pk, is_stderr ? "stderr" : "stdout");
+	rpc_pack_cstr(&pk, "data");
+	rpc_pack_bin(&pk, data);
+	session_notify(r->session, &b);
+	if (session_backlog(r->session) > FRONT_WRITE_HIGH)
+		hold(f, r, true);
+}
+
+void runs_release(struct front *f, struct session *s)
+{
+	struct run *r;
+
+	for (r = LIST_FIRST(&f->submitted); r; r = LIST_NEXT(r, link))
+		if (r->session == s)
+			hold(f, r, false);
+}
+
+void runs_result(void *ctx, uint64_t key, struct result *result)
+{
+	struct front *f = ctx;
+	struct run *r = find_key(f, key);
+	double took;
+
+	if (!r)
+		return;
+	took = front_now_ms() - r->submitted_ms;
+	f->mean_ms = f->mean_ms > 0 ? f->mean_ms + MEAN_WEIGHT * (took - f->mean_ms) : took;
+	LIST_REMOVE(r, link);
+	f->n_submitted--;
+	answer_result(r, result);
+	run_free(r);
+	runs_pump(f);
+}
+
+/* --- ends that do not come from the worker ------------------------------------------------------------------- */
+
+static void cancel_waiting(struct front *f, struct run *r)
+{
+	struct result result = {
+		.id = r->id, .outcome = OUTCOME_CANCELLED, .usage.queue_ms = front_now_ms() - r->asked_ms};
+
+	leave_waiting(f, r);
+	answer_result(r, &result); /* result owns nothing: not to be given to result_done */
+	run_free(r);
+}
+
+static void cancel_submitted(struct front *f, struct run *r)
+{
+	hold(f, r, false); /* output that is held would keep it from ending */
+	run_set_state(r, STATE_ENDING);
+	f->worker->cancel(f->worker->ctx, r->key);
+}
+
+bool runs_cancel(struct front *f, uid_t uid, struct bytes id)
+{
+	struct run *r = find_id(f, false, uid, id.p, id.len);
+
+	if (!r && front_is_operator(f, uid))
+		r = find_id(f, true, uid, id.p, id.len);
+	if (!r)
+		return false;
+	if (r->job)
+		cancel_waiting(f, r);
+	else
+		cancel_submitted(f, r);
+	return true;
+}
+
+void runs_let_go(struct front *f, struct session *s)
+{
+	struct run *r, *next;
+
+	for (r = LIST_FIRST(&f->waiting); r; r = next) {
+		next = LIST_NEXT(r, link);
+		if (r->session != s)
+			continue;
+		r->session = NULL;
+		if (!r->detach)
+			cancel_waiting(f, r);
+	}
+	for (r = LIST_FIRST(&f->submitted); r; r = next) {
+		next = LIST_NEXT(r, link);
+		if (r->session != s)
+			continue;
+		r->session = NULL;
+		if (r->detach)
+			hold(f, r, false);
+		else
+			cancel_submitted(f, r);
+	}
+}
+
+void runs_refuse_waiting(struct front *f)
+{
+	char id[ID_SHOWN];
+	struct run *r;
+
+	while ((r = LIST_FIRST(&f->waiting))) {
+		leave_waiting(f, r);
+		if (r->session)
+			answer_error(r->session, r->msgid, RPC_ERROR_SHUTTING_DOWN, "the supervisor is going down");
+		else
+			log_write(LOG_WARN, "job_lost", "job=%s uid=%u why=\"going down\"",
+				  log_value(id, sizeof(id), r->id), r->uid);
+		run_free(r);
+	}
+	runs_pump(f);
+}
+
+void runs_free(struct front *f)
+{
+	struct run *r;
+
+	while ((r = LIST_FIRST(&f->waiting))) {
+		leave_waiting(f, r);
+		run_free(r);
+	}
+	while ((r = LIST_FIRST(&f->submitted))) {
+		LIST_REMOVE(r, link);
+		run_free(r);
+	}
+}

@@ -1,0 +1,98 @@
+#include "log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const level_names[] = {
+	[LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
+
+static enum log_level max_level = LOG_INFO;
+
+void log_set_level(enum log_level level)
+{
+	max_level = level;
+}
+
+int log_level_parse(const char *word)
+{
+	for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++)
+		if (strcmp(word, level_names[i]) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* Bytes above 0x7f stay: they are UTF-8, or at worst a wrong glyph, never a command to a terminal in UTF-8 mode
+ * except C1, which begin with 0xc2 0x80…0x9f there. */
+static size_t escape(char *to, size_t room, const unsigned char *from, size_t len)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		bool c1 = from[i] == 0xc2 && i + 1 < len && from[i + 1] >= 0x80 && from[i + 1] < 0xa0;
+
+		if (n + 5 > room) {
+			if (n > 3)
+				memcpy(to + n - 3, "...", 3);
+			break;
+		}
+		if (from[i] < 0x20 || from[i] == 0x7f || c1) {
+			n += (size_t)sprintf(to + n, "\\x%c%c", hex[from[i] >> 4], hex[from[i] & 15]);
+			continue;
+		}
+		to[n++] = (char)from[i];
+	}
+	return n;
+}
+
+void log_write(enum log_level level, const char *event, const char *fmt, ...)
+{
+	char raw[LOG_LINE_MAX], line[LOG_LINE_MAX];
+	int saved = errno;
+	va_list ap;
+	int n;
+
+	if (level > max_level)
+		return;
+	n = snprintf(raw, sizeof(raw), "level=%s event=%s%s", level_names[level], event, fmt ? " " : "");
+	if (fmt && n > 0 && (size_t)n < sizeof(raw)) {
+		va_start(ap, fmt);
+		vsnprintf(raw + n, sizeof(raw) - (size_t)n, fmt, ap);
+		va_end(ap);
+	}
+	size_t len = escape(line, sizeof(line) - 1, (const unsigned char *)raw, strlen(raw));
+
+	line[len++] = '\n';
+	if (write(STDERR_FILENO, line, len) < 0)
+		errno = 0; /* a log that cannot be written has nobody to tell */
+	errno = saved;
+}
+
+char *log_value(char *buf, size_t size, const char *s)
+{
+	size_t n = 0;
+
+	if (!s)
+		s = "";
+	if (*s && !strpbrk(s, " \"=\\")) {
+		snprintf(buf, size, "%s", s);
+		return buf;
+	}
+	if (size < 8) {
+		snprintf(buf, size, "?");
+		return buf;
+	}
+	buf[n++] = '"';
+	for (; *s && n + 4 < size; s++) {
+		if (*s == '"' || *s == '\\')
+			buf[n++] = '\\';
+		buf[n++] = *s;
+	}
+	buf[n++] = '"';
+	buf[n] = '\0';
+	return buf;
+}

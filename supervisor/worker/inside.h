@@ -1,0 +1,169 @@
+/* inside.h - the worker's own structs, shared by its modules and by nobody else.
+ *
+ *   worker.c   the pool: which job gets which tracee, when to make new ones
+ *   nursery.c  one zygote per policy: its process, control socket, births
+ *   slot.c     one tracee from birth to reaping: one setter of its state
+ *   tracer.c   ptrace and wait4: threads, exit stops, the killing call
+ *   pump.c     the job's output
+ */
+#ifndef WARDER_INSIDE_H
+#define WARDER_INSIDE_H
+
+#include <ev.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "birth.h"
+#include "broker.h"
+#include "filter.h"
+#include "layers.h"
+#include "port.h"
+#include "worker.h"
+
+/* A job that the front handed over and that has no tracee yet. */
+struct pending {
+	struct pending *next;
+	uint64_t key;
+	struct job *job;
+	const struct policy *policy;
+	double queue_ms;
+	ev_tstamp since;
+};
+
+enum nursery_state { NURSERY_STARTING, NURSERY_READY, NURSERY_BROKEN };
+
+/* A zygote and what belongs to it. Broken ones are kept, with the reason, until it is time to try again. */
+struct nursery {
+	struct nursery *next;
+	struct worker *worker;
+	const struct policy *policy;
+	enum nursery_state state;
+	struct err err;          /* BROKEN: why */
+	unsigned failures;       /* in a row */
+	ev_tstamp retry_at;      /* BROKEN: not before */
+	pid_t pid;               /* 0: none */
+	int pidfd, control, log; /* -1: none */
+	ev_io on_control, on_log;
+	ev_timer patience;       /* start, then each birth, must be over by then */
+	char log_line[512];
+	size_t log_len;
+	struct filter whitelist, broker;
+	struct broker_tree *tree;
+	char info[BIRTH_INFO_MAX]; /* of BIRTH_READY, lines cut into strings */
+	struct slot *birth;      /* the one being born; births are one at a time */
+	unsigned waiting;        /* slots in SLOT_WAITING */
+};
+
+struct pump { /* one of the job's two output pipes */
+	struct slot *slot;
+	ev_io io;
+	int fd;                  /* our end; -1: none */
+	char *buf;
+	size_t len, cap;
+	uint64_t total;          /* bytes the job wrote, cut or not */
+	bool truncated, is_stderr;
+};
+
+enum slot_state {
+	SLOT_FREE,
+	SLOT_ORDERED,  /* the zygote was told to fork it */
+	SLOT_BORN,     /* its listener is here; its first brokered call is not */
+	SLOT_WAITING,  /* confined for certain, pending in open(BIRTH_JOB_PATH) */
+	SLOT_RUNNING,
+	SLOT_ANSWERED, /* the result is out; not reaped yet */
+	SLOT_STATES
+};
+
+enum killed_for { KILLED_NOT, KILLED_WALL_TIME, KILLED_OUTPUT, KILLED_CANCEL, KILLED_ERROR };
+
+#define SLOT_THREADS_MAX 1100 /* limit_max(LIMIT_THREADS) and those about to be refused */
+
+/* A tracee's place: index, identity and watchers last; the rest is one tracee's. */
+struct slot {
+	struct worker *worker;
+	int index;
+	uid_t uid; /* (uid_t)-1 without the identity layer */
+	gid_t gid;
+	enum slot_state state;
+	struct nursery *nursery;
+	pid_t t_pid;             /* 0: none; forgotten where it is reaped */
+	int pidfd, mem, listener;
+	uint32_t layers;
+	ev_io on_listener;
+	uint64_t first_call;     /* WAITING: id of the pending open */
+	pid_t *t_tids;           /* threads that are not reaped, the leader among them */
+	size_t n_tids, cap_tids;
+	bool leader_stopped;     /* in its exit stop, held there until the others are gone */
+	int leader_status;       /* raw wait status of that stop */
+	bool codes_differ;       /* a thread's exit stop had another one: believe only the reaped status */
+	bool kill_seen;          /* the call that killed is recorded */
+	/* the job */
+	uint64_t key;
+	struct job *job;
+	struct broker_job *broker;
+	struct pump pumps[2];
+	ev_timer wall, loose;
+	ev_tstamp started;
+	double cpu_before;       /* CPU seconds that its birth took */
+	double queue_ms;
+	enum killed_for killed_for;
+	char error[256];         /* KILLED_ERROR: why */
+};
+
+struct worker {
+	struct ev_loop *loop;
+	struct worker_config config;
+	const struct port_front *front;
+	ev_signal on_child;
+	ev_prepare on_turn;      /* once a turn of the loop: hand out jobs, refill */
+	bool dirty;              /* something changed since the last hand-out */
+	bool shutting_down;
+	struct nursery *nurseries;
+	struct slot *slots;
+	unsigned n_slots, running;
+	struct pending *first, **last;
+	struct port_status totals;
+};
+
+/* worker.c */
+double worker_clock(void); /* CLOCK_MONOTONIC, seconds */
+void worker_changed(struct worker *w);
+void worker_fail_pending(struct worker *w, const struct policy *p, const struct err *why);
+void worker_answer_error(struct worker *w, uint64_t key, const char *id, double queue_ms, const char *text);
+
+/* nursery.c */
+struct nursery *nursery_get(struct worker *w, const struct policy *p); /* new ones start at once; NULL: no memory */
+void nursery_start(struct nursery *n);
+void nursery_order(struct nursery *n, struct slot *s);  /* one birth */
+void nursery_birth_over(struct nursery *n, struct slot *s);
+void nursery_reaped(struct nursery *n, int status);
+void nursery_free(struct nursery *n);
+
+/* slot.c */
+void slot_init(struct slot *s, struct worker *w, int index);
+void slot_ordered(struct slot *s, struct nursery *n);
+void slot_born(struct slot *s, pid_t pid, const int *fds, uint32_t layers); /* takes the descriptors */
+void slot_unborn(struct slot *s);                                           /* the birth failed, nothing is there */
+void slot_start(struct slot *s, struct pending *p);                         /* takes p's job */
+void slot_kill(struct slot *s, enum killed_for why);
+void slot_over(struct slot *s, int status, const struct rusage *ru);        /* answers; ru NULL at an exit stop */
+void slot_reaped(struct slot *s, int status, const struct rusage *ru);
+void slot_hold_output(struct slot *s, bool hold);
+void slot_drop(struct slot *s); /* at the worker's end: kills, reaps, frees; answers nothing */
+const char *slot_state_name(enum slot_state s);
+
+/* tracer.c */
+int tracer_seize(struct slot *s);
+void tracer_wait(struct worker *w); /* every status there is */
+void tracer_forget_threads(struct slot *s);
+void tracer_let_loose(struct slot *s); /* all CPUs for all its threads */
+void tracer_pin(struct slot *s);       /* to the worker's CPU */
+
+/* pump.c */
+int pump_open(struct pump *p, struct slot *s, bool is_stderr, int *job_end); /* *job_end: caller closes */
+void pump_drain(struct pump *p); /* what is there now */
+void pump_hold(struct pump *p, bool hold);
+void pump_close(struct pump *p);
+struct bytes pump_take(struct pump *p); /* caller owns */
+
+#endif

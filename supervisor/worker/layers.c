@@ -1,0 +1,270 @@
+#include "layers.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "birth.h"
+#include "broker.h"
+#include "notify.h"
+
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5) /* Linux 5.19 */
+#endif
+#define LANDLOCK_CREATE_RULESET 444
+#define LATER "brought by a later version"
+
+/* What a probe says: 0 it works, else -errno; `e` has words. */
+typedef int probe_fn(struct layers *l, struct err *e);
+
+/* Runs `f` in a child, since what it does cannot be taken back; its exit status is the errno. */
+static int in_child(int (*f)(void *), void *arg)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		_exit(-f(arg) & 0xff);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
+}
+
+static int set_no_new_privs(void *unused)
+{
+	(void)unused;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
+}
+
+static struct sock_filter allow_all[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+static struct sock_fprog allow_program = {1, allow_all};
+
+static int load_filter(void *flags)
+{
+	int r = set_no_new_privs(NULL);
+
+	if (!r && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, *(unsigned long *)flags, &allow_program) < 0)
+		r = -errno;
+	return r;
+}
+
+/* A listener, and ADDFD with SEND on it: an id that does not exist is ENOENT, an unknown flag EINVAL. */
+static int listener_with_send(void *unused)
+{
+	int r = set_no_new_privs(unused);
+
+	if (r)
+		return r;
+	int fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &allow_program);
+	if (fd < 0)
+		return -errno;
+	r = notify_answer_fd(fd, 0, 0, true);
+	return r == -ENOENT ? 0 : r == -EINVAL ? -ENOSYS : r;
+}
+
+static int probe_seccomp(struct layers *l, struct err *e)
+{
+	unsigned long none = 0;
+	int r = in_child(load_filter, &none);
+
+	(void)l;
+	return r ? err_set(e, ERR_HOST, "seccomp", -r, "a filter cannot be loaded") : 0;
+}
+
+static int probe_broker(struct layers *l, struct err *e)
+{
+	unsigned long killable = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+	int r = notify_init();
+
+	if (!r)
+		r = in_child(listener_with_send, NULL);
+	if (r)
+		return err_set(e, ERR_HOST, "seccomp", -r, "user notification with ADDFD_SEND needs Linux 5.14");
+	if (in_child(load_filter, &killable) == 0)
+		l->birth_flags |= BIRTH_WAIT_KILLABLE;
+	return 0;
+}
+
+static int probe_landlock(struct layers *l, struct err *e)
+{
+	l->landlock_abi = syscall(LANDLOCK_CREATE_RULESET, NULL, 0, 1);
+	if (l->landlock_abi < 1) {
+		int num = l->landlock_abi < 0 ? errno : ENOSYS;
+		l->landlock_abi = 0;
+		return err_set(e, ERR_HOST, "landlock_create_ruleset", num, "needs Linux 5.13 with Landlock among its LSMs");
+	}
+	l->birth_flags |= BIRTH_LANDLOCK;
+	return 0;
+}
+
+static int need_abi(struct layers *l, int abi, uint32_t flag, const char *kernel, struct err *e)
+{
+	if (l->landlock_abi < abi)
+		return err_set(e, ERR_HOST, "landlock", ENOSYS, "ABI %d needs Linux %s, here is ABI %d", abi, kernel, l->landlock_abi);
+	l->birth_flags |= flag;
+	return 0;
+}
+
+static int probe_landlock_net(struct layers *l, struct err *e)
+{
+	return need_abi(l, 4, BIRTH_LANDLOCK_NET, "6.7", e);
+}
+
+static int probe_landlock_scope(struct layers *l, struct err *e)
+{
+	return need_abi(l, 6, BIRTH_LANDLOCK_SCOPE, "6.12", e);
+}
+
+static int probe_no_new_privs(struct layers *l, struct err *e)
+{
+	int r = in_child(set_no_new_privs, NULL);
+
+	(void)l;
+	return r ? err_set(e, ERR_HOST, "prctl(PR_SET_NO_NEW_PRIVS)", -r, "refused") : 0;
+}
+
+static int take_identity(void *unused)
+{
+	(void)unused;
+	if (setgroups(0, NULL) || setresgid(LAYERS_UID_BASE, LAYERS_UID_BASE, LAYERS_UID_BASE) ||
+	    setresuid(LAYERS_UID_BASE, LAYERS_UID_BASE, LAYERS_UID_BASE))
+		return -errno;
+	return 0;
+}
+
+static int probe_identity(struct layers *l, struct err *e)
+{
+	if (geteuid() != 0)
+		return err_set(e, ERR_HOST, "identity", EPERM, "not started as root: all jobs share uid %u", (unsigned)geteuid());
+	int r = in_child(take_identity, NULL);
+	if (r)
+		return err_set(e, ERR_HOST, "setresuid", -r, "uids from %d on cannot be taken", LAYERS_UID_BASE);
+	l->birth_flags |= BIRTH_IDENTITY;
+	return 0;
+}
+
+static int probe_tmp_quota(struct layers *l, struct err *e)
+{
+	(void)l;
+	return broker_probe_tmpfs(e);
+}
+
+static int lower_rlimit(void *unused)
+{
+	struct rlimit r = {16, 16};
+
+	(void)unused;
+	return setrlimit(RLIMIT_NOFILE, &r) ? -errno : 0;
+}
+
+static int probe_rlimits(struct layers *l, struct err *e)
+{
+	int r = in_child(lower_rlimit, NULL);
+
+	(void)l;
+	return r ? err_set(e, ERR_HOST, "setrlimit", -r, "refused") : 0;
+}
+
+static int probe_ptrace(struct layers *l, struct err *e)
+{
+	int r = 0, status;
+	pid_t pid = fork();
+
+	(void)l;
+	if (pid == 0) {
+		for (;;)
+			pause();
+	}
+	if (pid < 0 || ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_EXITKILL | PTRACE_O_TRACEEXIT))
+		r = -errno;
+	if (pid > 0) {
+		kill(pid, SIGKILL); /* our own child, not reaped yet: the number cannot be another's */
+		while (waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status))
+			ptrace(PTRACE_CONT, pid, 0, 0);
+	}
+	return r ? err_set(e, ERR_HOST, "ptrace(PTRACE_SEIZE)", -r, "refused; see kernel.yama.ptrace_scope") : 0;
+}
+
+static int probe_later(struct layers *l, struct err *e)
+{
+	(void)l;
+	return err_set(e, ERR_HOST, "layer", ENOSYS, LATER);
+}
+
+/* In the order of enum layer. `required`: the supervisor refuses to start without it. */
+static const struct {
+	probe_fn *probe;
+	bool required;
+	const char *purpose, *remedy;
+} rows[] = {
+	[LAYER_SECCOMP] = {probe_seccomp, true, "kills at any call outside the policy's whitelist", "a kernel with CONFIG_SECCOMP_FILTER"},
+	[LAYER_BROKER] = {probe_broker, true, "file, network and process calls are answered by the supervisor", "Linux 5.14 or later"},
+	[LAYER_LANDLOCK] = {probe_landlock, true, "no path can be opened even if a call slipped through", "Linux 5.13 or later, boot with lsm=landlock,..."},
+	[LAYER_LANDLOCK_NET] = {probe_landlock_net, false, "no TCP port either", "Linux 6.7 or later"},
+	[LAYER_LANDLOCK_SCOPE] = {probe_landlock_scope, false, "no signals and abstract sockets to outside", "Linux 6.12 or later"},
+	[LAYER_NO_NEW_PRIVS] = {probe_no_new_privs, true, "no set-uid program can raise rights", "any Linux"},
+	[LAYER_IDENTITY] = {probe_identity, false, "each job has a uid and gid of its own", "start warderd as root (its jobs never are)"},
+	[LAYER_NAMESPACES] = {probe_later, false, "nothing to see, nobody to signal", LATER},
+	[LAYER_EMPTY_ROOT] = {probe_later, false, "an empty root directory as a second wall", LATER},
+	[LAYER_READONLY_GRANTS] = {probe_later, false, "granted trees as read-only clones", LATER},
+	[LAYER_TMP_QUOTA] = {probe_tmp_quota, false, "the private /tmp is a tmpfs with a quota", "CAP_SYS_ADMIN, for fsopen and fsmount"},
+	[LAYER_RLIMITS] = {probe_rlimits, true, "memory, files and threads are bounded by the kernel", "any Linux"},
+	[LAYER_CGROUP] = {probe_later, false, "memory is bounded by a cgroup", LATER},
+	[LAYER_PTRACE] = {probe_ptrace, true, "the killing call is named; a job dies with its worker", "kernel.yama.ptrace_scope below 3"},
+};
+_Static_assert(sizeof(rows) / sizeof(rows[0]) == LAYER_COUNT, "a row per layer");
+
+const char *layers_purpose(enum layer l)
+{
+	return rows[l].purpose;
+}
+
+const char *layers_remedy(enum layer l)
+{
+	return rows[l].remedy;
+}
+
+void layers_probe(struct layers *l, uint32_t require, uint32_t optional)
+{
+	struct utsname u;
+	char text[300];
+
+	memset(l, 0, sizeof(*l));
+	if (uname(&u) == 0)
+		snprintf(l->kernel, sizeof(l->kernel), "%s", u.release);
+	for (int i = 0; i < LAYER_COUNT; i++) {
+		struct err e = {0};
+		uint32_t bit = 1u << i;
+		if (rows[i].probe(l, &e) == 0)
+			l->on |= bit;
+		else
+			snprintf(l->why[i], sizeof(l->why[i]), "%.159s", err_str(&e, text, sizeof(text)));
+		if (rows[i].required)
+			l->required |= bit;
+	}
+	l->required = (l->required & ~optional) | require;
+}
+
+int layers_check(const struct layers *l, struct err *e)
+{
+	for (int i = 0; i < LAYER_COUNT; i++)
+		if (l->required & ~l->on & 1u << i)
+			return err_set(e, ERR_HOST, layer_name(i), ENOTSUP, "this required layer is missing: %s", l->why[i]);
+	return 0;
+}

@@ -1,0 +1,36 @@
+/* layers.h - which layers of confinement this machine gives, and why one is missing (design section 3).
+ *
+ * Each layer is tried for real, in a child that ends at once. Who may use it: worker, keeper (start, doctor).
+ * Life: a plain struct, filled once at start.
+ */
+#ifndef WARDER_LAYERS_H
+#define WARDER_LAYERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "words.h"
+
+/* Tracees of a root supervisor get the uid and gid LAYERS_UID_BASE + slot: below 65536, since many containers map
+ * no more, and outside the ranges that Debian and systemd hand out (policy manual 9.2.2: 60000 to 64999). */
+#define LAYERS_UID_BASE 60200
+
+struct layers {
+	uint32_t on;                  /* bit (1 << LAYER_x) */
+	uint32_t required;            /* likewise; after `require` and `optional` of the configuration */
+	char why[LAYER_COUNT][160];   /* why it is not on; "" when it is */
+	uint32_t birth_flags;         /* enum birth_flag */
+	int landlock_abi;
+	char kernel[65];
+};
+
+/* `require` and `optional`: bits of the configuration. */
+void layers_probe(struct layers *l, uint32_t require, uint32_t optional);
+/* 0, or -ENOTSUP with the first required layer that is missing and why. */
+int layers_check(const struct layers *l, struct err *e);
+/* What the layer does, and how to get it where it is missing. Static storage. */
+const char *layers_purpose(enum layer l);
+const char *layers_remedy(enum layer l);
+
+#endif

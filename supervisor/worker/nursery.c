@@ -1,0 +1,497 @@
+/* One zygote: its process, its control socket, its births. Births are one at a time, since more would only compete
+ * for the CPU that the worker shares with them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "identity.h"
+#include "inside.h"
+#include "log.h"
+
+#define START_PATIENCE 60.0 /* seconds for an interpreter to start and preload */
+#define BIRTH_PATIENCE 10.0 /* seconds for one birth */
+#define RETRY_FIRST    1.0  /* seconds; doubled with each failure in a row */
+#define RETRY_MOST     60.0
+#define STACK_MIB      8    /* of one thread: glibc takes RLIMIT_STACK's soft limit, 8 MiB nearly everywhere */
+
+/* How each language's interpreter is started. */
+static const struct {
+	const char *bootstrap, *addon;
+	const char *options[4];
+} languages[LANGUAGE_COUNT] = {
+	/* -s: no user site; -B: a job may not write byte code beside the library anyway */
+	[LANGUAGE_PYTHON3] = {"bootstrap.py", "_warder.abi3.so", {"-s", "-B"}},
+};
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void stop(struct nursery *n)
+{
+	struct ev_loop *loop = n->worker->loop;
+
+	ev_io_stop(loop, &n->on_control);
+	ev_io_stop(loop, &n->on_log);
+	ev_timer_stop(loop, &n->patience);
+	close_fd(&n->control);
+	close_fd(&n->log);
+}
+
+/* The zygote cannot serve: say why to those who wait, try again later. Its tracees die with it (PDEATHSIG). */
+static void broken(struct nursery *n, const struct err *why)
+{
+	struct worker *w = n->worker;
+	double wait = RETRY_FIRST * (1u << (n->failures < 6 ? n->failures : 6));
+	char text[300], value[400];
+
+	stop(n);
+	if (n->pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, n->pidfd, SIGKILL, NULL, 0);
+	if (n->birth) {
+		slot_unborn(n->birth);
+		n->birth = NULL;
+	}
+	n->state = NURSERY_BROKEN;
+	n->err = *why;
+	n->failures++;
+	n->retry_at = worker_clock() + (wait < RETRY_MOST ? wait : RETRY_MOST);
+	log_write(LOG_ERROR, "zygote_failed", "policy=%s error=%s", n->policy->name,
+	          log_value(value, sizeof(value), err_str(why, text, sizeof(text))));
+	worker_fail_pending(w, n->policy, why);
+	worker_changed(w);
+}
+
+static void on_patience(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct nursery *n = t->data;
+	struct err e;
+
+	(void)loop, (void)revents;
+	err_set(&e, ERR_HOST, n->state == NURSERY_STARTING ? "zygote" : "birth", ETIMEDOUT, "%s",
+	        n->state == NURSERY_STARTING ? "the interpreter did not get ready in time"
+	                                     : "a tracee was not born in time; its policy may kill a call that births need");
+	broken(n, &e);
+}
+
+static void be_patient(struct nursery *n, double seconds)
+{
+	ev_timer_stop(n->worker->loop, &n->patience);
+	ev_timer_set(&n->patience, seconds, 0);
+	ev_timer_start(n->worker->loop, &n->patience);
+}
+
+/* Cuts `info` into lines; gives those that begin with "tree=". *trees: new, NULL-terminated, borrowing from info. */
+static char **library_trees(char *info)
+{
+	size_t n = 1;
+	char *save = NULL;
+
+	for (const char *p = info; *p; p++)
+		n += *p == '\n';
+	char **trees = calloc(n + 1, sizeof(*trees));
+	n = 0;
+	for (char *line = strtok_r(info, "\n", &save); line && trees; line = strtok_r(NULL, "\n", &save))
+		if (strncmp(line, "tree=", 5) == 0)
+			trees[n++] = line + 5;
+	return trees;
+}
+
+static void on_ready(struct nursery *n, const struct birth_message *m)
+{
+	struct err e = {0};
+
+	memcpy(n->info, m->info, sizeof(n->info));
+	n->info[sizeof(n->info) - 1] = '\0';
+	char **trees = library_trees(n->info);
+	if (!trees)
+		err_set(&e, ERR_HOST, "zygote", ENOMEM, "no memory");
+	int r = trees ? broker_tree_new(n->policy, (const char *const *)trees, &n->tree, &e) : -ENOMEM;
+	free(trees);
+	if (r) {
+		broken(n, &e);
+		return;
+	}
+	ev_timer_stop(n->worker->loop, &n->patience);
+	n->state = NURSERY_READY;
+	log_write(LOG_INFO, "zygote_ready", "policy=%s pid=%d %s", n->policy->name, (int)n->pid, n->info);
+	worker_changed(n->worker);
+}
+
+static void on_failed(struct nursery *n, const struct birth_message *m)
+{
+	struct err e = m->err;
+
+	e.step[sizeof(e.step) - 1] = e.text[sizeof(e.text) - 1] = '\0';
+	n->worker->totals.birth_failures++;
+	broken(n, &e);
+}
+
+static void on_born(struct nursery *n, const struct birth_message *m, pid_t pid, int *fds)
+{
+	struct slot *s = n->birth;
+
+	if (n->state != NURSERY_READY || !s || s->index != m->slot || s->state != SLOT_ORDERED || fds[BIRTH_FDS - 1] < 0) {
+		struct err e;
+		err_set(&e, ERR_BUG, "birth", EPROTO, "an unexpected message on the control socket");
+		broken(n, &e);
+		return;
+	}
+	n->worker->totals.births++;
+	n->failures = 0;
+	slot_born(s, pid, fds, m->layers);
+	for (int i = 0; i < BIRTH_FDS; i++)
+		fds[i] = -1; /* the slot's now */
+}
+
+/* One packet: the message, who sent it (SO_PASSCRED: the kernel says so), and its descriptors. */
+static ssize_t receive(int control, struct birth_message *m, struct ucred *who, int fds[BIRTH_FDS])
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int) * BIRTH_FDS) + CMSG_SPACE(sizeof(struct ucred))];
+		struct cmsghdr align;
+	} space;
+	struct iovec iov = {m, sizeof(*m)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = space.buf, .msg_controllen = sizeof(space.buf)};
+	ssize_t n = recvmsg(control, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+
+	if (n < 0)
+		return -errno;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET)
+			continue;
+		if (c->cmsg_type == SCM_CREDENTIALS)
+			memcpy(who, CMSG_DATA(c), sizeof(*who));
+		else if (c->cmsg_type == SCM_RIGHTS)
+			memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+	}
+	return n;
+}
+
+static void on_control(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct nursery *n = io->data;
+	static struct birth_message m;
+	struct ucred who = {0};
+	int fds[BIRTH_FDS] = {-1, -1, -1};
+
+	(void)loop, (void)revents;
+	memset(&m, 0, sizeof(m));
+	ssize_t r = receive(n->control, &m, &who, fds);
+	if (r == -EAGAIN || r == -EINTR)
+		return;
+	if (r <= 0) { /* the zygote has gone; how, its status will say */
+		ev_io_stop(n->worker->loop, io);
+		return;
+	}
+	if (m.type == BIRTH_READY && n->state == NURSERY_STARTING)
+		on_ready(n, &m);
+	else if (m.type == BIRTH_FAILED)
+		on_failed(n, &m);
+	else if (m.type == BIRTH_BORN)
+		on_born(n, &m, who.pid, fds);
+	for (int i = 0; i < BIRTH_FDS; i++)
+		close_fd(&fds[i]);
+}
+
+/* What interpreter and preloaded modules print while they warm up. */
+static void on_log(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct nursery *n = io->data;
+	char chunk[1024], value[600];
+	ssize_t got = read(n->log, chunk, sizeof(chunk));
+
+	(void)revents;
+	if (got <= 0 && errno != EAGAIN && errno != EINTR)
+		ev_io_stop(loop, io);
+	for (ssize_t i = 0; i < got; i++) {
+		if (chunk[i] != '\n' && n->log_len < sizeof(n->log_line) - 1) {
+			n->log_line[n->log_len++] = chunk[i];
+			continue;
+		}
+		n->log_line[n->log_len] = '\0';
+		n->log_len = 0;
+		log_write(LOG_INFO, "zygote_says", "policy=%s text=%s", n->policy->name, log_value(value, sizeof(value), n->log_line));
+	}
+}
+
+/* A bare name: /usr/bin first, then PATH: the first python3 on a PATH may be a private build. */
+static int find_interpreter(const char *name, char *path, size_t size, struct err *e)
+{
+	const char *dirs = getenv("PATH");
+	char list[4096], *save = NULL;
+
+	if (strchr(name, '/')) {
+		snprintf(path, size, "%s", name);
+		return access(path, X_OK) ? err_set(e, ERR_HOST, "interpreter", errno, "%s", name) : 0;
+	}
+	snprintf(list, sizeof(list), "/usr/bin:%s", dirs ? dirs : "/usr/local/bin:/bin");
+	for (char *d = strtok_r(list, ":", &save); d; d = strtok_r(NULL, ":", &save)) {
+		if ((size_t)snprintf(path, size, "%s/%s", d, name) < size && access(path, X_OK) == 0)
+			return 0;
+	}
+	return err_set(e, ERR_HOST, "interpreter", ENOENT, "%s is neither in /usr/bin nor on PATH", name);
+}
+
+/* In the forked child. Nothing here may allocate; what fails ends it with status 127, which the worker tells. */
+static _Noreturn void become_zygote(const struct nursery *n, const char *path, char **argv, int control, int log, pid_t worker)
+{
+	sigset_t none;
+	cpu_set_t all;
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	memset(&all, 0xff, sizeof(all)); /* the kernel keeps those that there are, sched_setaffinity(2) */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	/* a group of its own: an interrupt from the terminal is for the supervisor */
+	if (setpgid(0, 0) || identity_full() || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != worker || chdir("/"))
+		_exit(127);
+	if (null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 || dup2(control, BIRTH_FD) < 0)
+		_exit(127);
+	sched_setaffinity(0, sizeof(all), &all); /* births are for any CPU, waiting is for the worker's */
+	umask(022);
+	execve(path, argv, n->policy->env);
+	_exit(127);
+}
+
+static int spawn(struct nursery *n, const char *path, int control, int log, struct err *e)
+{
+	char bootstrap[512], addon[512], *argv[12] = {(char *)path};
+	int i = 1, language = n->policy->language;
+	pid_t worker = getpid();
+
+	if (!languages[language].bootstrap)
+		return err_set(e, ERR_HOST, "language", ENOSYS, "%s is not supported by this version", language_name(language));
+	snprintf(bootstrap, sizeof(bootstrap), "%s/%s", n->worker->config.tracee_dir, languages[language].bootstrap);
+	snprintf(addon, sizeof(addon), "%s/%s", n->worker->config.tracee_dir, languages[language].addon);
+	if (access(bootstrap, R_OK) || access(addon, R_OK))
+		return err_set(e, ERR_HOST, "tracee", errno, "%s, %s", bootstrap, addon);
+	for (int k = 0; languages[language].options[k]; k++)
+		argv[i++] = (char *)languages[language].options[k];
+	argv[i++] = bootstrap;
+	argv[i] = addon;
+	n->pid = fork();
+	if (n->pid == 0)
+		become_zygote(n, path, argv, control, log, worker);
+	if (n->pid < 0) {
+		n->pid = 0;
+		return err_set(e, ERR_HOST, "fork", errno, "of the zygote");
+	}
+	n->pidfd = syscall(SYS_pidfd_open, n->pid, 0); /* our child, not reaped yet */
+	return n->pidfd < 0 ? err_set(e, ERR_HOST, "pidfd_open", errno, "of the zygote") : 0;
+}
+
+static size_t preload_bytes(const struct policy *p)
+{
+	size_t n = 1;
+
+	for (char **m = p->preload; m && *m; m++)
+		n += strlen(*m) + 1;
+	return n;
+}
+
+static struct birth_setup setup_of(const struct nursery *n)
+{
+	const uint64_t *limits = n->policy->limits;
+
+	return (struct birth_setup){
+		.magic = BIRTH_MAGIC,
+		.flags = n->worker->config.layers->birth_flags,
+		.n_whitelist = n->whitelist.len,
+		.n_broker = n->broker.len,
+		.preload_bytes = preload_bytes(n->policy),
+		.rlimit_data_extra = (limits[LIMIT_MEMORY_MIB] + limits[LIMIT_THREADS] * STACK_MIB) << 20,
+		.rlimit_fsize = limits[LIMIT_FILE_MIB] << 20,
+		.rlimit_nofile = limits[LIMIT_OPEN_FILES],
+		.rlimit_cpu = (limits[LIMIT_CPU_MS] + 999) / 1000,
+		.rlimit_nproc = n->policy->max_limits[LIMIT_THREADS] + 8,
+	};
+}
+
+static int send_setup(struct nursery *n, struct err *e)
+{
+	struct birth_setup s = setup_of(n);
+	struct birth_message m = {.type = BIRTH_SETUP, .slot = -1};
+	int fd = memfd_create("warder-setup", MFD_CLOEXEC);
+	FILE *f = fd < 0 ? NULL : fdopen(dup(fd), "w");
+
+	if (!f)
+		return err_set(e, ERR_HOST, "memfd_create", errno, "for the zygote");
+	fwrite(&s, sizeof(s), 1, f);
+	fwrite(n->whitelist.code, sizeof(struct sock_filter), n->whitelist.len, f);
+	fwrite(n->broker.code, sizeof(struct sock_filter), n->broker.len, f);
+	for (char **p = n->policy->preload; p && *p; p++)
+		fwrite(*p, strlen(*p) + 1, 1, f);
+	fputc('\0', f);
+	int bad = ferror(f);
+	bad |= fclose(f);
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} space = {{0}};
+	struct iovec iov = {&m, offsetof(struct birth_message, info)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = space.buf, .msg_controllen = sizeof(space.buf)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	*c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
+	memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	if (bad || sendmsg(n->control, &msg, MSG_NOSIGNAL) < 0)
+		bad = errno ? errno : EIO;
+	close(fd);
+	return bad ? err_set(e, ERR_HOST, "sendmsg", bad, "set-up of the zygote") : 0;
+}
+
+static int compile(struct nursery *n, struct err *e)
+{
+	filter_done(&n->whitelist);
+	filter_done(&n->broker);
+	int r = filter_whitelist(n->policy, &n->whitelist, e);
+	return r ? r : filter_broker(n->policy, &n->broker, e);
+}
+
+static int start(struct nursery *n, struct err *e)
+{
+	int sockets[2], log[2], on = 1, r;
+	char path[512];
+
+	if ((r = compile(n, e)) || (r = find_interpreter(n->policy->interpreter, path, sizeof(path), e)))
+		return r;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets))
+		return err_set(e, ERR_HOST, "socketpair", errno, "for the zygote");
+	if (pipe2(log, O_CLOEXEC)) {
+		r = errno;
+		close(sockets[0]);
+		close(sockets[1]);
+		return err_set(e, ERR_HOST, "pipe2", r, "for the zygote");
+	}
+	n->control = sockets[0];
+	n->log = log[0];
+	r = setsockopt(n->control, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) || fcntl(n->log, F_SETFL, O_NONBLOCK)
+	            ? err_set(e, ERR_HOST, "setsockopt", errno, "of the control socket")
+	            : spawn(n, path, sockets[1], log[1], e);
+	close(sockets[1]);
+	close(log[1]);
+	return r ? r : send_setup(n, e);
+}
+
+void nursery_start(struct nursery *n)
+{
+	struct err e = {0};
+
+	n->state = NURSERY_STARTING;
+	int r = start(n, &e);
+	ev_io_set(&n->on_control, n->control, EV_READ);
+	ev_io_set(&n->on_log, n->log, EV_READ);
+	if (r) {
+		broken(n, &e);
+		return;
+	}
+	ev_io_start(n->worker->loop, &n->on_control);
+	ev_io_start(n->worker->loop, &n->on_log);
+	be_patient(n, START_PATIENCE);
+}
+
+struct nursery *nursery_get(struct worker *w, const struct policy *p)
+{
+	for (struct nursery *n = w->nurseries; n; n = n->next)
+		if (n->policy == p)
+			return n;
+	struct nursery *n = calloc(1, sizeof(*n));
+	if (!n)
+		return NULL;
+	n->worker = w;
+	n->policy = p;
+	n->pidfd = n->control = n->log = -1;
+	ev_init(&n->on_control, on_control);
+	ev_init(&n->on_log, on_log);
+	ev_init(&n->patience, on_patience);
+	n->on_control.data = n->on_log.data = n->patience.data = n;
+	n->next = w->nurseries;
+	w->nurseries = n;
+	nursery_start(n);
+	return n;
+}
+
+void nursery_order(struct nursery *n, struct slot *s)
+{
+	struct birth_message m = {.type = BIRTH_FORK, .slot = s->index, .uid = s->uid, .gid = s->gid};
+
+	slot_ordered(s, n);
+	n->birth = s;
+	be_patient(n, BIRTH_PATIENCE);
+	/* A zygote that has gone is told by its status; a full socket cannot be: births are one at a time. */
+	if (send(n->control, &m, offsetof(struct birth_message, info), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_write(LOG_WARN, "order_failed", "policy=%s error=%s", n->policy->name, err_name(errno));
+}
+
+void nursery_birth_over(struct nursery *n, struct slot *s)
+{
+	if (n->birth != s)
+		return;
+	n->birth = NULL;
+	ev_timer_stop(n->worker->loop, &n->patience);
+	worker_changed(n->worker);
+}
+
+/* Its last words may still be in the socket: an interpreter that fails says why and leaves. */
+static bool last_words(struct nursery *n, struct err *e)
+{
+	static struct birth_message m;
+	struct ucred who;
+	int fds[BIRTH_FDS] = {-1, -1, -1};
+	bool found = false;
+
+	while (n->control >= 0 && receive(n->control, &m, &who, fds) > 0) {
+		if (m.type == BIRTH_FAILED) {
+			*e = m.err;
+			e->step[sizeof(e->step) - 1] = e->text[sizeof(e->text) - 1] = '\0';
+			found = true;
+		}
+		for (int i = 0; i < BIRTH_FDS; i++)
+			close_fd(&fds[i]);
+	}
+	return found;
+}
+
+void nursery_reaped(struct nursery *n, int status)
+{
+	struct err e;
+
+	if (!last_words(n, &e))
+		err_set(&e, ERR_HOST, "zygote", 0, "the interpreter %s ended by itself (%s %d)", n->policy->interpreter,
+		        WIFEXITED(status) ? "exit code" : "signal", WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+	n->pid = 0;
+	close_fd(&n->pidfd);
+	if (n->state != NURSERY_BROKEN)
+		broken(n, &e);
+}
+
+void nursery_free(struct nursery *n)
+{
+	int status;
+
+	stop(n);
+	if (n->pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, n->pidfd, SIGKILL, NULL, 0);
+	if (n->pid > 0)
+		waitpid(n->pid, &status, 0);
+	close_fd(&n->pidfd);
+	filter_done(&n->whitelist);
+	filter_done(&n->broker);
+	broker_tree_free(n->tree);
+	free(n);
+}

@@ -1,0 +1,577 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "identity.h"
+#include "inside.h"
+#include "log.h"
+#include "notify.h"
+
+#define LOOSE_AFTER 0.020 /* seconds; a job that has computed that long may use every CPU */
+#define LOOSE_CPU   0.015
+#define ROUND_CALLS 64    /* brokered calls of one tracee before others get their turn */
+
+static const char *const state_names[] = {
+	[SLOT_FREE] = "free", [SLOT_ORDERED] = "ordered", [SLOT_BORN] = "born",
+	[SLOT_WAITING] = "waiting", [SLOT_RUNNING] = "running", [SLOT_ANSWERED] = "answered",
+};
+_Static_assert(sizeof(state_names) / sizeof(state_names[0]) == SLOT_STATES, "a name per state");
+
+const char *slot_state_name(enum slot_state s)
+{
+	return state_names[s];
+}
+
+/* The one place that changes a slot's state; the counts follow it. */
+static void set_state(struct slot *s, enum slot_state to)
+{
+	struct worker *w = s->worker;
+
+	s->nursery->waiting += (to == SLOT_WAITING) - (s->state == SLOT_WAITING);
+	w->running += (to == SLOT_RUNNING) - (s->state == SLOT_RUNNING);
+	log_write(LOG_DEBUG, "slot", "slot=%d pid=%d from=%s to=%s", s->index, (int)s->t_pid, state_names[s->state], state_names[to]);
+	s->state = to;
+	worker_changed(w);
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void on_wall(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	(void)loop, (void)revents;
+	slot_kill(t->data, KILLED_WALL_TIME);
+}
+
+/* CPU time of a process by its number, seconds: clock_getcpuclockid(3) without its checks. */
+static double cpu_seconds(pid_t pid)
+{
+	struct timespec t = {0};
+	clockid_t clock = (clockid_t)((~(unsigned)pid << 3) | 2);
+
+	return clock_gettime(clock, &t) ? 0 : t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static void on_loose(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct slot *s = t->data;
+
+	(void)revents;
+	if (cpu_seconds(s->t_pid) - s->cpu_before < LOOSE_CPU)
+		return; /* asked again after another period */
+	ev_timer_stop(loop, t);
+	tracer_let_loose(s);
+}
+
+static void on_listener(struct ev_loop *loop, ev_io *io, int revents);
+
+void slot_init(struct slot *s, struct worker *w, int index)
+{
+	bool identity = w->config.layers->birth_flags & BIRTH_IDENTITY;
+
+	*s = (struct slot){.worker = w, .index = index, .pidfd = -1, .mem = -1, .listener = -1};
+	s->uid = identity ? (uid_t)(LAYERS_UID_BASE + index) : (uid_t)-1;
+	s->gid = identity ? (gid_t)(LAYERS_UID_BASE + index) : (gid_t)-1;
+	s->pumps[0].fd = s->pumps[1].fd = -1;
+	ev_init(&s->wall, on_wall);
+	ev_init(&s->loose, on_loose);
+	s->wall.data = s->loose.data = s;
+}
+
+void slot_ordered(struct slot *s, struct nursery *n)
+{
+	s->nursery = n;
+	set_state(s, SLOT_ORDERED);
+}
+
+void slot_unborn(struct slot *s)
+{
+	set_state(s, SLOT_FREE);
+}
+
+/* Frees everything of the tracee that is gone; the slot is as new. */
+static void clear(struct slot *s)
+{
+	struct ev_loop *loop = s->worker->loop;
+
+	if (s->listener >= 0)
+		ev_io_stop(loop, &s->on_listener);
+	close_fd(&s->listener);
+	close_fd(&s->pidfd);
+	close_fd(&s->mem);
+	ev_timer_stop(loop, &s->wall);
+	ev_timer_stop(loop, &s->loose);
+	for (int i = 0; i < 2; i++) {
+		pump_close(&s->pumps[i]);
+		free(s->pumps[i].buf);
+		s->pumps[i].buf = NULL;
+	}
+	tracer_forget_threads(s);
+	broker_job_free(s->broker);
+	job_free(s->job);
+	s->broker = NULL;
+	s->job = NULL;
+	s->leader_stopped = s->codes_differ = s->kill_seen = false;
+	s->killed_for = KILLED_NOT;
+	s->error[0] = '\0';
+	s->t_pid = 0;
+}
+
+void slot_born(struct slot *s, pid_t pid, const int *fds, uint32_t layers)
+{
+	s->t_pid = pid;
+	s->listener = fds[BIRTH_LISTENER];
+	s->mem = fds[BIRTH_MEM];
+	s->pidfd = fds[BIRTH_PIDFD];
+	s->layers = layers | 1u << LAYER_PTRACE;
+	set_state(s, SLOT_BORN);
+	int r = tracer_seize(s);
+	if (r) {
+		struct err e;
+		err_set(&e, ERR_HOST, "ptrace(PTRACE_SEIZE)", -r, "a newborn tracee cannot be traced");
+		slot_kill(s, KILLED_ERROR);
+		worker_fail_pending(s->worker, s->nursery->policy, &e);
+		nursery_birth_over(s->nursery, s);
+		clear(s); /* not traced, not our child: nobody tells of its end; the zygote reaps it */
+		set_state(s, SLOT_FREE);
+		return;
+	}
+	notify_sync_wake_up(s->listener);
+	ev_io_init(&s->on_listener, on_listener, s->listener, EV_READ);
+	s->on_listener.data = s;
+	ev_io_start(s->worker->loop, &s->on_listener);
+}
+
+/* The stdio of a job, injected while it waits, so that it costs nothing when the job comes. Each end is a
+ * description of its own: flags and offsets are shared with nobody. */
+static int give_stdio(struct slot *s)
+{
+	int ends[3] = {open("/dev/null", O_RDONLY | O_CLOEXEC), -1, -1};
+	int r = ends[0] < 0 ? -errno : 0;
+
+	for (int i = 0; i < 2 && !r; i++)
+		r = pump_open(&s->pumps[i], s, i == 1, &ends[i + 1]);
+	for (int i = 0; i < 3; i++) {
+		if (r >= 0)
+			r = notify_add_fd(s->listener, s->first_call, ends[i], i, false);
+		close_fd(&ends[i]);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* The first brokered call of a newborn. Its arrival proves that its filters are on. */
+static void on_first_call(struct slot *s, const struct seccomp_notif *n)
+{
+	char path[sizeof(BIRTH_JOB_PATH)] = "";
+	int want = policy_call_nr("openat");
+
+	if (n->data.nr != want || pread(s->mem, path, sizeof(path), (off_t)n->data.args[1]) != sizeof(path) ||
+	    memcmp(path, BIRTH_JOB_PATH, sizeof(path)) != 0) {
+		/* what the interpreter's rehearsal calls is answered as for a job that may nothing */
+		notify_answer(s->listener, n->id, -ENOENT);
+		return;
+	}
+	s->first_call = n->id;
+	int r = give_stdio(s);
+	if (r) {
+		log_write(LOG_WARN, "birth_failed", "pid=%d error=%s", (int)s->t_pid, err_name(-r));
+		slot_kill(s, KILLED_ERROR);
+		return;
+	}
+	if (s->worker->config.cpu >= 0)
+		tracer_pin(s);
+	set_state(s, SLOT_WAITING);
+	nursery_birth_over(s->nursery, s);
+}
+
+static bool still_there(void *arg, uint64_t id)
+{
+	return notify_still_there(((struct slot *)arg)->listener, id);
+}
+
+static int give_pair(struct slot *s, uint64_t id, const struct broker_reply *r)
+{
+	int fds[2] = {r->fd, r->fd2}, numbers[2];
+
+	for (int i = 0; i < 2; i++) {
+		numbers[i] = notify_add_fd(s->listener, id, fds[i], -1, r->cloexec);
+		if (numbers[i] < 0)
+			return numbers[i];
+	}
+	if (pwrite(s->mem, numbers, sizeof(numbers), (off_t)r->fds_at) != sizeof(numbers))
+		return -EFAULT;
+	return notify_answer(s->listener, id, 0);
+}
+
+/* Every call gets exactly one answer; ADDFD can fail and leave it pending (measured), then the errno is the answer. */
+static void carry_out(struct slot *s, uint64_t id, struct broker_reply *r)
+{
+	int e = 0;
+
+	switch (r->kind) {
+	case REPLY_VALUE:
+		notify_answer(s->listener, id, r->value);
+		return;
+	case REPLY_CONTINUE:
+		notify_continue(s->listener, id);
+		return;
+	case REPLY_FD:
+		e = r->fd2 >= 0 ? give_pair(s, id, r) : notify_answer_fd(s->listener, id, r->fd, r->cloexec);
+		close_fd(&r->fd);
+		close_fd(&r->fd2);
+		break;
+	}
+	if (e < 0 && e != -ENOENT)
+		notify_answer(s->listener, id, e);
+}
+
+static void on_call(struct slot *s, const struct seccomp_notif *n)
+{
+	struct broker_call c = {.id = n->id, .t_tid = (pid_t)n->pid, .nr = n->data.nr};
+	struct broker_reply r = {.fd = -1, .fd2 = -1};
+
+	memcpy(c.args, n->data.args, sizeof(c.args));
+	broker_answer(s->broker, &c, still_there, s, &r);
+	carry_out(s, n->id, &r);
+}
+
+static void on_listener(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct slot *s = io->data;
+	struct seccomp_notif n;
+
+	(void)revents;
+	for (int i = 0; i < ROUND_CALLS && s->listener >= 0; i++) {
+		int r = notify_pending(s->listener);
+		if (r == 0)
+			return;
+		if (r < 0) { /* hung up: all its threads are gone; who reaps it closes it */
+			ev_io_stop(loop, io);
+			return;
+		}
+		if (notify_receive(s->listener, &n))
+			continue;
+		if (s->state == SLOT_RUNNING)
+			on_call(s, &n);
+		else if (s->state == SLOT_BORN)
+			on_first_call(s, &n);
+		else
+			notify_answer(s->listener, n.id, -EPERM);
+	}
+}
+
+static uint32_t count(char *const *v)
+{
+	uint32_t n = 0;
+
+	while (v && v[n])
+		n++;
+	return n;
+}
+
+struct writer {
+	char *buf;
+	size_t len, cap;
+};
+
+static void put(struct writer *w, const void *data, size_t n)
+{
+	if (w->len + n <= w->cap)
+		memcpy(w->buf + w->len, data, n);
+	w->len += n;
+}
+
+static void put_field(struct writer *w, const char *a, const char *b, const char *c)
+{
+	uint32_t len = strlen(a) + strlen(b) + strlen(c);
+
+	put(w, &len, sizeof(len));
+	put(w, a, strlen(a));
+	put(w, b, strlen(b));
+	put(w, c, strlen(c));
+}
+
+/* Once to measure, once to fill. A job's variable stands for the policy's of that name. */
+static void write_brief(struct writer *w, const struct job *j, const struct policy *p)
+{
+	struct brief h = {BIRTH_MAGIC, j->n_args, 0, j->code.len};
+	bool hidden[256] = {false};
+
+	for (uint32_t i = 0; i < count(p->env); i++) {
+		size_t n = strcspn(p->env[i], "=");
+		for (size_t k = 0; k < j->n_env && i < 256; k++)
+			if (strlen(j->env[k].name) == n && memcmp(j->env[k].name, p->env[i], n) == 0)
+				hidden[i] = true;
+		h.n_env += !(i < 256 && hidden[i]);
+	}
+	h.n_env += j->n_env;
+	put(w, &h, sizeof(h));
+	put_field(w, j->filename, "", "");
+	for (size_t i = 0; i < j->n_args; i++)
+		put_field(w, j->args[i], "", "");
+	for (uint32_t i = 0; i < count(p->env); i++)
+		if (!(i < 256 && hidden[i]))
+			put_field(w, p->env[i], "", "");
+	for (size_t i = 0; i < j->n_env; i++)
+		put_field(w, j->env[i].name, "=", j->env[i].value);
+	put(w, j->code.p, j->code.len);
+}
+
+static int memfd_of(const char *name, const void *data, size_t n)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC);
+	size_t done = 0;
+
+	while (fd >= 0 && done < n) {
+		ssize_t k = pwrite(fd, (const char *)data + done, n - done, done);
+		if (k <= 0) {
+			int r = k < 0 ? -errno : -EIO;
+			close(fd);
+			return r;
+		}
+		done += k;
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+static int brief_memfd(const struct job *j, const struct policy *p)
+{
+	struct writer w = {0};
+
+	write_brief(&w, j, p);
+	w.cap = w.len;
+	w.len = 0;
+	w.buf = malloc(w.cap);
+	if (!w.buf)
+		return -ENOMEM;
+	write_brief(&w, j, p);
+	int fd = memfd_of("job", w.buf, w.cap);
+	free(w.buf);
+	return fd;
+}
+
+/* A file of the job's own, read from the start; without input it keeps /dev/null. */
+static int give_stdin(struct slot *s)
+{
+	if (!s->job->stdin_data.len)
+		return 0;
+	int fd = memfd_of("stdin", s->job->stdin_data.p, s->job->stdin_data.len);
+	if (fd < 0)
+		return fd;
+	int r = notify_add_fd(s->listener, s->first_call, fd, 0, false);
+	close(fd);
+	return r < 0 ? r : 0;
+}
+
+static int hand_over(struct slot *s)
+{
+	const struct job *j = s->job;
+	struct broker_tracee who = {.t_pid = s->t_pid, .pidfd = s->pidfd, .mem = s->mem, .uid = s->uid, .gid = s->gid};
+	struct broker_options o = {
+		.filename = j->filename,
+		.code = j->code,
+		.tmp_bytes = j->limits[LIMIT_TMP_MIB] << 20,
+		.tmp_inodes = j->limits[LIMIT_TMP_INODES],
+		.threads = j->limits[LIMIT_THREADS],
+	};
+	struct err e = {0};
+	int r = broker_job_new(s->nursery->tree, &who, &o, &s->broker, &e);
+
+	if (!r)
+		r = give_stdin(s);
+	int fd = r ? r : brief_memfd(j, s->nursery->policy);
+	if (fd < 0)
+		return fd;
+	r = notify_answer_fd(s->listener, s->first_call, fd, true);
+	close(fd);
+	return r < 0 ? r : 0;
+}
+
+void slot_start(struct slot *s, struct pending *p)
+{
+	struct ev_loop *loop = s->worker->loop;
+
+	s->key = p->key;
+	s->job = p->job;
+	s->queue_ms = p->queue_ms + (worker_clock() - p->since) * 1e3;
+	s->started = worker_clock();
+	s->cpu_before = cpu_seconds(s->t_pid);
+	set_state(s, SLOT_RUNNING);
+	for (int i = 0; i < 2; i++)
+		pump_hold(&s->pumps[i], false);
+	ev_now_update(loop);
+	ev_timer_set(&s->wall, s->job->limits[LIMIT_WALL_MS] / 1e3, 0);
+	ev_timer_start(loop, &s->wall);
+	ev_timer_set(&s->loose, LOOSE_AFTER, LOOSE_AFTER);
+	if (s->worker->config.cpu >= 0)
+		ev_timer_start(loop, &s->loose);
+	int r = hand_over(s);
+	if (r) {
+		snprintf(s->error, sizeof(s->error), "the job could not be handed to its tracee: %s", err_name(-r));
+		slot_kill(s, KILLED_ERROR);
+		return;
+	}
+	s->worker->front->on_started(s->worker->front->ctx, s->key, (int)s->t_pid);
+}
+
+void slot_kill(struct slot *s, enum killed_for why)
+{
+	if (s->killed_for == KILLED_NOT)
+		s->killed_for = why;
+	if (s->pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0);
+}
+
+void slot_hold_output(struct slot *s, bool hold)
+{
+	for (int i = 0; i < 2; i++)
+		pump_hold(&s->pumps[i], hold);
+}
+
+/* Peak resident size, KiB: VmHWM of proc(5). At the exit stop the memory is still there. */
+static uint64_t peak_rss(pid_t pid)
+{
+	char path[64], buf[2048];
+	unsigned long kib = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, buf, sizeof(buf) - 1) : -1;
+	if (fd >= 0)
+		close(fd);
+	buf[n > 0 ? n : 0] = '\0';
+	const char *at = strstr(buf, "\nVmHWM:");
+	if (at)
+		sscanf(at, "\nVmHWM: %lu", &kib);
+	return kib;
+}
+
+static void measure(struct slot *s, struct usage *u, const struct rusage *ru)
+{
+	u->queue_ms = s->queue_ms;
+	u->wall_ms = (worker_clock() - s->started) * 1e3;
+	double before = s->cpu_before * 1e3; /* its birth, which is not the job's doing */
+	if (ru) {
+		u->cpu_ms = (ru->ru_utime.tv_sec + ru->ru_stime.tv_sec) * 1e3 + (ru->ru_utime.tv_usec + ru->ru_stime.tv_usec) / 1e3 - before;
+		u->max_rss_kib = ru->ru_maxrss;
+	} else {
+		u->cpu_ms = cpu_seconds(s->t_pid) * 1e3 - before;
+		u->max_rss_kib = peak_rss(s->t_pid);
+	}
+	u->brokered_calls = s->broker ? broker_calls(s->broker) : 0;
+	u->stdout_bytes = s->pumps[0].total;
+	u->stderr_bytes = s->pumps[1].total;
+}
+
+/* What a SIGKILL of ours was for. */
+static const struct {
+	enum outcome outcome;
+	enum ended_by limit;
+} kills[] = {
+	[KILLED_NOT] = {OUTCOME_SIGNALED, ENDED_BY_NONE},
+	[KILLED_WALL_TIME] = {OUTCOME_LIMIT, ENDED_BY_WALL_TIME},
+	[KILLED_OUTPUT] = {OUTCOME_LIMIT, ENDED_BY_OUTPUT},
+	[KILLED_CANCEL] = {OUTCOME_CANCELLED, ENDED_BY_NONE},
+	[KILLED_ERROR] = {OUTCOME_ERROR, ENDED_BY_NONE},
+};
+
+static void judge(const struct slot *s, int status, struct result *r)
+{
+	if (WIFEXITED(status)) {
+		r->outcome = OUTCOME_EXITED;
+		r->exit_code = WEXITSTATUS(status);
+		return;
+	}
+	int sig = WTERMSIG(status);
+	uint64_t cpu_ms = s->job->limits[LIMIT_CPU_MS];
+	if (sig == SIGSYS && s->kill_seen) {
+		r->outcome = OUTCOME_VIOLATION;
+	} else if (sig == SIGKILL && s->killed_for != KILLED_NOT) {
+		r->outcome = kills[s->killed_for].outcome;
+		r->limit = kills[s->killed_for].limit;
+	} else if ((sig == SIGKILL || sig == SIGXCPU) && cpu_ms && r->usage.cpu_ms >= cpu_ms) {
+		r->outcome = OUTCOME_LIMIT; /* RLIMIT_CPU: the kernel kills at the hard limit, setrlimit(2) */
+		r->limit = ENDED_BY_CPU_TIME;
+	} else {
+		r->outcome = OUTCOME_SIGNALED;
+		r->signal = sig;
+	}
+}
+
+void slot_over(struct slot *s, int status, const struct rusage *ru)
+{
+	struct worker *w = s->worker;
+	struct result r = {.id = s->job->id, .layers = s->layers};
+
+	for (int i = 0; i < 2; i++)
+		pump_drain(&s->pumps[i]);
+	measure(s, &r.usage, ru);
+	judge(s, status, &r);
+	if (s->broker) {
+		broker_take_violations(s->broker, &r.violations, &r.n_violations, &r.violations_dropped);
+		r.limits_hit = broker_limits_hit(s->broker);
+		if (broker_has_tmp_quota(s->broker))
+			r.layers |= 1u << LAYER_TMP_QUOTA;
+	}
+	if (r.outcome == OUTCOME_ERROR)
+		r.error = s->error[0] ? s->error : "the job was ended by its worker";
+	r.out_truncated = s->pumps[0].truncated;
+	r.err_truncated = s->pumps[1].truncated;
+	r.out = pump_take(&s->pumps[0]);
+	r.err = pump_take(&s->pumps[1]);
+	ev_timer_stop(w->loop, &s->wall);
+	ev_timer_stop(w->loop, &s->loose);
+	w->totals.jobs_done++;
+	set_state(s, SLOT_ANSWERED);
+	w->front->on_result(w->front->ctx, s->key, &r);
+	r.id = r.error = NULL; /* the slot's own */
+	result_done(&r);
+}
+
+void slot_reaped(struct slot *s, int status, const struct rusage *ru)
+{
+	enum slot_state was = s->state;
+
+	s->t_pid = 0;
+	if (was == SLOT_RUNNING)
+		slot_over(s, status, ru);
+	if (was == SLOT_BORN) {
+		struct err e;
+		err_set(&e, ERR_HOST, "birth", 0, "a newborn tracee ended before it could wait for a job (%s %d)",
+		        WIFEXITED(status) ? "exit code" : "signal", WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+		s->worker->totals.birth_failures++;
+		nursery_birth_over(s->nursery, s);
+		worker_fail_pending(s->worker, s->nursery->policy, &e);
+	}
+	clear(s);
+	set_state(s, SLOT_FREE);
+}
+
+void slot_drop(struct slot *s)
+{
+	int status;
+
+	if (s->t_pid > 0) {
+		slot_kill(s, KILLED_CANCEL);
+		ev_io_stop(s->worker->loop, &s->on_listener);
+		/* its threads stop in their exit stops once more, then it is ours to reap */
+		for (size_t i = s->n_tids; i-- > 0;)
+			while (waitpid(s->t_tids[i], &status, __WALL) == s->t_tids[i] && WIFSTOPPED(status))
+				ptrace(PTRACE_CONT, s->t_tids[i], 0, 0);
+	}
+	clear(s);
+}

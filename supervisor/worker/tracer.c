@@ -1,0 +1,322 @@
+/* ptrace and wait4. The tracer reaps what it traces, also what is not its child (measured, Linux 6.18).
+ *
+ * A tracee is seized at birth, with its threads to come. Each thread stops once more at PTRACE_EVENT_EXIT; the leader is held
+ * there until the others are gone: then nothing of the job can write any more, and the job is answered. */
+#include <errno.h>
+#include <linux/audit.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "identity.h"
+#include "inside.h"
+#include "log.h"
+
+#if defined(__x86_64__)
+#define NATIVE_ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define NATIVE_ARCH AUDIT_ARCH_AARCH64
+#endif
+
+#define SEIZE_OPTIONS (PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL)
+
+/* Does `f` with the job's real and effective identity, by raw calls of this one thread: without CAP_SYS_PTRACE or CAP_SYS_NICE (plain
+ * Docker) the kernel asks for the same uid. File-system ids follow the effective ones, so they are put to rest again. */
+static long as_job(const struct slot *s, long (*f)(pid_t), pid_t tid)
+{
+	long r = f(tid);
+
+	if (r != -EPERM || s->uid == (uid_t)-1)
+		return r;
+	if (syscall(SYS_setresgid, s->gid, s->gid, -1) || syscall(SYS_setresuid, s->uid, s->uid, -1))
+		r = -errno;
+	else
+		r = f(tid);
+	if (syscall(SYS_setresuid, 0, 0, -1) || syscall(SYS_setresgid, 0, 0, -1))
+		abort(); /* a worker that cannot take its own identity back must not go on */
+	identity_leave();
+	return r;
+}
+
+static long seize(pid_t tid)
+{
+	return ptrace(PTRACE_SEIZE, tid, 0, SEIZE_OPTIONS) ? -errno : 0;
+}
+
+static cpu_set_t wanted; /* for give_cpus: as_job passes a number alone */
+
+static long give_cpus(pid_t tid)
+{
+	return sched_setaffinity(tid, sizeof(wanted), &wanted) ? -errno : 0;
+}
+
+static int add_thread(struct slot *s, pid_t tid)
+{
+	if (s->n_tids == s->cap_tids) {
+		size_t cap = s->cap_tids ? s->cap_tids * 2 : 8;
+		pid_t *grown = cap <= 2 * SLOT_THREADS_MAX ? realloc(s->t_tids, cap * sizeof(*grown)) : NULL;
+		if (!grown)
+			return -ENOMEM;
+		s->t_tids = grown;
+		s->cap_tids = cap;
+	}
+	s->t_tids[s->n_tids++] = tid;
+	return 0;
+}
+
+static void remove_thread(struct slot *s, pid_t tid)
+{
+	for (size_t i = 0; i < s->n_tids; i++)
+		if (s->t_tids[i] == tid) {
+			s->t_tids[i] = s->t_tids[--s->n_tids];
+			return;
+		}
+}
+
+void tracer_forget_threads(struct slot *s)
+{
+	free(s->t_tids);
+	s->t_tids = NULL;
+	s->n_tids = s->cap_tids = 0;
+}
+
+int tracer_seize(struct slot *s)
+{
+	long r = as_job(s, seize, s->t_pid);
+
+	return r ? (int)r : add_thread(s, s->t_pid);
+}
+
+void tracer_let_loose(struct slot *s)
+{
+	memset(&wanted, 0xff, sizeof(wanted)); /* the kernel keeps those that there are, sched_setaffinity(2) */
+	for (size_t i = 0; i < s->n_tids; i++)
+		as_job(s, give_cpus, s->t_tids[i]);
+}
+
+void tracer_pin(struct slot *s)
+{
+	CPU_ZERO(&wanted);
+	CPU_SET(s->worker->config.cpu, &wanted);
+	for (size_t i = 0; i < s->n_tids; i++)
+		as_job(s, give_cpus, s->t_tids[i]);
+}
+
+static struct slot *slot_of(struct worker *w, pid_t tid)
+{
+	for (unsigned i = 0; i < w->n_slots; i++)
+		for (size_t k = 0; k < w->slots[i].n_tids; k++)
+			if (w->slots[i].t_tids[k] == tid)
+				return &w->slots[i];
+	return NULL;
+}
+
+static void go_on(pid_t tid, long signal_number)
+{
+	ptrace(PTRACE_CONT, tid, 0, signal_number); /* ESRCH: it was killed meanwhile, wait4 will tell */
+}
+
+/* At a seccomp kill the culprit's registers still hold the call: the kernel rolls the result back (rax == orig_rax). Whether the filters
+ * really kill that call is computed, not believed: a job can send itself SIGSYS from any call. */
+static void look_for_kill(struct slot *s, pid_t tid)
+{
+	struct user_regs_struct r;
+	struct __ptrace_syscall_info info;
+
+	if (s->kill_seen || !s->broker || ptrace(PTRACE_GETREGS, tid, 0, &r) || r.rax != r.orig_rax)
+		return;
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof(info), &info) <= 0)
+		info.arch = NATIVE_ARCH;
+	bool native = info.arch == NATIVE_ARCH;
+	struct seccomp_data d = {
+		.nr = (int)r.orig_rax,
+		.arch = info.arch,
+		.instruction_pointer = r.rip,
+		.args = {r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9},
+	};
+	if (!native) { /* i386 entry: ebx, ecx, edx, esi, edi, ebp */
+		const uint64_t a[6] = {(uint32_t)r.rbx, (uint32_t)r.rcx, (uint32_t)r.rdx, (uint32_t)r.rsi, (uint32_t)r.rdi, (uint32_t)r.rbp};
+		for (int i = 0; i < 6; i++)
+			d.args[i] = a[i];
+	}
+	uint32_t verdict = filter_strictest(filter_run(&s->nursery->whitelist, &d), filter_run(&s->nursery->broker, &d));
+	if (verdict != SECCOMP_RET_KILL_PROCESS)
+		return;
+	s->kill_seen = true;
+	broker_record_kill(s->broker, native ? d.nr : -1 - d.nr, (const uint64_t *)d.args);
+}
+
+/* A thread killed between its clone and its first stop never tells of its end to those who did not know it. */
+static void forget_vanished(struct slot *s)
+{
+	for (size_t i = s->n_tids; i-- > 0;)
+		if (s->t_tids[i] != s->t_pid && syscall(SYS_tgkill, s->t_pid, s->t_tids[i], 0) && errno == ESRCH)
+			remove_thread(s, s->t_tids[i]);
+}
+
+static void end_if_alone(struct slot *s)
+{
+	if (!s->leader_stopped)
+		return;
+	forget_vanished(s);
+	if (s->n_tids != 1)
+		return;
+	/* All threads of a group exit have one code. Where they differ the leader had left before (pthread_exit):
+	 * what the process then ends with is only known when it is reaped. */
+	if (s->state == SLOT_RUNNING && !s->codes_differ)
+		slot_over(s, s->leader_status, NULL);
+	s->leader_stopped = false;
+	if (s->worker->config.cpu >= 0)
+		tracer_let_loose(s); /* its teardown takes 0.7 to 1 ms, best on a CPU where nobody waits for it */
+	go_on(s->t_pid, 0);
+}
+
+static void on_exit_stop(struct slot *s, pid_t tid)
+{
+	unsigned long status = 0;
+
+	ptrace(PTRACE_GETEVENTMSG, tid, 0, &status);
+	if ((status & 0x7f) == SIGSYS)
+		look_for_kill(s, tid);
+	if (tid == s->t_pid) {
+		s->leader_stopped = true;
+		s->leader_status = (int)status;
+		s->codes_differ = false;
+		end_if_alone(s);
+		return;
+	}
+	if (s->leader_stopped && (int)status != s->leader_status)
+		s->codes_differ = true;
+	go_on(tid, 0);
+}
+
+static bool has_thread(const struct slot *s, pid_t tid)
+{
+	for (size_t i = 0; i < s->n_tids; i++)
+		if (s->t_tids[i] == tid)
+			return true;
+	return false;
+}
+
+static void take_thread(struct slot *s, pid_t tid)
+{
+	if (has_thread(s, tid) || add_thread(s, tid) == 0)
+		return;
+	snprintf(s->error, sizeof(s->error), "out of memory for its threads");
+	slot_kill(s, KILLED_ERROR);
+}
+
+static void on_clone(struct slot *s, pid_t parent)
+{
+	unsigned long tid = 0;
+
+	if (ptrace(PTRACE_GETEVENTMSG, parent, 0, &tid) == 0 && tid) {
+		take_thread(s, (pid_t)tid);
+		if (s->broker)
+			broker_thread_born(s->broker, parent, (pid_t)tid);
+	}
+	go_on(parent, 0);
+}
+
+static bool stops_a_group(int sig)
+{
+	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
+}
+
+static void on_stop(struct slot *s, pid_t tid, int status)
+{
+	int sig = WSTOPSIG(status), event = status >> 16;
+
+	switch (event) {
+	case PTRACE_EVENT_EXIT:
+		on_exit_stop(s, tid);
+		break;
+	case PTRACE_EVENT_CLONE:
+		on_clone(s, tid);
+		break;
+	case PTRACE_EVENT_STOP: /* a new thread's first stop, or a group stop, which is kept up, ptrace(2) */
+		if (stops_a_group(sig))
+			ptrace(PTRACE_LISTEN, tid, 0, 0);
+		else
+			go_on(tid, 0);
+		break;
+	default:
+		go_on(tid, event ? 0 : sig);
+	}
+}
+
+static void on_gone(struct slot *s, pid_t tid, int status, const struct rusage *ru)
+{
+	remove_thread(s, tid);
+	if (s->broker)
+		broker_thread_gone(s->broker, tid);
+	if (tid == s->t_pid)
+		slot_reaped(s, status, ru);
+	else
+		end_if_alone(s);
+}
+
+static struct nursery *nursery_of(struct worker *w, pid_t pid)
+{
+	for (struct nursery *n = w->nurseries; n; n = n->next)
+		if (n->pid == pid)
+			return n;
+	return NULL;
+}
+
+/* A thread may stop for the first time before its parent's PTRACE_EVENT_CLONE is told: ask /proc whose it is. */
+static struct slot *adopt(struct worker *w, pid_t tid)
+{
+	char path[64], line[128];
+	int tgid = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	FILE *f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f) && sscanf(line, "Tgid: %d", &tgid) != 1)
+		;
+	if (f)
+		fclose(f);
+	for (unsigned i = 0; tgid && i < w->n_slots; i++)
+		if (w->slots[i].t_pid == tgid) {
+			take_thread(&w->slots[i], tid);
+			return &w->slots[i];
+		}
+	return NULL;
+}
+
+static void on_status(struct worker *w, pid_t tid, int status, const struct rusage *ru)
+{
+	struct slot *s = slot_of(w, tid);
+	struct nursery *n = s ? NULL : nursery_of(w, tid);
+
+	if (n && !WIFSTOPPED(status)) {
+		nursery_reaped(n, status);
+		return;
+	}
+	if (!s && WIFSTOPPED(status))
+		s = adopt(w, tid);
+	if (s && WIFSTOPPED(status))
+		on_stop(s, tid, status);
+	else if (s)
+		on_gone(s, tid, status, ru);
+	else if (WIFSTOPPED(status))
+		go_on(tid, 0);
+}
+
+void tracer_wait(struct worker *w)
+{
+	struct rusage ru;
+	int status;
+	pid_t tid;
+
+	while ((tid = wait4(-1, &status, WNOHANG | __WALL, &ru)) > 0)
+		on_status(w, tid, status, &ru);
+}

@@ -1,0 +1,34 @@
+/* worker.h - one worker: zygotes, waiting tracees, running jobs; brokers, traces, measures.
+ *
+ * It never parses a client's bytes: jobs come through port.h, already checked. Who may use it: the keeper alone.
+ * Life: worker_new, then callbacks of the loop, worker_free when idle. Everything runs on the loop's thread.
+ */
+#ifndef WARDER_WORKER_H
+#define WARDER_WORKER_H
+
+#include <ev.h>
+
+#include "layers.h"
+#include "port.h"
+
+struct worker;
+
+struct worker_config {
+	unsigned pool_min;        /* tracees kept waiting per zygote */
+	unsigned pool_max;        /* jobs at once */
+	int cpu;                  /* CPU that worker, zygotes and waiting tracees share; -1: any */
+	const char *tracee_dir;   /* where addon and bootstrap are; borrowed for life */
+	const struct layers *layers; /* borrowed for life */
+};
+
+/* Takes over SIGCHLD of the process and every child's status: no other part of the process may wait for children.
+ * `front` is filled by the caller before the first job comes. -errno with words in `e`. */
+int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct port_front *front, struct worker **out,
+               struct err *e);
+/* Starts the policy's zygote ahead of its first job. */
+void worker_warm(struct worker *w, const struct policy *p);
+struct port_worker worker_port(struct worker *w);
+/* Kills what is left and frees. Unanswered jobs stay unanswered: ask shutdown of the port first. */
+void worker_free(struct worker *w);
+
+#endif

@@ -1,0 +1,178 @@
+"""Appetite: what a job may fill up is its own share, and the supervisor does not grow with it."""
+import os
+import resource
+import threading
+import time
+import unittest
+
+import lab
+
+
+def rss_kib(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+
+class Watch(threading.Thread):
+    """The highest resident size of a process while the block runs."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.pid, self.start_kib, self.peak_kib, self.stop = pid, rss_kib(pid), 0, threading.Event()
+
+    def run(self):
+        while not self.stop.wait(0.01):
+            self.peak_kib = max(self.peak_kib, rss_kib(self.pid))
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exc):
+        self.peak_kib = max(self.peak_kib, rss_kib(self.pid))
+        self.stop.set()
+        self.join()
+
+    def grown_kib(self):
+        return self.peak_kib - self.start_kib
+
+
+class Output(lab.AttackCase):
+    MIB = 2000 if lab.LONG else 200
+
+    def test_a_flood_is_cut_and_costs_the_supervisor_little(self):
+        self.attack("print('x' * 100000)")
+        for fd in (1, 2):
+            with self.subTest(fd=fd), Watch(self.lab.pid()) as watch:
+                r = self.attack('''
+                block = b"x" * (1 << 20)
+                for _ in range(MIB):
+                    os.write(FD, block)
+                os._exit(9)
+                ''', {"MIB": self.MIB, "FD": fd}, limits={"output_kib": 1024, "wall_ms": 60000})
+            self.assertEqual((r["outcome"], r["exit_code"]), ("exited", 9), lab.brief(r))
+            name = {1: "stdout", 2: "stderr"}[fd]
+            self.assertLessEqual(len(r[name]), 1024 * 1024)
+            self.assertGreater(len(r[name]), 1000 * 1024)
+            self.assertTrue(r[name + "_truncated"])
+            self.assertLess(watch.grown_kib(), 16 * 1024)
+
+    def test_both_streams_share_the_bound(self):
+        r = self.attack('''
+        for _ in range(64):
+            os.write(1, b"o" * 65536); os.write(2, b"e" * 65536)
+        ''', limits={"output_kib": 1024})
+        self.assertLessEqual(len(r["stdout"]) + len(r["stderr"]), 1024 * 1024)
+        self.assertTrue(r["stdout_truncated"] or r["stderr_truncated"])
+
+    def test_a_flood_by_descriptors_of_its_own(self):
+        # more pipes, more threads: the bound is the job's
+        r = self.attack('''
+        def pour(fd):
+            for _ in range(100):
+                os.write(fd, b"x" * 65536)
+        threads = [threading.Thread(target=pour, args=(os.dup(1 + i % 2),)) for i in range(8)]
+        [t.start() for t in threads]; [t.join() for t in threads]
+        ''', limits={"output_kib": 512})
+        self.assertEqual(r["outcome"], "exited", lab.brief(r))
+        self.assertLessEqual(len(r["stdout"]) + len(r["stderr"]), 512 * 1024)
+
+
+class Tmp(lab.AttackCase):
+    def test_more_bytes_than_allowed(self):
+        with Watch(self.lab.pid()) as watch:
+            before = os.statvfs("/var/tmp").f_bavail, os.statvfs("/tmp").f_bavail
+            r = self.attack('''
+            written, block, end = 0, b"x" * (1 << 20), None
+            try:
+                with open("/tmp/big", "wb", buffering=0) as f:
+                    while written < 64 << 20:
+                        written += f.write(block)
+            except OSError as e:
+                end = errno.errorcode[e.errno]
+            os.unlink("/tmp/big")
+            again = err(lambda: open("/tmp/small", "wb").write(b"x" * 100000))
+            tell(mib=written / (1 << 20), end=end, again=again)
+            ''', limits={"tmp_mib": 8})
+            after = os.statvfs("/var/tmp").f_bavail, os.statvfs("/tmp").f_bavail
+        told = self.told(r)
+        self.assertEqual(told["end"], "ENOSPC", told)
+        self.assertLessEqual(told["mib"], 8, told)
+        self.assertGreater(told["mib"], 6, told)
+        self.assertEqual(told["again"], 100000, told)
+        self.assertLess(watch.grown_kib(), 16 * 1024)
+        for b, a in zip(before, after):
+            self.assertLess(b - a, 4096, "blocks of the host's disk were used up")
+
+    def test_many_small_files(self):
+        told = self.ask('''
+        n, end = 0, None
+        try:
+            while n < 20000:
+                os.close(os.open(f"/tmp/{n}", os.O_CREAT | os.O_WRONLY)); n += 1
+        except OSError as e:
+            end = errno.errorcode[e.errno]
+        tell(n=n, end=end, dirs=str(err(os.mkdir, "/tmp/directory")))
+        ''', limits={"tmp_inodes": 200, "wall_ms": 60000})
+        self.assertEqual((told["end"], told["dirs"]), ("ENOSPC", "ENOSPC"), told)
+        self.assertLessEqual(told["n"], 200)
+        self.assertGreater(told["n"], 150)
+
+    def test_other_ways_to_fill_it(self):
+        told = self.ask('''
+        f = os.open("/tmp/f", os.O_CREAT | os.O_RDWR)
+        got = {"hole": str(err(os.ftruncate, f, 1 << 40)), "fallocate": str(err(os.posix_fallocate, f, 0, 1 << 30)),
+               "name": str(err(open, "/tmp/" + "n" * 256, "w")), "seek": str(err(os.pwrite, f, b"x", 1 << 40))}
+        tell(**got)
+        ''', limits={"tmp_mib": 8})
+        self.assertRegex(told["fallocate"], "^E", told)
+
+    def test_directories_as_deep_as_they_go(self):
+        r = self.attack('''
+        depth = 0
+        try:
+            while depth < 5000:
+                os.mkdir("d"); os.chdir("d"); depth += 1
+        except OSError as e:
+            pass
+        tell(depth=depth, cwd=len(str(err(os.getcwd))), up=str(err(os.open, "../" * 1000 + "etc/passwd", 0)))
+        ''', limits={"tmp_inodes": 10000, "wall_ms": 60000})
+        told = self.told(r)
+        self.assertRegex(told["up"], "^E", told)
+
+
+class Memory(lab.AttackCase):
+    def test_a_job_that_takes_all_memory_harms_only_itself(self):
+        r = self.attack('''
+        held = []
+        try:
+            for _ in range(4096):
+                held.append(b"x" * (1 << 20))
+            tell(end="none")
+        except MemoryError:
+            n = len(held); held.clear()
+            tell(end="MemoryError", n=n)
+        ''', limits={"wall_ms": 30000})
+        if r["outcome"] == "exited":
+            self.assertEqual(self.told(r)["end"], "MemoryError", lab.brief(r))
+            # the policy's memory_mib, and the stacks of all threads that it could have
+            self.assertLess(self.told(r)["n"], 256 + 32 * 8)
+        else:
+            self.assertEqual((r["outcome"], r["limit"]), ("limit", "memory"), lab.brief(r))
+
+    def test_rlimits_cannot_be_raised(self):
+        told = self.ask('''
+        import resource
+        got = {}
+        for n in range(16):
+            soft, hard = resource.getrlimit(n)
+            if hard != -1:
+                got[str(n)] = str(err(lambda: name(raw(302, 0, n, (2 ** 63).to_bytes(8, "little") * 2, 0))))
+        tell(**got)
+        ''')
+        for n, got in told.items():
+            self.assertRegex(got, "^E", n)
+
+
+if __name__ == "__main__":
+    unittest.main()

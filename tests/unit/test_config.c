@@ -1,0 +1,176 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+
+#define N(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Loads a file with this text. */
+static int load(const char *text, struct config *c, struct policy_errors *es)
+{
+	char path[] = "/tmp/warder-config-XXXXXX";
+	int fd = mkstemp(path), r;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	r = config_load(path, c, es);
+	unlink(path);
+	return r;
+}
+
+static void without_a_file_the_defaults_hold(void **state)
+{
+	struct policy_errors es = {0};
+	struct config c;
+
+	(void)state;
+	assert_int_equal(config_load(NULL, &c, &es), 0);
+	assert_null(c.socket_path);
+	assert_null(c.policy_dirs);
+	assert_int_equal(c.socket_mode, 0660);
+	assert_int_equal(c.pool_min, 4);
+	assert_int_equal(c.pool_max, 16);
+	assert_int_equal(c.queue_length, 256);
+	assert_int_equal(c.queue_per_tenant, 256);
+	assert_int_equal(c.max_message_mib, 128);
+	assert_int_equal(c.drain_ms, 5000);
+	assert_int_equal(c.log_level, LOG_INFO);
+	assert_int_equal(c.operators[0], geteuid());
+	assert_int_equal(c.operators[c.n_operators - 1], 0);
+	config_done(&c);
+}
+
+static void a_whole_file_is_taken(void **state)
+{
+	struct policy_errors es = {0};
+	struct config c;
+
+	(void)state;
+	assert_int_equal(load("socket: {path: /run/w.sock, mode: 0600, group: root}\nworkers: 1\npolicy_dirs: [/a, /b]\n"
+	                      "operators: [root, 1000]\nrequire: [ptrace]\noptional: [landlock, identity]\npool: {min: 2, max: 3}\n"
+	                      "queue: {length: 10, per_tenant: 5}\nmax_message_mib: 1\ndrain_ms: 7\nlog: {level: debug, format: logfmt}\n",
+	                      &c, &es), 0);
+	assert_string_equal(c.socket_path, "/run/w.sock");
+	assert_int_equal(c.socket_mode, 0600);
+	assert_string_equal(c.socket_group, "root");
+	assert_string_equal(c.policy_dirs[1], "/b");
+	assert_null(c.policy_dirs[2]);
+	assert_int_equal(c.n_operators, 2);
+	assert_int_equal(c.operators[1], 1000);
+	assert_int_equal(c.require, 1u << LAYER_PTRACE);
+	assert_int_equal(c.optional, 1u << LAYER_LANDLOCK | 1u << LAYER_IDENTITY);
+	assert_int_equal(c.pool_min, 2);
+	assert_int_equal(c.pool_max, 3);
+	assert_int_equal(c.queue_per_tenant, 5);
+	assert_int_equal(c.max_message_mib, 1);
+	assert_int_equal(c.drain_ms, 7);
+	assert_int_equal(c.log_level, LOG_DEBUG);
+	config_done(&c);
+	config_done(&c); /* harmless */
+}
+
+static void silent_halves_follow_the_other(void **state)
+{
+	struct policy_errors es = {0};
+	struct config c;
+
+	(void)state;
+	assert_int_equal(load("pool: {min: 40}\nqueue: {length: 9}\noperators: []\n", &c, &es), 0);
+	assert_int_equal(c.pool_max, 40);
+	assert_int_equal(c.queue_per_tenant, 9);
+	assert_int_equal(c.n_operators, 0);
+	config_done(&c);
+	assert_int_equal(load("pool: {max: 2}\n", &c, &es), 0);
+	assert_int_equal(c.pool_min, 2);
+	config_done(&c);
+}
+
+static const struct {
+	const char *text, *expected;
+} refused[] = {
+	{"", "1:1: empty"},
+	{"- a\n", "1:1: must be a mapping"},
+	{"sockets: 1\n", "1:1: sockets: unknown key"},
+	{"socket: {pth: /a}\n", "1:10: socket: pth: unknown key"},
+	{"socket: {path: a}\n", "1:16: socket.path: must be an absolute path, is a"},
+	{"socket: {mode: 0999}\n", "1:16: socket.mode: must be octal"},
+	{"socket: {mode: 0444}\n", "1:16: socket.mode: must be octal"},
+	{"socket: {mode: 1777}\n", "1:16: socket.mode: must be octal"},
+	{"socket: {group: nogroup-of-this-name}\n", "1:17: socket.group: no group nogroup-of-this-name"},
+	{"workers: 2\n", "1:10: workers: more than 1 is not supported by this version"},
+	{"workers: 0\n", "1:10: workers: must be 1 to 1024, is 0"},
+	{"zygote: {max_jobs: 3}\n", "1:1: zygote: not supported by this version"},
+	{"proxy: {}\n", "1:1: proxy: not supported by this version"},
+	{"log: {format: json}\n", "1:15: log.format: json: not supported by this version"},
+	{"log: {level: loud}\n", "1:14: log.level: unknown level loud"},
+	{"policy_dirs: /a\n", "1:14: policy_dirs: must be a list"},
+	{"policy_dirs: [a]\n", "1:15: policy_dirs: must be absolute paths"},
+	{"operators: [nobody-of-this-name]\n", "1:13: operators: no user nobody-of-this-name"},
+	{"operators: [4294967295]\n", "1:13: operators: no user 4294967295"},
+	{"require: [landlok]\n", "1:11: require: unknown layer landlok"},
+	{"require: [ptrace]\noptional: [ptrace]\n", "2:11: ptrace: both required and optional"},
+	{"optional: [seccomp]\n", "1:11: optional: seccomp and broker are always required"},
+	{"pool: {min: 5, max: 4}\n", "1:7: pool: min (5) is above max (4)"},
+	{"pool: {min: 0}\n", "1:13: pool.min: must be 1 to 1024, is 0"},
+	{"queue: {length: 5, per_tenant: 6}\n", "1:8: queue: per_tenant (6) is above length (5)"},
+	{"max_message_mib: 99999\n", "1:18: max_message_mib: must be 1 to 1024, is 99999"},
+	{"drain_ms: soon\n", "1:11: drain_ms: must be 1 to 3600000, is soon"},
+	{"drain_ms: 1\ndrain_ms: 2\n", "2:1: drain_ms: given twice, first in line 1"},
+	{"pool: [1, 2]\n", "1:7: pool: must be a mapping"},
+	{"drain_ms: {a\n", "2:1: "},
+};
+
+static void wrong_files_are_refused_with_their_place(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N(refused); i++) {
+		struct policy_errors es = {0};
+		struct config c;
+		char line[1024] = "nothing told";
+		int r = load(refused[i].text, &c, &es);
+
+		if (es.n)
+			snprintf(line, sizeof(line), "%d:%d: %s", es.v[0].line, es.v[0].column, es.v[0].text);
+		if (!r || strncmp(line, refused[i].expected, strlen(refused[i].expected)))
+			fail_msg("%s: expected %s, got %s", refused[i].text, refused[i].expected, line);
+		assert_non_null(strstr(es.v[0].file, "/tmp/warder-config-"));
+		policy_errors_done(&es);
+		config_done(&c);
+	}
+}
+
+static void a_missing_file_is_an_error(void **state)
+{
+	struct policy_errors es = {0};
+	struct config c;
+
+	(void)state;
+	assert_int_equal(config_load("/nonexistent/warder.yaml", &c, &es), -ENOENT);
+	assert_int_equal(es.n, 1);
+	policy_errors_done(&es);
+	config_done(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_a_file_the_defaults_hold),
+		cmocka_unit_test(a_whole_file_is_taken),
+		cmocka_unit_test(silent_halves_follow_the_other),
+		cmocka_unit_test(wrong_files_are_refused_with_their_place),
+		cmocka_unit_test(a_missing_file_is_an_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

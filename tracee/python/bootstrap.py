@@ -1,0 +1,250 @@
+"""The Python side of a zygote: warms the interpreter up, then hands over to the addon's loop.
+
+Started as a script by the worker: `python3 -s -B bootstrap.py ADDON`. It sees no byte of a job until the
+tracee is confined. Everything that user code could later find of it is taken away in `prepare`.
+"""
+
+import atexit
+import gc
+import importlib.machinery
+import importlib.util
+import io
+import itertools
+import os
+import signal
+import sys
+import sysconfig
+import threading
+import traceback
+import types
+
+
+def load_addon(path):
+    spec = importlib.util.spec_from_file_location("_warder", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+warder = load_addon(sys.argv[1])
+del sys.path[0]  # this script's own folder
+
+
+def preload(names):
+    for name in names:
+        try:
+            __import__(name)
+        except Exception as e:  # an optional package that is not there must not keep jobs from running
+            print(f"preload {name}: {e!r}", file=sys.stderr)
+    sys.stderr.flush()
+
+
+def library_trees():
+    """Every folder from which this interpreter imports; no other path is told to the worker."""
+    paths = [sysconfig.get_path(k) for k in ("stdlib", "platstdlib", "purelib", "platlib")]
+    paths += [p for p in sys.path if p]
+    seen = dict.fromkeys(os.path.abspath(p) for p in paths if p and os.path.isdir(p))
+    return [p for p in seen if p != "/"]
+
+
+REHEARSAL = b"""
+def f(x):
+    return [i for i in range(x)], {'a': 1}, f'{x!r:>4}'
+class C:
+    def __del__(self): pass
+c = C()
+print(f(3), c)
+raise ValueError('rehearsal')
+"""
+
+
+def rehearse():
+    """A whole job without its effects: what is done for the first time after a fork costs page faults and lazy set-up."""
+    out, err, argv, path, modules = sys.stdout, sys.stderr, sys.argv[:], sys.path[:], sys.modules["__main__"]
+    environ = dict(os.environ._data)
+    sys.stdout = sys.stderr = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    try:
+        code, names = prepare("main.py", [], ["A=B"], REHEARSAL)
+        try:
+            exec(code, names)
+        except ValueError as e:
+            show(e)
+        try:
+            sys.exit(0)
+        except SystemExit as e:
+            exit_code(e)
+        del code, names
+        settle()
+    finally:
+        sys.stdout, sys.stderr, sys.argv[:], sys.path[:], sys.modules["__main__"] = out, err, argv, path, modules
+        os.environ._data.clear()
+        os.environ._data.update(environ)
+
+
+def reseed():
+    """State that a fork would share. `random` reseeds itself through os.register_at_fork; numpy's generator does not."""
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+    uuid = sys.modules.get("uuid")
+    if uuid is not None:
+        uuid._last_timestamp = uuid._node = None
+    tempfile = sys.modules.get("tempfile")
+    if tempfile is not None:
+        tempfile._name_sequence = tempfile.tempdir = None
+
+
+def prepare(filename, args, env, source):
+    """Gives (code object, namespace of __main__). Raises what `python3 main.py` would print, a SyntaxError for one."""
+    path = "/tmp/" + filename
+    sys.argv[:] = [path] + args
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv[:] = [sys.executable, path] + args
+    sys.path.insert(0, "/tmp")
+    os.environ._data.clear()
+    for line in env:
+        name, _, value = line.partition("=")
+        os.environ._data[os.environ.encodekey(name)] = os.environ.encodevalue(value)
+    reseed()
+    threading._shutdown = threading_shutdown
+    main = types.ModuleType("__main__")
+    loader = importlib.machinery.SourceFileLoader("__main__", path)
+    main.__dict__.update(__file__=path, __cached__=None, __loader__=loader, __builtins__=sys.modules["builtins"])
+    if sys.version_info < (3, 14):
+        main.__dict__["__annotations__"] = {}
+    sys.modules["__main__"] = main
+    return compile(source, path, "exec", dont_inherit=True), main.__dict__
+
+
+def exit_code(e):
+    """The exit status of a SystemExit, as handle_system_exit of CPython has it."""
+    code = e.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF if -(1 << 63) <= code < 1 << 63 else 255
+    try:
+        sys.stderr.flush()
+        sys.stderr.write(str(code) + "\n")
+    except Exception:
+        pass
+    return 1
+
+
+def show(e):
+    """An uncaught exception, through whatever hook the job has set."""
+    hook = getattr(sys, "excepthook", None)
+    try:
+        if hook is None:
+            sys.stderr.write("sys.excepthook is missing\n")
+            hook = sys.__excepthook__
+        hook(type(e), e, e.__traceback__)
+    except SystemExit as again:
+        return exit_code(again)
+    except BaseException as again:
+        if hook is not sys.__excepthook__:
+            sys.stderr.write("Error in sys.excepthook:\n")
+            sys.__excepthook__(type(again), again, again.__traceback__)
+            sys.stderr.write("\nOriginal exception was:\n")
+            sys.__excepthook__(type(e), e, e.__traceback__)
+    return 1
+
+
+def flush():
+    """Whether both standard streams could be flushed; a closed one needs no flush, as in CPython's flush_std_files."""
+    good = True
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None and not getattr(stream, "closed", False):
+                stream.flush()
+        except BaseException as e:
+            if stream is sys.stdout:
+                sys.unraisablehook(types.SimpleNamespace(
+                    exc_type=type(e), exc_value=e, exc_traceback=e.__traceback__, err_msg=None, object=stream))
+                good = False
+    return good
+
+
+def clear_main(main):
+    """Destructors of what the job left: names with one underscore first, then the others, as _PyModule_Clear does."""
+    names = main.__dict__
+    for first in (True, False):
+        for name in list(names):
+            if name != "__builtins__" and (name.startswith("_") and not name.startswith("__")) == first:
+                names[name] = None
+
+
+def new_modules():
+    """Names of what the job imported. The dict keeps its order, so they are the last ones: looking at all names would
+    copy a memory page for every few of them."""
+    extra = len(sys.modules) - state.n_known
+    return [n for n in itertools.islice(reversed(sys.modules), max(extra, 0) + 1) if n not in state.known]
+
+
+def settle():
+    """Destructors and buffers, in the order of Py_FinalizeEx."""
+    good = flush()
+    main = sys.modules.pop("__main__", None)
+    for name in new_modules():
+        sys.modules.pop(name, None)
+    if isinstance(main, types.ModuleType):
+        clear_main(main)
+    del main
+    gc.collect()
+    return flush() and good
+
+
+def finish(exception):
+    """Ends the process as Py_FinalizeEx would, at a thirtieth of its price: what a job can notice is done, freeing is not."""
+    status = 0
+    interrupted = False
+    if isinstance(exception, SystemExit):
+        status = exit_code(exception)
+    elif exception is not None:
+        status = show(exception)
+        interrupted = isinstance(exception, KeyboardInterrupt)
+    exception = None
+    try:
+        threading_shutdown()
+    except BaseException as e:
+        show(e)
+    atexit.unregister(warder.run)
+    try:
+        atexit._run_exitfuncs()
+    except BaseException:
+        pass
+    sys.last_traceback = sys.last_value = sys.last_type = sys.last_exc = None
+    good = settle()
+    if interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(status if good else 120)
+
+
+state = types.SimpleNamespace(known=frozenset(), n_known=0)
+threading_shutdown = threading._shutdown
+
+
+def start():
+    try:
+        preload(warder.setup())
+        state.known = frozenset(sys.modules)
+        state.n_known = len(state.known)
+        rehearse()
+        state.known = frozenset(sys.modules)
+        state.n_known = len(state.known)
+        lines = [f"version={sys.version.split()[0]}", f"executable={sys.executable}"]
+        lines += [f"tree={p}" for p in library_trees()]
+        gc.collect()
+        gc.freeze()
+        warder.ready(os.fsencode("\n".join(lines)))
+    except BaseException as e:
+        warder.fail(b"zygote", os.fsencode("".join(traceback.format_exception_only(type(e), e)).strip()))
+        os._exit(126)
+    # Python's exit sequence waits for threads, then calls atexit handlers, ours first: from there no frame of ours
+    # lies below user code. The wait is for the job's own end, so it is put off until then.
+    threading._shutdown = lambda: None
+    atexit.register(warder.run, os.fork, rehearse, prepare, finish)
+
+
+start()

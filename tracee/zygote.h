@@ -1,0 +1,35 @@
+/* zygote.h - the life of a zygote and of its newborns, without the interpreter.
+ *
+ * An interpreter's addon calls, in this order: zygote_setup, (warm up), zygote_ready, then again and again zygote_next and its own
+ * fork with its own at-fork handlers; in the child zygote_confine, (a last rehearsal), zygote_wait_for_job.
+ * State is one static struct: a process is one zygote, and a child inherits it. Errors: negative with words in `e`;
+ * zygote_fail tells the worker and is the last thing a process does.
+ */
+#ifndef WARDER_ZYGOTE_H
+#define WARDER_ZYGOTE_H
+
+#include <sys/types.h>
+
+#include "birth.h"
+#include "bytes.h"
+
+/* Receives BIRTH_SETUP. *preload: NUL-terminated names, an empty one ends (borrowed). */
+int zygote_setup(const char **preload, struct err *e);
+/* `info`: lines for BIRTH_READY (birth.h). Confines the zygote, then tells the worker. */
+int zygote_ready(const char *info, struct err *e);
+/* Waits for the next order to fork. 1: fork now; 0: the worker is gone, leave. */
+int zygote_next(struct err *e);
+int zygote_confine(pid_t zygote, struct err *e);
+
+struct zygote_job {
+	const char *filename; /* NUL-terminated, like args and env */
+	char **args, **env;   /* NULL-terminated */
+	struct bytes code;
+};
+/* Opens BIRTH_JOB_PATH, which the worker answers when a job is there. Everything is malloc'd once and stays. */
+int zygote_wait_for_job(struct zygote_job *j, struct err *e);
+
+/* Tells the worker why this process (or, in the zygote, the fork it was to make) failed. Does not return in a newborn. */
+void zygote_fail(const struct err *e);
+
+#endif
