@@ -130,16 +130,16 @@ demo: ## installs what is missing, builds, runs a real Dify code node and shows 
 test-programs: all $(UNIT_TESTS) $(NATIVE_TESTS) $(TEST_TOOLS) $(BENCH_TOOLS)
 
 check: ## installs what is missing, builds, runs all tests (at most 12 minutes)
-	$(Q)tools/setup test
+	$(Q)tools/setup build test
 	$(Q)$(MAKE) --no-print-directory test-programs
 	$(Q)$(MAKE) --no-print-directory SAN=1 BUILD=$(BUILD)/asan unit-programs
-	$(Q)WARDER_BUILD=$(BUILD) tests/run all
+	$(Q)WARDER_BUILD=$(BUILD) tests/run --unit-build $(BUILD)/asan all
 
 check-long: ## the same tests with full counts
-	$(Q)tools/setup test
+	$(Q)tools/setup build test
 	$(Q)$(MAKE) --no-print-directory test-programs
 	$(Q)$(MAKE) --no-print-directory SAN=1 BUILD=$(BUILD)/asan unit-programs
-	$(Q)WARDER_BUILD=$(BUILD) tests/run --long all
+	$(Q)WARDER_BUILD=$(BUILD) tests/run --unit-build $(BUILD)/asan --long all
 
 unit-programs: $(UNIT_TESTS)
 

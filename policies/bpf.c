@@ -4,8 +4,8 @@
 
 #include "mem.h"
 
-#define REACH 255  /* instructions that a conditional jump can skip */
-#define CHAIN 4    /* single numbers compared one after the other before the search splits */
+#define REACH 255 /* instructions that a conditional jump can skip */
+#define CHAIN 4   /* single numbers compared one after the other before the search splits */
 
 /* Instructions between the next one to be put and label `to`. */
 static uint32_t distance(const struct bpf *b, bpf_label to)
@@ -92,12 +92,14 @@ bpf_label bpf_jump(struct bpf *b, uint16_t op, uint32_t k, bpf_label yes, bpf_la
 		return at;
 	near_yes = within_reach(b, yes, 1); /* the way to the other one may take one more */
 	near_no = within_reach(b, no, 0);
-	return put(b, (struct sock_filter){code, (uint8_t)distance(b, near_yes), (uint8_t)distance(b, near_no), k}, yes, no);
+	return put(b, (struct sock_filter){code, (uint8_t)distance(b, near_yes), (uint8_t)distance(b, near_no), k}, yes,
+		   no);
 }
 
-/* --- search ------------------------------------------------------------------------------------------------------- */
+/* --- search ----------------------------------------------------------------------------------- */
 
-/* A stretch with one target but for a few single numbers: one JEQ for each of those costs half of what two bounds cost. */
+/* A stretch with one target but for a few single numbers: one JEQ for each of those costs half of what two bounds cost.
+ */
 struct stretch {
 	uint32_t start;
 	bpf_label to;
@@ -130,7 +132,7 @@ static size_t gather(const struct bpf_run *runs, size_t n, size_t i, bpf_label t
 	return i;
 }
 
-struct choice { /* the cheapest way to search runs[i] and all behind it */
+struct choice {        /* the cheapest way to search runs[i] and all behind it */
 	unsigned cost; /* instructions */
 	size_t next;   /* first run behind its first stretch */
 	struct stretch s;

@@ -1,12 +1,12 @@
 /* bpf.h - writes seccomp-bpf programs from their end to their start.
  *
- * All jumps of classic BPF go forward, so a program that is written backwards knows each target when it writes the jump: a label is
- * simply the number of instructions that stand behind it. Where a target is further than the 8 bits of a conditional jump
- * reach, a JA (or a copy of the RET) is put in between. An instruction that is there already, with the same targets and within
- * reach, is used again: calls with the same conditions share their code.
- * Only LD, AND, JMP with constants and RET are written: of these the kernel (5.11 on) works out at load time which numbers are
- * always allowed, and then does not run the program for them at all. One BPF_X and it would give up.
- * Life: zeroed, calls, bpf_take. Past the kernel's length nothing more is written and bpf_take fails.
+ * All jumps of classic BPF go forward, so a program that is written backwards knows each target when it writes the
+ * jump: a label is simply the number of instructions that stand behind it. Where a target is further than the 8 bits of
+ * a conditional jump reach, a JA (or a copy of the RET) is put in between. An instruction that is there already, with
+ * the same targets and within reach, is used again: calls with the same conditions share their code. Only LD, AND, JMP
+ * with constants and RET are written: of these the kernel (5.11 on) works out at load time which numbers are always
+ * allowed, and then does not run the program for them at all. One BPF_X and it would give up. Life: zeroed, calls,
+ * bpf_take. Past the kernel's length nothing more is written and bpf_take fails.
  */
 #ifndef WARDER_BPF_H
 #define WARDER_BPF_H

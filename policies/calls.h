@@ -14,7 +14,7 @@ int calls_count(void);
 const char *calls_name(int nr); /* NULL: a hole */
 
 /* A number; CALLS_ELSEWHERE: a call of another architecture only; CALLS_UNKNOWN: no call at all. */
-#define CALLS_UNKNOWN (-1)
+#define CALLS_UNKNOWN   (-1)
 #define CALLS_ELSEWHERE (-2)
 int calls_number(const char *name);
 
@@ -22,13 +22,14 @@ int calls_number(const char *name);
 enum floor_kind {
 	FLOOR_NONE,
 	FLOOR_NEVER,       /* killed or refused, nothing else */
-	FLOOR_BROKER_ONLY, /* never natively: no other layer stands behind the filter there (Landlock does not cover it) */
+	FLOOR_BROKER_ONLY, /* never natively: no other layer stands behind the filter there (Landlock does not cover it)
+			    */
 	FLOOR_CONDITIONAL, /* natively only under conditions */
 };
 struct floor {
 	const char *name;
 	enum floor_kind kind;
-	const char *why;     /* the reason, as a refusal and the documentation show it */
+	const char *why; /* the reason, as a refusal and the documentation show it */
 	uint64_t bits;   /* bits of argument 0 that no row that allows or brokers may leave open; 0: none */
 };
 const struct floor *floor_find(const char *name); /* NULL: not on the floor */

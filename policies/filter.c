@@ -12,37 +12,40 @@
 #include "calls.h"
 #include "mem.h"
 
-/* Calls that a tracee makes between fork and its first brokered call, and that a zygote makes while it waits and forks. The whitelist
- * leaves them alone whatever the policy says; the broker filter, the last thing that a tracee puts on before it waits, carries the
- * policy's word on them: a job gets what the policy gives, killed where it lists nothing. */
-static const char *const birth_calls[] = {
-	"fork", "vfork", "clone",                                /* a tracee; libc's fork is clone without thread flags */
-	"prlimit64", "setrlimit", "getrlimit",                   /* limits, before the identity is given up */
-	"setgroups", "setresgid", "setresuid", "setsid", "setpgid",
-	"prctl",                                                 /* dumpable, death signal, no_new_privs */
-	"capget", "capset",                                      /* capabilities away */
-	"getppid", "getpid",                                     /* the parent is still there */
-	"landlock_create_ruleset", "landlock_restrict_self",     /* deny-all: no rules to add */
-	"seccomp",                                               /* the broker filter itself */
-	"openat", "close", "close_range", "dup3",                /* /proc/self/mem, the control socket */
-	"pidfd_open",
-	"sendmsg", "sendto", "recvmsg", "recvfrom",              /* the control socket */
-	"sched_setaffinity",                                     /* the worker's CPU */
-	"rt_sigaction", "rt_sigprocmask", "ppoll", "poll",
-	"wait4", "waitid",                                       /* a zygote without a tracer reaps by itself */
-	"exit_group", "write", "read",
+/* Calls that a tracee makes between fork and its first brokered call, and that a zygote makes while it waits and forks.
+ * The whitelist leaves them alone whatever the policy says; the broker filter, the last thing that a tracee puts on
+ * before it waits, carries the policy's word on them: a job gets what the policy gives, killed where it lists nothing.
+ */
+static const struct {
+	const char *why, *calls[8];
+} birth_calls[] = {
+	{"a tracee; libc's fork is clone without thread flags", {"fork", "vfork", "clone"}},
+	{"limits, before the identity is given up", {"prlimit64", "setrlimit", "getrlimit"}},
+	{"the job's identity, and no capabilities", {"setgroups", "setresgid", "setresuid", "capget", "capset"}},
+	{"a session of its own", {"setsid", "setpgid"}},
+	{"dumpable, death signal, no_new_privs; the parent is still there", {"prctl", "getppid", "getpid"}},
+	{"deny-all: no rules to add", {"landlock_create_ruleset", "landlock_restrict_self"}},
+	{"the broker filter itself", {"seccomp"}},
+	{"/proc/self/mem and the pidfd, for the worker", {"openat", "close", "close_range", "dup3", "pidfd_open"}},
+	{"the control socket", {"sendmsg", "sendto", "recvmsg", "recvfrom", "read", "write", "poll", "ppoll"}},
+	{"the worker's CPU", {"sched_setaffinity"}},
+	{"signals as a fresh interpreter has them", {"rt_sigaction", "rt_sigprocmask"}},
+	{"a zygote without a tracer reaps by itself", {"wait4", "waitid"}},
+	{"a birth that failed", {"exit_group"}},
 };
 
 static bool is_birth_call(const char *name)
 {
 	for (size_t i = 0; i < sizeof(birth_calls) / sizeof(birth_calls[0]); i++) {
-		if (!strcmp(birth_calls[i], name))
-			return true;
+		for (size_t k = 0; k < 8 && birth_calls[i].calls[k]; k++) {
+			if (!strcmp(birth_calls[i].calls[k], name))
+				return true;
+		}
 	}
 	return false;
 }
 
-/* --- what a program says of one call ------------------------------------------------------------------------------- */
+/* --- what a program says of one call ---------------------------------------------------------- */
 
 enum program { WHITELIST, BROKER };
 
@@ -53,8 +56,8 @@ struct plan {
 	const struct policy_row *rows; /* tried in order */
 	uint32_t rets[RULE_ROWS_MAX];
 	size_t n;
-	uint32_t final;                /* where none holds */
-	uint8_t free;                  /* only when n is 0 */
+	uint32_t final; /* where none holds */
+	uint8_t free;   /* only when n is 0 */
 };
 
 static uint32_t errno_ret(int e)
@@ -126,16 +129,16 @@ static struct plan plan_call(enum program prog, const struct policy_call *c)
 	return pl;
 }
 
-/* --- conditions ------------------------------------------------------------------------------------------------------ */
+/* --- conditions ------------------------------------------------------------------------------- */
 
 #if __BYTE_ORDER != __LITTLE_ENDIAN
 #error "the halves of a 64-bit argument stand the other way round here"
 #endif
-#define LOW(arg) ((uint32_t)offsetof(struct seccomp_data, args) + 8u * (arg))
+#define LOW(arg)  ((uint32_t)offsetof(struct seccomp_data, args) + 8u * (arg))
 #define HIGH(arg) (LOW(arg) + 4u)
 
-/* The low half was `low`: the high half must be one that goes with it. Low halves come first because the test of the high one,
- * nearly always 0, is then the same code for all values and all calls. */
+/* The low half was `low`: the high half must be one that goes with it. Low halves come first because the test of the
+ * high one, nearly always 0, is then the same code for all values and all calls. */
 static bpf_label put_highs(struct bpf *b, const struct policy_cond *c, uint32_t low, bpf_label yes, bpf_label no)
 {
 	bpf_label next = no;
@@ -220,7 +223,7 @@ static bpf_label put_plan(struct bpf *b, const struct plan *pl)
 	return next;
 }
 
-/* --- programs -------------------------------------------------------------------------------------------------------- */
+/* --- programs --------------------------------------------------------------------------------- */
 
 static uint8_t free_bit(uint32_t ret)
 {
@@ -292,7 +295,8 @@ static int compile(enum program prog, const struct policy *p, struct filter *out
 	int r;
 
 	/* newer than the table: the whitelist says what an older kernel would */
-	runs[n++] = (struct bpf_run){(uint32_t)p->n_calls, bpf_ret(b, prog == WHITELIST ? errno_ret(ENOSYS) : SECCOMP_RET_ALLOW)};
+	runs[n++] = (struct bpf_run){(uint32_t)p->n_calls,
+				     bpf_ret(b, prog == WHITELIST ? errno_ret(ENOSYS) : SECCOMP_RET_ALLOW)};
 	runs[n++] = (struct bpf_run){POLICY_X32_BIT, kill};
 	search = bpf_load(b, offsetof(struct seccomp_data, nr), bpf_search(b, runs, n));
 	search = bpf_jump(b, BPF_JEQ, seccomp_arch_native(), search, kill);
@@ -301,7 +305,8 @@ static int compile(enum program prog, const struct policy *p, struct filter *out
 	free(runs);
 	free(b);
 	if (r == -E2BIG)
-		err_set(e, ERR_REQUEST, "seccomp filter", E2BIG, "policy %s needs more than %d instructions", p->name, BPF_MAXINSNS);
+		err_set(e, ERR_REQUEST, "seccomp filter", E2BIG, "policy %s needs more than %d instructions", p->name,
+			BPF_MAXINSNS);
 	else if (r)
 		err_set(e, ERR_HOST, "seccomp filter", -r, "policy %s", p->name);
 	return r;

@@ -69,8 +69,8 @@ uint32_t filter_run(const struct filter *f, const struct seccomp_data *d)
 
 uint32_t filter_strictest(uint32_t a, uint32_t b)
 {
-	/* seccomp(2) and the kernel's seccomp_run_filters: actions are ordered as signed numbers, KILL_PROCESS lowest; of equal
-	 * actions the filter loaded last wins, which is b here */
+	/* seccomp(2) and the kernel's seccomp_run_filters: actions are ordered as signed numbers, KILL_PROCESS lowest;
+	 * of equal actions the filter loaded last wins, which is b here */
 	int32_t action_a = (int32_t)(a & SECCOMP_RET_ACTION_FULL), action_b = (int32_t)(b & SECCOMP_RET_ACTION_FULL);
 
 	return action_a < action_b ? a : b;

@@ -9,9 +9,9 @@
 #include "mem.h"
 #include "read.h"
 
-#define BASES_MAX 16        /* depth of a chain of `extends` */
-#define CHAIN_MAX 64        /* files of one chain, all branches */
-#define POLICIES_MAX 1000   /* files of one directory */
+#define BASES_MAX    16   /* depth of a chain of `extends` */
+#define CHAIN_MAX    64   /* files of one chain, all branches */
+#define POLICIES_MAX 1000 /* files of one directory */
 #define NAME_LEN_MAX 64
 
 struct policy_set {
@@ -21,16 +21,16 @@ struct policy_set {
 
 /* Where a policy is silent through its whole chain. */
 static const uint64_t default_limits[] = {
-	[LIMIT_WALL_MS] = 15000, [LIMIT_CPU_MS] = 15000, [LIMIT_MEMORY_MIB] = 256, [LIMIT_OUTPUT_KIB] = 16384,
-	[LIMIT_THREADS] = 32, [LIMIT_TMP_MIB] = 64, [LIMIT_TMP_INODES] = 4096, [LIMIT_FILE_MIB] = 64,
-	[LIMIT_OPEN_FILES] = 256,
+	[LIMIT_WALL_MS] = 15000,    [LIMIT_CPU_MS] = 15000, [LIMIT_MEMORY_MIB] = 256,
+	[LIMIT_OUTPUT_KIB] = 16384, [LIMIT_THREADS] = 32,   [LIMIT_TMP_MIB] = 64,
+	[LIMIT_TMP_INODES] = 4096,  [LIMIT_FILE_MIB] = 64,  [LIMIT_OPEN_FILES] = 256,
 };
 _Static_assert(sizeof(default_limits) / sizeof(default_limits[0]) == LIMIT_COUNT, "a default for every limit");
 
 static const char *const default_interpreters[] = {[LANGUAGE_PYTHON3] = "python3", [LANGUAGE_NODEJS] = "node"};
 _Static_assert(sizeof(default_interpreters) / sizeof(default_interpreters[0]) == LANGUAGE_COUNT, "one a language");
 
-/* --- life --------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static struct policy *policy_new(void)
 {
@@ -81,7 +81,7 @@ void policy_free(struct policy *p)
 	free(p);
 }
 
-/* --- chains of `extends` ------------------------------------------------------------------------------------------ */
+/* --- chains of `extends` ---------------------------------------------------------------------- */
 
 struct chain { /* one policy being put together from its bases, then itself */
 	struct policy *p;
@@ -231,7 +231,7 @@ static void lay_file(struct chain *c, const char *path, const char *name, struct
 		free(c->open[--c->n_open]);
 }
 
-/* --- the end of a chain ------------------------------------------------------------------------------------------- */
+/* --- the end of a chain ----------------------------------------------------------------------- */
 
 static void settle_limits(struct policy *p, struct policy_errors *es)
 {
@@ -241,8 +241,9 @@ static void settle_limits(struct policy *p, struct policy_errors *es)
 		if (!p->max_limits[l])
 			p->max_limits[l] = p->limits[l];
 		if (p->max_limits[l] < p->limits[l])
-			ydoc_problem(es, p->file, 1, 1, "callers_may.limits.%s: %llu is below the policy's own %llu", limit_name(l),
-			             (unsigned long long)p->max_limits[l], (unsigned long long)p->limits[l]);
+			ydoc_problem(es, p->file, 1, 1, "callers_may.limits.%s: %llu is below the policy's own %llu",
+				     limit_name(l), (unsigned long long)p->max_limits[l],
+				     (unsigned long long)p->limits[l]);
 	}
 }
 
@@ -285,7 +286,7 @@ struct policy *policy_load_text(const char *label, struct bytes text, const char
 	return finish(&c, before);
 }
 
-/* --- sets --------------------------------------------------------------------------------------------------------- */
+/* --- sets ------------------------------------------------------------------------------------- */
 
 void policy_set_free(struct policy_set *s)
 {
@@ -381,7 +382,7 @@ struct policy_set *policy_set_load(const char *const *dirs, struct policy_errors
 	return NULL;
 }
 
-/* --- questions ---------------------------------------------------------------------------------------------------- */
+/* --- questions -------------------------------------------------------------------------------- */
 
 static bool holds(const struct policy_cond *c, uint64_t arg)
 {
@@ -422,7 +423,10 @@ struct judgement policy_judge(const struct policy *p, int nr, const uint64_t arg
 		return (struct judgement){RULE_REFUSE_QUIETLY, ENOSYS, "newer than the table of calls"};
 	c = &p->calls[nr];
 	if (!c->n_rows)
-		return (struct judgement){RULE_KILL, 0, c->floor ? "floor" : c->killed_by ? c->killed_by : "not listed"};
+		return (struct judgement){RULE_KILL, 0,
+					  c->floor       ? "floor"
+					  : c->killed_by ? c->killed_by
+							 : "not listed"};
 	for (size_t i = 0; i < c->n_rows; i++) {
 		if (all_hold(&c->rows[i], args))
 			return (struct judgement){c->rows[i].kind, c->rows[i].err, c->rows[i].rule};

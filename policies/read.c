@@ -6,10 +6,10 @@
 
 #include "mem.h"
 
-#define N(a) (sizeof(a) / sizeof((a)[0]))
+#define N(a)       (sizeof(a) / sizeof((a)[0]))
 #define TEXT(node) ((const char *)(node)->data.scalar.value)
 
-/* --- lists of strings that end in NULL ---------------------------------------------------------------------------- */
+/* --- lists of strings that end in NULL -------------------------------------------------------- */
 
 static size_t list_len(char **list)
 {
@@ -39,7 +39,7 @@ static void list_add_once(char ***list, const char *s)
 	list_add(list, mem_copy(s));
 }
 
-/* --- scalars ------------------------------------------------------------------------------------------------------ */
+/* --- scalars ---------------------------------------------------------------------------------- */
 
 static void ignore(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
 {
@@ -88,7 +88,7 @@ static void take_on_output_limit(struct ydoc *d, yaml_node_t *key, yaml_node_t *
 	r->p->end_on_output_limit = s && !strcmp(s, "end");
 }
 
-/* --- preload, quiet ----------------------------------------------------------------------------------------------- */
+/* --- preload, quiet --------------------------------------------------------------------------- */
 
 /* A dotted module name: the zygote imports it, so nothing but identifiers may get there. */
 static bool is_module(const char *s)
@@ -135,7 +135,8 @@ const char *read_path_problem(const char *path)
 		return "longer than PATH_MAX";
 	if (strstr(path, "//") || strstr(path, "/./") || strstr(path, "/../"))
 		return "must be normalised: no //, no . and no ..";
-	if (len > 1 && (path[len - 1] == '/' || !strcmp(path + len - 2, "/.") || (len > 2 && !strcmp(path + len - 3, "/.."))))
+	if (len > 1 &&
+	    (path[len - 1] == '/' || !strcmp(path + len - 2, "/.") || (len > 2 && !strcmp(path + len - 3, "/.."))))
 		return "must be normalised: no slash and no dot at the end";
 	return NULL;
 }
@@ -163,15 +164,15 @@ static void take_quiet(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, voi
 	ydoc_items(d, value, "quiet", take_quiet_path, ctx);
 }
 
-/* --- environment -------------------------------------------------------------------------------------------------- */
+/* --- environment ------------------------------------------------------------------------------ */
 
 /* Interpreters and the loader read these at their own start, long before a job: setting them would do nothing. */
 static const char *const start_names[] = {"PYTHON", "LD_", "NODE_OPTIONS", "GLIBC_TUNABLES"};
 
 static const char *env_problem(const char *name)
 {
-	if (isdigit((unsigned char)*name) || strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") !=
-	                                             strlen(name))
+	if (isdigit((unsigned char)*name) ||
+	    strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") != strlen(name))
 		return "not a variable's name";
 	for (size_t i = 0; i < N(start_names); i++) {
 		if (!strncmp(name, start_names[i], strlen(start_names[i])))
@@ -215,7 +216,7 @@ static void take_env(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void 
 	ydoc_pairs(d, value, "env", take_variable, ctx);
 }
 
-/* --- limits ------------------------------------------------------------------------------------------------------- */
+/* --- limits ----------------------------------------------------------------------------------- */
 
 struct limits_ctx {
 	const char *where;
@@ -249,7 +250,7 @@ static void take_max_limits(struct ydoc *d, yaml_node_t *key, yaml_node_t *value
 
 	(void)key;
 	ydoc_pairs(d, value, "callers_may.limits", take_limit,
-	           &(struct limits_ctx){"callers_may.limits", r->p->max_limits});
+		   &(struct limits_ctx){"callers_may.limits", r->p->max_limits});
 }
 
 static void take_callers_may(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
@@ -261,7 +262,7 @@ static void take_callers_may(struct ydoc *d, yaml_node_t *key, yaml_node_t *valu
 	ydoc_map(d, value, "callers_may", keys, N(keys), ctx);
 }
 
-/* --- files -------------------------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static const struct {
 	const char *name;
@@ -287,7 +288,8 @@ static const char *grant_problem(const char *path)
 	for (size_t i = 0; i < N(reserved); i++) {
 		size_t n = strlen(reserved[i].path);
 
-		if (!strcmp(path, reserved[i].path) || (reserved[i].below && !strncmp(path, reserved[i].path, n) && path[n] == '/'))
+		if (!strcmp(path, reserved[i].path) ||
+		    (reserved[i].below && !strncmp(path, reserved[i].path, n) && path[n] == '/'))
 			return reserved[i].why;
 	}
 	return read_path_problem(path);
@@ -390,7 +392,7 @@ static void take_files(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, voi
 	ydoc_items(d, value, "files", take_file, ctx);
 }
 
-/* --- the whole document ------------------------------------------------------------------------------------------- */
+/* --- the whole document ----------------------------------------------------------------------- */
 
 static const struct ydoc_key top_keys[] = {
 	{"name", ignore}, /* both are read before the bases are laid down */

@@ -25,7 +25,7 @@ void read_rows_free(struct policy_row *rows, size_t n)
 	free(rows);
 }
 
-/* --- the floor -------------------------------------------------------------------------------------------------- */
+/* --- the floor -------------------------------------------------------------------------------- */
 
 /* Whether the row can hold for no value of argument 0 with one of `bits` set. */
 static bool keeps_out(const struct policy_row *row, uint64_t bits)
@@ -38,7 +38,8 @@ static bool keeps_out(const struct policy_row *row, uint64_t bits)
 			continue;
 		for (size_t v = 0; v < c->n_values; v++)
 			seen |= c->values[v];
-		if ((c->op == COND_NONE_OF && !(bits & ~seen)) || ((c->op == COND_ONLY || c->op == COND_IN) && !(bits & seen)))
+		if ((c->op == COND_NONE_OF && !(bits & ~seen)) ||
+		    ((c->op == COND_ONLY || c->op == COND_IN) && !(bits & seen)))
 			return true;
 	}
 	return false;
@@ -59,13 +60,13 @@ static bool above_floor(struct reader *r, yaml_node_t *at, const char *name, con
 		ydoc_fail(r->d, at, "%s: may be allowed under conditions (allow_if) only: %s", name, f->why);
 	else if (f->bits && !keeps_out(row, f->bits))
 		ydoc_fail(r->d, at, "%s: must keep bits 0x%llx of argument 0 out (only, none_of): on the floor", name,
-		          (unsigned long long)f->bits);
+			  (unsigned long long)f->bits);
 	else
 		return true;
 	return false;
 }
 
-/* --- one row ---------------------------------------------------------------------------------------------------- */
+/* --- one row ---------------------------------------------------------------------------------- */
 
 /* The place for what this file says of `name`; NULL when it cannot be used, after telling why (a call that only other
  * architectures have is no error: policies are written once for all). */
@@ -120,7 +121,7 @@ static int read_errno(struct ydoc *d, yaml_node_t *n, const char *where)
 	return e;
 }
 
-/* --- conditions ------------------------------------------------------------------------------------------------- */
+/* --- conditions ------------------------------------------------------------------------------- */
 
 static const char *const op_names[] = {
 	[COND_IN] = "in", [COND_MASK] = "mask", [COND_NONE_OF] = "none_of", [COND_ONLY] = "only"};
@@ -194,8 +195,8 @@ static void take_value(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, voi
 		c->n_values = 1;
 	} else {
 		add_value(d, value, c, (uint64_t)v);
-		/* A negative int reaches the kernel sign-extended or zero-extended, as its caller was compiled: the kernel
-		 * looks at the low half alone, so both are the same value. */
+		/* A negative int reaches the kernel sign-extended or zero-extended, as its caller was compiled: the
+		 * kernel looks at the low half alone, so both are the same value. */
 		if (v < 0 && v >= INT32_MIN)
 			add_value(d, value, c, (uint32_t)v);
 	}
@@ -235,7 +236,8 @@ static void close_condition(struct condition *k, yaml_node_t *at)
 			add_cond(k, (uint8_t)arg, op, k->ops[op]);
 	}
 	if (k->n == before)
-		ydoc_fail(k->r->d, at, "%s: a condition needs one of in, mask, none_of, only", k->call ? k->call : "condition");
+		ydoc_fail(k->r->d, at, "%s: a condition needs one of in, mask, none_of, only",
+			  k->call ? k->call : "condition");
 	k->arg = NULL;
 	memset(k->ops, 0, sizeof(k->ops));
 }
@@ -262,9 +264,9 @@ struct listing { /* context of the items below such a key */
 
 static void take_condition(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
 {
-	static const struct ydoc_key keys[] = {{"call", take_call}, {"arg", take_arg}, {"in", take_op}, {"mask", take_op},
-	                                       {"none_of", take_op}, {"only", take_op}, {"else", take_else},
-	                                       {"and", take_and}};
+	static const struct ydoc_key keys[] = {{"call", take_call}, {"arg", take_arg},    {"in", take_op},
+					       {"mask", take_op},   {"none_of", take_op}, {"only", take_op},
+					       {"else", take_else}, {"and", take_and}};
 	struct listing *l = ctx;
 	struct condition k = {.r = l->r};
 	struct policy_row row;
@@ -284,7 +286,7 @@ static void take_condition(struct ydoc *d, yaml_node_t *key, yaml_node_t *value,
 		free(k.conds);
 }
 
-/* --- groups ----------------------------------------------------------------------------------------------------- */
+/* --- groups ----------------------------------------------------------------------------------- */
 
 static void take_name(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
 {
@@ -339,12 +341,9 @@ static void killed(struct reader *r, const struct row_kind *k, yaml_node_t *valu
 }
 
 static const struct row_kind row_kinds[] = {
-	{"allow", RULE_ALLOW, names},
-	{"allow_if", RULE_ALLOW, conditions},
-	{"broker", RULE_BROKER, names},
-	{"broker_if", RULE_BROKER, conditions},
-	{"refuse", RULE_REFUSE, refusals},
-	{"refuse_quietly", RULE_REFUSE_QUIETLY, refusals},
+	{"allow", RULE_ALLOW, names},      {"allow_if", RULE_ALLOW, conditions},
+	{"broker", RULE_BROKER, names},    {"broker_if", RULE_BROKER, conditions},
+	{"refuse", RULE_REFUSE, refusals}, {"refuse_quietly", RULE_REFUSE_QUIETLY, refusals},
 	{"kill", RULE_KILL, killed},
 };
 
@@ -366,7 +365,7 @@ static void take_why(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void 
 static void take_group(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
 {
 	static const struct ydoc_key keys[] = {
-		{"why", take_why}, {"allow", take_rows}, {"allow_if", take_rows}, {"broker", take_rows},
+		{"why", take_why},        {"allow", take_rows},  {"allow_if", take_rows},       {"broker", take_rows},
 		{"broker_if", take_rows}, {"refuse", take_rows}, {"refuse_quietly", take_rows}, {"kill", take_rows}};
 	struct reader *r = ctx;
 
@@ -382,11 +381,11 @@ void read_syscalls(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *r
 	ydoc_pairs(d, value, "syscalls", take_group, reader);
 }
 
-/* --- laying a file over its bases ------------------------------------------------------------------------------- */
+/* --- laying a file over its bases ------------------------------------------------------------- */
 
 /* how much a row gives */
-static const int rank[] = {[RULE_KILL] = 0, [RULE_REFUSE_QUIETLY] = 1, [RULE_REFUSE] = 1, [RULE_BROKER] = 2,
-                           [RULE_ALLOW] = 3};
+static const int rank[] = {
+	[RULE_KILL] = 0, [RULE_REFUSE_QUIETLY] = 1, [RULE_REFUSE] = 1, [RULE_BROKER] = 2, [RULE_ALLOW] = 3};
 
 /* The row of the bases that gives more than `mine` leaves, or NULL. */
 static const struct policy_row *taken_away(const struct policy_call *base, const struct read_call *mine)
@@ -430,12 +429,13 @@ static void merge_call(struct reader *r, struct policy_call *call, struct read_c
 
 	if (b) {
 		ydoc_problem(r->d->es, r->d->label, mine->line, 1,
-		             "%s: takes away what %s grants; a policy that extends another only adds", call->name, b->rule);
+			     "%s: takes away what %s grants; a policy that extends another only adds", call->name,
+			     b->rule);
 		return;
 	}
 	if (mine->n + call->n_rows > RULE_ROWS_MAX) {
-		ydoc_problem(r->d->es, r->d->label, mine->line, 1, "%s: more than %d conditions with its bases'", call->name,
-		             RULE_ROWS_MAX);
+		ydoc_problem(r->d->es, r->d->label, mine->line, 1, "%s: more than %d conditions with its bases'",
+			     call->name, RULE_ROWS_MAX);
 		return;
 	}
 	free(call->killed_by);

@@ -14,7 +14,8 @@ static bool told_already(const struct policy_errors *es, const struct policy_err
 	for (size_t i = 0; i < es->n; i++) {
 		const struct policy_error *o = &es->v[i];
 
-		if (o->line == e->line && o->column == e->column && !strcmp(o->file, e->file) && !strcmp(o->text, e->text))
+		if (o->line == e->line && o->column == e->column && !strcmp(o->file, e->file) &&
+		    !strcmp(o->text, e->text))
 			return true;
 	}
 	return false;
@@ -56,7 +57,7 @@ void policy_errors_done(struct policy_errors *es)
 	*es = (struct policy_errors){0};
 }
 
-/* --- refusing what must not be interpreted --------------------------------------------------------------------- */
+/* --- refusing what must not be interpreted ---------------------------------------------------- */
 
 struct scan { /* what was seen of the event stream so far */
 	int depth, nodes, documents;
@@ -76,7 +77,8 @@ static const char *scan_event(struct scan *s, const yaml_event_t *ev)
 		break;
 	case YAML_SEQUENCE_START_EVENT:
 	case YAML_MAPPING_START_EVENT:
-		if (ev->type == YAML_SEQUENCE_START_EVENT ? ev->data.sequence_start.anchor : ev->data.mapping_start.anchor)
+		if (ev->type == YAML_SEQUENCE_START_EVENT ? ev->data.sequence_start.anchor
+							  : ev->data.mapping_start.anchor)
 			return "anchors are not allowed here";
 		if (ev->type == YAML_SEQUENCE_START_EVENT ? ev->data.sequence_start.tag : ev->data.mapping_start.tag)
 			return "tags are not allowed here";
@@ -99,7 +101,8 @@ static void syntax_problem(const struct ydoc *d, const yaml_parser_t *p)
 {
 	/* the reader (bad UTF-8) knows no line; scanner and parser do */
 	ydoc_problem(d->es, d->label, (int)p->problem_mark.line + 1, (int)p->problem_mark.column + 1, "%s%s%s",
-	             p->problem ? p->problem : "cannot be read as YAML", p->context ? " " : "", p->context ? p->context : "");
+		     p->problem ? p->problem : "cannot be read as YAML", p->context ? " " : "",
+		     p->context ? p->context : "");
 }
 
 static int scan_text(const struct ydoc *d, struct bytes text)
@@ -123,7 +126,8 @@ static int scan_text(const struct ydoc *d, struct bytes text)
 		}
 		why = scan_event(&s, &ev);
 		if (why) {
-			ydoc_problem(d->es, d->label, (int)ev.start_mark.line + 1, (int)ev.start_mark.column + 1, "%s", why);
+			ydoc_problem(d->es, d->label, (int)ev.start_mark.line + 1, (int)ev.start_mark.column + 1, "%s",
+				     why);
 			r = -EINVAL;
 		}
 		end = ev.type == YAML_STREAM_END_EVENT;
@@ -222,7 +226,7 @@ int ydoc_line(const yaml_node_t *n)
 	return (int)n->start_mark.line + 1;
 }
 
-/* --- mappings and sequences ------------------------------------------------------------------------------------- */
+/* --- mappings and sequences ------------------------------------------------------------------- */
 
 static const char *text_of(const yaml_node_t *n)
 {
@@ -286,7 +290,8 @@ static void take_known(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, voi
 		if (k->keys[i].take)
 			k->keys[i].take(d, key, value, k->ctx);
 		else
-			ydoc_fail(d, key, "%s%s%s: not supported by this version", k->where, dot(k->where), text_of(key));
+			ydoc_fail(d, key, "%s%s%s: not supported by this version", k->where, dot(k->where),
+				  text_of(key));
 		return;
 	}
 	ydoc_fail(d, key, "%s%s%s: unknown key", k->where, dot(k->where), text_of(key));
@@ -322,7 +327,7 @@ yaml_node_t *ydoc_get(struct ydoc *d, yaml_node_t *n, const char *key)
 	return NULL;
 }
 
-/* --- scalars ---------------------------------------------------------------------------------------------------- */
+/* --- scalars ---------------------------------------------------------------------------------- */
 
 const char *ydoc_str(struct ydoc *d, yaml_node_t *n, const char *where)
 {
@@ -352,7 +357,7 @@ bool ydoc_uint(struct ydoc *d, yaml_node_t *n, const char *where, uint64_t min, 
 	/* strtoull takes white space and signs, and wraps -1 round: only digits are numbers here */
 	if (*s < '0' || *s > '9' || *end || errno || v < min || v > max) {
 		ydoc_fail(d, n, "%s%smust be %llu to %llu, is %.60s", where, dot(where), (unsigned long long)min,
-		          (unsigned long long)max, s);
+			  (unsigned long long)max, s);
 		return false;
 	}
 	*out = v;

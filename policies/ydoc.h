@@ -1,9 +1,10 @@
 /* ydoc.h - YAML documents with errors by file, line and column; for policies and the configuration file.
  *
  * A ydoc holds one parsed document and collects problems in the caller's policy_errors: callers go on after an error,
- * so that one run shows all of them. Refused before anything is interpreted: files over YDOC_FILE_MAX, nesting over YDOC_DEPTH_MAX,
- * more than YDOC_NODES_MAX nodes, more than one document, anchors, aliases (a few lines of them expand to gigabytes) and tags.
- * Life: ydoc_open_*, use, ydoc_close (also after a failed open). Nodes and strings are borrowed from the document.
+ * so that one run shows all of them. Refused before anything is interpreted: files over YDOC_FILE_MAX, nesting over
+ * YDOC_DEPTH_MAX, more than YDOC_NODES_MAX nodes, more than one document, anchors, aliases (a few lines of them expand
+ * to gigabytes) and tags. Life: ydoc_open_*, use, ydoc_close (also after a failed open). Nodes and strings are borrowed
+ * from the document.
  */
 #ifndef WARDER_YDOC_H
 #define WARDER_YDOC_H
@@ -15,9 +16,9 @@
 #include "bytes.h"
 #include "policy.h"
 
-#define YDOC_FILE_MAX (1u << 20) /* bytes */
-#define YDOC_DEPTH_MAX 16
-#define YDOC_NODES_MAX 50000
+#define YDOC_FILE_MAX   (1u << 20) /* bytes */
+#define YDOC_DEPTH_MAX  16
+#define YDOC_NODES_MAX  50000
 #define YDOC_ERRORS_MAX 100 /* problems collected; more are dropped */
 
 struct ydoc {

@@ -14,7 +14,7 @@
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
-/* --- socket --------------------------------------------------------------------------------------------------------- */
+/* --- socket ----------------------------------------------------------------------------------- */
 
 static void take_socket_path(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
 {
@@ -27,7 +27,8 @@ static void take_socket_path(struct ydoc *d, yaml_node_t *key, yaml_node_t *valu
 	if (*s != '/')
 		ydoc_fail(d, value, "socket.path: must be an absolute path, is %s", s);
 	else if (strlen(s) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		ydoc_fail(d, value, "socket.path: longer than %zu bytes", sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+		ydoc_fail(d, value, "socket.path: longer than %zu bytes",
+			  sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
 	c->socket_path = mem_copy(s);
 }
 
@@ -43,7 +44,8 @@ static void take_socket_mode(struct ydoc *d, yaml_node_t *key, yaml_node_t *valu
 	if (!s)
 		return;
 	mode = strtoul(digits, NULL, 8);
-	if (!*digits || strspn(digits, "01234567") != strlen(digits) || strlen(digits) > 4 || mode > 0777 || !(mode & 0200))
+	if (!*digits || strspn(digits, "01234567") != strlen(digits) || strlen(digits) > 4 || mode > 0777 ||
+	    !(mode & 0200))
 		ydoc_fail(d, value, "socket.mode: must be octal, 0200 to 0777 with the owner's write bit, is %.40s", s);
 	else
 		c->socket_mode = (mode_t)mode;
@@ -71,7 +73,7 @@ static void take_socket(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, vo
 	ydoc_map(d, value, "socket", keys, N(keys), ctx);
 }
 
-/* --- numbers -------------------------------------------------------------------------------------------------------- */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
 static void take_number(struct ydoc *d, yaml_node_t *value, const char *where, uint64_t max, unsigned *out)
 {
@@ -81,11 +83,11 @@ static void take_number(struct ydoc *d, yaml_node_t *value, const char *where, u
 		*out = (unsigned)v;
 }
 
-#define TAKE_NUMBER(field, where, max) \
-	static void take_##field(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx) \
-	{ \
-		(void)key; \
-		take_number(d, value, where, max, &((struct config *)ctx)->field); \
+#define TAKE_NUMBER(field, where, max)                                                                                 \
+	static void take_##field(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)                      \
+	{                                                                                                              \
+		(void)key;                                                                                             \
+		take_number(d, value, where, max, &((struct config *)ctx)->field);                                     \
 	}
 
 TAKE_NUMBER(pool_min, "pool.min", CONFIG_POOL_MAX)
@@ -138,10 +140,11 @@ static void take_queue(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, voi
 	if (!ydoc_get(d, value, "per_tenant"))
 		c->queue_per_tenant = c->queue_length;
 	if (c->queue_per_tenant > c->queue_length)
-		ydoc_fail(d, value, "queue: per_tenant (%u) is above length (%u)", c->queue_per_tenant, c->queue_length);
+		ydoc_fail(d, value, "queue: per_tenant (%u) is above length (%u)", c->queue_per_tenant,
+			  c->queue_length);
 }
 
-/* --- lists ---------------------------------------------------------------------------------------------------------- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 static size_t dirs_len(char **dirs)
 {
@@ -273,7 +276,7 @@ static void take_optional(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, 
 	check_layers(d, value, c);
 }
 
-/* --- log ------------------------------------------------------------------------------------------------------------ */
+/* --- log -------------------------------------------------------------------------------------- */
 
 static void take_log_level(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
 {
@@ -304,7 +307,7 @@ static void take_log(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void 
 	ydoc_map(d, value, "log", keys, N(keys), ctx);
 }
 
-/* --- the whole file ------------------------------------------------------------------------------------------------- */
+/* --- the whole file --------------------------------------------------------------------------- */
 
 static const struct ydoc_key top_keys[] = {
 	{"socket", take_socket},

@@ -1,8 +1,8 @@
 /* config.h - the supervisor's configuration, from a YAML file (warder.yaml) or its defaults.
  *
  * Who may use it: main and keeper, which hand its values to front and worker. Life: config_load (also without a file),
- * read-only from then on, config_done. Unknown keys, wrong types and values out of range are problems with file, line and column;
- * so are keys of the interface that this version does not carry out: nothing is ignored silently.
+ * read-only from then on, config_done. Unknown keys, wrong types and values out of range are problems with file, line
+ * and column; so are keys of the interface that this version does not carry out: nothing is ignored silently.
  */
 #ifndef WARDER_CONFIG_H
 #define WARDER_CONFIG_H
@@ -13,28 +13,29 @@
 #include "log.h"
 #include "policy.h"
 
-#define CONFIG_POOL_MAX 1024         /* tracees of one worker */
-#define CONFIG_QUEUE_MAX 1000000     /* waiting jobs */
+#define CONFIG_POOL_MAX        1024    /* tracees of one worker */
+#define CONFIG_QUEUE_MAX       1000000 /* waiting jobs */
 #define CONFIG_MESSAGE_MIB_MAX 1024
-#define CONFIG_DRAIN_MS_MAX 3600000
-#define CONFIG_LIST_MAX 256          /* entries of policy_dirs and operators */
+#define CONFIG_DRAIN_MS_MAX    3600000
+#define CONFIG_LIST_MAX        256 /* entries of policy_dirs and operators */
 
 struct config {
-	char *socket_path;        /* absolute; NULL: the default place */
+	char *socket_path; /* absolute; NULL: the default place */
 	mode_t socket_mode;
-	char *socket_group;       /* name, exists; NULL: as created */
-	char **policy_dirs;       /* NULL-terminated, absolute; NULL: the default places */
+	char *socket_group; /* name, exists; NULL: as created */
+	char **policy_dirs; /* NULL-terminated, absolute; NULL: the default places */
 	uid_t *operators;
 	size_t n_operators;
-	uint32_t require, optional; /* bit (1 << LAYER_x) */
-	unsigned pool_min, pool_max; /* waiting tracees kept ready; tracees at all */
+	uint32_t require, optional;              /* bit (1 << LAYER_x) */
+	unsigned pool_min, pool_max;             /* waiting tracees kept ready; tracees at all */
 	unsigned queue_length, queue_per_tenant; /* jobs */
 	size_t max_message_mib;
-	unsigned drain_ms;        /* how long running jobs may go on after SIGTERM */
+	unsigned drain_ms; /* how long running jobs may go on after SIGTERM */
 	enum log_level log_level;
 };
 
-/* `path` NULL: the defaults. 0, or -EINVAL (-errno of reading) with all problems in `es`; config_done in either case. */
+/* `path` NULL: the defaults. 0, or -EINVAL (-errno of reading) with all problems in `es`; config_done in either case.
+ */
 int config_load(const char *path, struct config *out, struct policy_errors *es);
 void config_done(struct config *c);
 

@@ -40,7 +40,9 @@ static void print_table(const struct layers *l)
 		printf("%-4s %-16s %-9s %s\n", on ? "on" : required ? "MISS" : "off", layer_name(i),
 		       required ? "required" : "optional", layers_purpose(i));
 		if (!on)
-			printf("     %-16s why: %s\n     %-16s get it by: %s\n", "", l->why[i], "", layers_remedy(i));
+			printf("     %-16s why: %s\n", "", l->why[i]);
+		if (!on && *layers_remedy(i))
+			printf("     %-16s get it by: %s\n", "", layers_remedy(i));
 	}
 }
 

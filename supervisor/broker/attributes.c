@@ -1,7 +1,7 @@
 /* attributes.c - mode, times and size of objects: the job's own, and below grants with the right `write`.
  *
- * An O_RDONLY descriptor is enough for fchmod(2) and futimens(3) on what one owns, whatever it was given for: so these are
- * decided on the object behind the descriptor, never left to the kernel.
+ * An O_RDONLY descriptor is enough for fchmod(2) and futimens(3) on what one owns, whatever it was given for: so
+ * these are decided on the object behind the descriptor, never left to the kernel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -69,7 +69,7 @@ static int find(struct request *r, struct target *t)
 		rc = *r->text[0] || r->flags & AT_EMPTY_PATH ? by_path(r, t) : r->no_path ? -EFAULT : -ENOENT;
 	else
 		rc = r->flags & AT_EMPTY_PATH || r->no_path ? by_descriptor(r, t_dirfd, t) : -ENOENT;
-	rc = rc ? rc : request_enter(r, false);
+	rc = rc ? rc : request_enter(r, t->fd < 0 && t->o.place == PLACE_HOST);
 	snprintf(t->proc, sizeof(t->proc), "%d", t->fd >= 0 ? t->fd : t->o.fd);
 	return rc;
 }

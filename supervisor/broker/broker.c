@@ -13,7 +13,6 @@
 #include "handlers.h"
 #include "identity.h"
 #include "rows.h"
-#include "scratch.h"
 #include "state.h"
 
 #define FIRST_CWD "/tmp"

@@ -18,8 +18,8 @@
 struct broker_tree;
 struct broker_job;
 
-/* `trees`: NULL-terminated absolute directories that stand for `interpreter: true`. Opens grant handles with the caller's full
- * rights (the operator named them); a granted path that does not exist is skipped. Returns new. */
+/* `trees`: NULL-terminated absolute directories that stand for `interpreter: true`. Opens grant handles with the
+ * caller's full rights (the operator named them); a granted path that does not exist is skipped. Returns new. */
 int broker_tree_new(const struct policy *p, const char *const *trees, struct broker_tree **out, struct err *e);
 void broker_tree_free(struct broker_tree *t); /* after its last job */
 
@@ -55,7 +55,7 @@ struct broker_reply {
 	int64_t value;       /* VALUE: what the call returns, -errno for a failure */
 	int fd;              /* FD: injected and then closed by the worker; the tracee's call returns its number */
 	bool cloexec;        /* FD */
-	int fd2;             /* FD: -1, or a second descriptor: inject both, write the two numbers (int[2]) to fds_at, return 0 */
+	int fd2;             /* FD: -1, or a second one: inject both, write their numbers (int[2]) to fds_at, return 0 */
 	uint64_t fds_at;     /* address in the tracee */
 };
 

@@ -294,7 +294,8 @@ static bool escaped_path(const char *path, char *buf, size_t size)
 	return true;
 }
 
-/* A path argument as the job's tree has it: relative ones from the working directory, unless a descriptor is their base. */
+/* A path argument as the job's tree has it: relative ones from the working directory, unless a descriptor is their
+ * base. */
 static bool path_from_args(const struct decode *d, const struct decode_row *row, char *buf, size_t size)
 {
 	struct vpath v;

@@ -1,6 +1,7 @@
 /* decode.h - calls in words, for violations: flags by name, paths quoted, addresses spelled out.
  *
- * Only for telling: nothing is decided on what is read here. What the tracee's memory holds is bounded, escaped and may be anything.
+ * Only for telling: nothing is decided on what is read here. What the tracee's memory holds is bounded, escaped and
+ * may be anything.
  */
 #ifndef WARDER_DECODE_H
 #define WARDER_DECODE_H

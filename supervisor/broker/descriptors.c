@@ -69,7 +69,8 @@ static int below(char *s, size_t size, const char *virtual_root)
 	return 0;
 }
 
-/* `s`: what /proc/self/fd says of the worker's duplicate. A real name of a granted object is its virtual name too (tree.h). */
+/* `s`: what /proc/self/fd says of the worker's duplicate. A real name of a granted object is its virtual name too
+ * (tree.h). */
 static int to_virtual(struct request *r, uint64_t mnt, char *s, size_t size)
 {
 	const struct private_tmp *tmp = &r->job->tmp;

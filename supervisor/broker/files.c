@@ -1,8 +1,8 @@
 /* files.c - opening files and directories.
  *
- * What is opened is first looked at through an O_PATH handle, which triggers nothing: only regular files, directories and character
- * devices that are grants themselves go on. Then that very object is opened by its handle, so nothing can take its place.
- * In the job's /tmp there is nothing else, and one openat2 does.
+ * What is opened is first looked at through an O_PATH handle, which triggers nothing: only regular files, directories
+ * and character devices that are grants themselves go on. Then that very object is opened by its handle, so nothing
+ * can take its place. In the job's /tmp there is nothing else, and one openat2 does.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -123,7 +123,8 @@ static int open_object(struct opening *p, struct object *o)
 		return rc;
 	if (p->flags & O_PATH)
 		return object_take(o);
-	if ((o->place == PLACE_TMP || changes(p->flags)) && request_enter(p->r, has(p->flags, O_TMPFILE)))
+	if ((o->place == PLACE_TMP || changes(p->flags)) &&
+	    request_enter(p->r, o->place == PLACE_HOST || has(p->flags, O_TMPFILE)))
 		return -EPERM;
 	return reopen(p, o);
 }
@@ -219,26 +220,39 @@ static int open_anywhere(struct opening *p)
 	return rc;
 }
 
+static bool makes(int flags)
+{
+	return flags & (O_CREAT | KERNEL_TMPFILE);
+}
+
+static int open_masked(const struct opening *p, int root, const char *rest)
+{
+	mode_t old = makes(p->flags) ? umask(p->r->job->umask) : 0;
+	int rc = resolve_openat2(root, rest, (unsigned)p->flags, p->mode);
+
+	if (makes(p->flags))
+		umask(old);
+	return rc;
+}
+
 /* One openat2 for a path in the private /tmp that leads through no link. 1: not of that kind. */
 static int open_in_tmp(struct opening *p, const struct vpath *v)
 {
 	struct lookup l = tree_find(p->r->job->tree, v->s);
 	struct broker_job *b = p->r->job;
 	int root, rc;
-	mode_t old;
 
 	if (l.place != PLACE_TMP || !*l.rest || v->must_dir || (b->tmp.dir && (p->flags & O_CREAT)))
 		return 1;
 	root = resolve_root(p->r, &l);
 	if (root < 0)
 		return root;
-	if (changes(p->flags) && request_enter(p->r, p->flags & (O_CREAT | KERNEL_TMPFILE)))
+	if (changes(p->flags) && request_enter(p->r, makes(p->flags)))
 		return -EPERM;
-	old = umask(b->umask);
-	rc = resolve_openat2(root, l.rest, (unsigned)p->flags, p->mode);
+	rc = open_masked(p, root, l.rest);
+	/* what is closed to others may be open to the job */
 	if (rc == -EACCES && !p->r->entered && !request_enter(p->r, false))
-		rc = resolve_openat2(root, l.rest, (unsigned)p->flags, p->mode);
-	umask(old);
+		rc = open_masked(p, root, l.rest);
 	return rc == -ELOOP ? 1 : rc;
 }
 
@@ -265,7 +279,7 @@ static void normalise(struct opening *p)
 	p->flags &= OPEN_KNOWN;
 	if (p->flags & O_PATH)
 		p->flags &= OPEN_WITH_PATH;
-	p->mode = p->flags & (O_CREAT | KERNEL_TMPFILE) ? p->mode & 07777 : 0;
+	p->mode = makes(p->flags) ? p->mode & 07777 : 0;
 }
 
 static int check_flags(int flags)
@@ -325,7 +339,7 @@ static int check_how(const struct open_how *how)
 		return -EINVAL;
 	if (how->resolve & ~(uint64_t)(RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH))
 		return -EINVAL;
-	if (how->flags & (O_CREAT | KERNEL_TMPFILE) ? how->mode & ~07777ull : how->mode)
+	if (makes((int)how->flags) ? how->mode & ~07777ull : how->mode)
 		return -EINVAL;
 	return (how->flags & O_PATH) && (how->flags & ~(uint64_t)OPEN_WITH_PATH) ? -EINVAL : 0;
 }

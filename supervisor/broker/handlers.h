@@ -1,5 +1,5 @@
-/* handlers.h - the operations that the rows of brokered calls name. Each returns what the call returns: 0 or more, or -errno,
- * or fills the reply itself when a descriptor is given or the call goes on. */
+/* handlers.h - the operations that the rows of brokered calls name. Each returns what the call returns: 0 or more, or
+ * -errno, or fills the reply itself when a descriptor is given or the call goes on. */
 #ifndef WARDER_HANDLERS_H
 #define WARDER_HANDLERS_H
 

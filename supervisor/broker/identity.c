@@ -81,3 +81,10 @@ void identity_leave(void)
 	if (can_switch && (set_uid(NOBODY) || set_gid(NOBODY)))
 		abort();
 }
+
+void identity_recover(void)
+{
+	now_uid = (uid_t)-1;
+	now_gid = (gid_t)-1;
+	identity_leave();
+}

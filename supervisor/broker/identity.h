@@ -1,8 +1,8 @@
 /* identity.h - whose power the worker uses for file work: design rule "never lend power".
  *
- * As root the worker rests with the file-system uid and gid of nobody and no supplementary groups; identity_enter takes a job's for
- * what creates or changes something or looks into /proc/PID, identity_leave goes back to rest. Raw setfsuid(2) and
- * setfsgid(2): per thread, without signals to other threads. Without root all of it does nothing.
+ * As root the worker rests with the file-system uid and gid of nobody and no supplementary groups; identity_enter
+ * takes a job's for what creates or changes something or looks into /proc/PID, identity_leave goes back to rest. Raw
+ * setfsuid(2) and setfsgid(2): per thread, without signals to other threads. Without root all of it does nothing.
  * identity_full gives back root's for the set-up of grants; it must be followed by identity_leave.
  */
 #ifndef WARDER_IDENTITY_H
@@ -18,5 +18,7 @@ bool identity_can_switch(void);
 int identity_enter(uid_t uid, gid_t gid);
 int identity_full(void);
 void identity_leave(void);
+/* After set*uid(2) calls of others, which change the file-system ids behind this module's back: back to rest for certain. */
+void identity_recover(void);
 
 #endif

@@ -1,8 +1,8 @@
 /* locks.c - file locks. On files of the job's own only: a lock on a granted file would be seen by the whole host.
  *
- * flock(2) and open-file-description locks belong to the open file, so the worker sets them on its duplicate. POSIX locks belong to a
- * process: the worker cannot set them for the job. But its /tmp is seen by nobody else and a process never conflicts
- * with itself, so there they always succeed and need no memory.
+ * flock(2) and open-file-description locks belong to the open file, so the worker sets them on its duplicate. POSIX
+ * locks belong to a process: the worker cannot set them for the job. But its /tmp is seen by nobody else and a
+ * process never conflicts with itself, so there they always succeed and need no memory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +58,8 @@ static int check(const struct lock_call *c)
 
 	if (c->lock.l_whence < SEEK_SET || c->lock.l_whence > SEEK_END)
 		return -EINVAL;
-	if (c->lock.l_whence == SEEK_SET && (c->lock.l_start < 0 || c->lock.l_start + (c->lock.l_len < 0 ? c->lock.l_len : 0) < 0))
+	if (c->lock.l_whence == SEEK_SET &&
+	    (c->lock.l_start < 0 || (c->lock.l_len < 0 && c->lock.l_len < -c->lock.l_start)))
 		return -EINVAL;
 	if (c->lock.l_type == F_RDLCK)
 		return mode == O_WRONLY ? -EBADF : 0;

@@ -13,7 +13,8 @@
 
 /* a thread and nothing else; the low byte is the exit signal, which a thread does not send */
 #define THREAD_NEEDS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
-/* what libcs add. CLONE_UNTRACED would hide the thread from the tracer, CLONE_PIDFD and namespaces give what no job has */
+/* what libcs add. CLONE_UNTRACED would hide the thread from the tracer, CLONE_PIDFD and namespaces give what no job
+ * has */
 #define THREAD_MAY (THREAD_NEEDS | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | \
 	CLONE_CHILD_SETTID | CLONE_DETACHED | CSIGNAL)
 
@@ -67,7 +68,8 @@ static unsigned threads_now(pid_t t_pid)
 	return p && sscanf(p, "%u", &n) == 1 ? n : 0;
 }
 
-/* Failed clones and lost news make the count too high, never too low; at the limit the kernel's own number is asked for. */
+/* Failed clones and lost news make the count too high, never too low; at the limit the kernel's own number is asked
+ * for. */
 bool threads_take(struct threads *t, pid_t tid, pid_t t_pid)
 {
 	if (t->alive >= t->limit) {

@@ -1,7 +1,7 @@
 /* processes.h - threads counted, signals kept inside: what is judged on register values alone.
  *
- * Threads are counted when they are allowed, since a clone that was let go on cannot be taken back; the count is put right by the
- * tracer's news and, where it would refuse, by the kernel's own number in /proc/PID/stat.
+ * Threads are counted when they are allowed, since a clone that was let go on cannot be taken back; the count is put
+ * right by the tracer's news and, where it would refuse, by the kernel's own number in /proc/PID/stat.
  */
 #ifndef WARDER_PROCESSES_H
 #define WARDER_PROCESSES_H

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "descriptors.h"
-#include "identity.h"
 
 int resolve_openat2(int dir, const char *rest, uint64_t flags, mode_t mode)
 {
@@ -31,10 +30,14 @@ int resolve_root(struct request *r, const struct lookup *l)
 		return tree_handle(b->tree, l->grant);
 	if (l->place == PLACE_SKELETON)
 		return tree_skeleton(b->tree);
-	if (b->tmp.root >= 0)
-		return b->tmp.root;
-	fd = private_tmp_root(&b->tmp, &b->who, &b->options);
-	r->entered = false;
+	fd = b->tmp.root;
+	if (fd < 0) {
+		fd = private_tmp_root(&b->tmp, &b->who, &b->options);
+		r->entered = false;
+	}
+	/* a directory in its place is closed to all but the job */
+	if (fd >= 0 && b->tmp.dir && !r->entered && request_enter(r, false))
+		return -EPERM;
 	return fd;
 }
 
@@ -106,7 +109,7 @@ static int at(struct request *r, struct object *o)
 	}
 	o->fd = resolve_openat2(root, l.rest, O_PATH | O_NOFOLLOW, 0);
 	/* a directory of the job's own may be closed to others */
-	if (o->fd == -EACCES && l.place == PLACE_TMP && !r->entered && identity_can_switch() && !request_enter(r, false))
+	if (o->fd == -EACCES && l.place == PLACE_TMP && !r->entered && !request_enter(r, false))
 		o->fd = resolve_openat2(root, l.rest, O_PATH | O_NOFOLLOW, 0);
 	if (o->fd < 0)
 		return o->fd;

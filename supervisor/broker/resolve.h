@@ -1,9 +1,9 @@
 /* resolve.h - from a path in the job's virtual tree to the object it names, as Linux would walk it.
  *
- * A path that leads through no link and no ".." is one look-up in the grants and one openat2 below the grant's handle with
- * RESOLVE_BENEATH, NO_SYMLINKS and NO_MAGICLINKS. Any other is walked component by component in the virtual tree; each link's
- * target starts at the grants again, 40 links at most. Either way the kernel never follows a link on its own, and a name outside
- * every grant is answered from the table, without a look at the host.
+ * A path that leads through no link and no ".." is one look-up in the grants and one openat2 below the grant's handle
+ * with RESOLVE_BENEATH, NO_SYMLINKS and NO_MAGICLINKS. Any other is walked component by component in the virtual
+ * tree; each link's target starts at the grants again, 40 links at most. Either way the kernel never follows a link
+ * on its own, and a name outside every grant is answered from the table, without a look at the host.
  */
 #ifndef WARDER_RESOLVE_H
 #define WARDER_RESOLVE_H

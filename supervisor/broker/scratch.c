@@ -110,7 +110,8 @@ static void flatten(int top, const char *name, unsigned long *serial)
 	char moved[40];
 	DIR *dir;
 
-	if (fd < 0 && errno == EACCES && !fchmodat(top, name, 0700, 0)) /* its owner's: no link can stand in its place */
+	/* the job has ended: nobody puts a link in its place */
+	if (fd < 0 && errno == EACCES && !fchmodat(top, name, 0700, 0))
 		fd = openat(top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir) {

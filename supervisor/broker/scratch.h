@@ -1,8 +1,8 @@
 /* scratch.h - places that only the broker and one job see: a detached tmpfs, or else a private directory.
  *
- * A detached tmpfs (fsopen and fsmount, Linux 5.2, CAP_SYS_ADMIN) is attached nowhere and gone with its last descriptor. Where the
- * kernel does not permit one, a directory with a random name and mode 0700 stands in; it has to be removed by scratch_remove.
- * Who may use it: tmpfs.c, skeleton.c.
+ * A detached tmpfs (fsopen and fsmount, Linux 5.2, CAP_SYS_ADMIN) is attached nowhere and gone with its last
+ * descriptor. Where the kernel does not permit one, a directory with a random name and mode 0700 stands in; it has to
+ * be removed by scratch_remove. Who may use it: tmpfs.c, skeleton.c.
  */
 #ifndef WARDER_SCRATCH_H
 #define WARDER_SCRATCH_H
@@ -18,7 +18,8 @@ struct scratch_size {
 	gid_t gid;
 };
 
-/* The root directory of a new one, close-on-exec, no set-uid, no devices, no execution; or -errno (-EPERM where not allowed). */
+/* The root directory of a new one, close-on-exec, no set-uid, no devices, no execution; or -errno (-EPERM where not
+ * allowed). */
 int scratch_tmpfs(const struct scratch_size *s);
 /* A new directory below $TMPDIR, /tmp, /dev/shm or /var/tmp, the first that takes it, owned by the present file-system
  * uid. Returns its descriptor; *path is new (free). */

@@ -1,7 +1,7 @@
 /* state.h - what the broker's own files share: one job, and one call of it that is being answered.
  *
- * A `struct request` lives on the stack of broker_answer. Its texts are the one copy of what the tracee's pointers led to:
- * the decision and the operation both use them. Handlers return what the call returns: 0 or more, or -errno.
+ * A `struct request` lives on the stack of broker_answer. Its texts are the one copy of what the tracee's pointers
+ * led to: the decision and the operation both use them. Handlers return what the call returns: 0 or more, or -errno.
  */
 #ifndef WARDER_STATE_H
 #define WARDER_STATE_H

@@ -1,8 +1,9 @@
 /* tmpfs.h - the private /tmp of one job.
  *
- * Made when the job first touches /tmp or what is below: a detached tmpfs with a quota of bytes and inodes, owned by the
- * job, the code in it as its first file. Where the kernel refuses that, a private directory of mode 0700 in which the broker counts
- * what it creates. Ends with the job. Everything in it is regular files, directories and links: the job makes nothing natively.
+ * Made when the job first touches /tmp or what is below: a detached tmpfs with a quota of bytes and inodes, owned by
+ * the job, the code in it as its first file. Where the kernel refuses that, a private directory of mode 0700 in which
+ * the broker counts what it creates. Ends with the job. Everything in it is regular files, directories and links: the
+ * job makes nothing natively.
  */
 #ifndef WARDER_TMPFS_H
 #define WARDER_TMPFS_H
@@ -22,7 +23,8 @@ struct private_tmp {
 };
 
 void private_tmp_init(struct private_tmp *p);
-/* Its root directory (borrowed), made at the first call; or -errno. Leaves the worker at rest when it had to make one. */
+/* Its root directory (borrowed), made at the first call; or -errno. Leaves the worker at rest when it had to make
+ * one. */
 int private_tmp_root(struct private_tmp *p, const struct broker_tracee *who, const struct broker_options *o);
 void private_tmp_done(struct private_tmp *p, const struct broker_tracee *who);
 /* Whether this machine lets the broker make the tmpfs: 0 or -errno. Asked once, then remembered. */

@@ -146,9 +146,11 @@ static bool is_process_of_proc(const char *real)
 static int check_type(struct making *m, const char *path, const char *real, mode_t type)
 {
 	if (is_process_of_proc(real))
-		return err_set(m->e, ERR_REQUEST, "files", EINVAL, "%s names a process, the supervisor's own here", path);
+		return err_set(m->e, ERR_REQUEST, "files", EINVAL, "%s names a process, the supervisor's own here",
+			path);
 	if (type != S_IFREG && type != S_IFDIR && type != S_IFCHR)
-		return err_set(m->e, ERR_REQUEST, "files", EINVAL, "%s is no file, directory or character device", path);
+		return err_set(m->e, ERR_REQUEST, "files", EINVAL, "%s is no file, directory or character device",
+			path);
 	return 0;
 }
 

@@ -1,9 +1,9 @@
 /* tree.h - the virtual tree of a policy: grants over a skeleton of the directories above them.
  *
- * Made once per policy and zygote (broker_tree_new), then only read, but for the handles, which come and go, and the skeleton,
- * which is made when first looked at. Shared by all jobs of the worker; single-threaded like the worker.
- * A grant whose host path leads through links is entered twice, under the name the policy gave and under the real one: what
- * absolute links and /proc/self/fd say are real names, and both spell the same object.
+ * Made once per policy and zygote (broker_tree_new), then only read, but for the handles, which come and go, and the
+ * skeleton, which is made when first looked at. Shared by all jobs of the worker; single-threaded like the worker. A
+ * grant whose host path leads through links is entered twice, under the name the policy gave and under the real one:
+ * what absolute links and /proc/self/fd say are real names, and both spell the same object.
  */
 #ifndef WARDER_TREE_H
 #define WARDER_TREE_H

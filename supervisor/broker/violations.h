@@ -1,7 +1,7 @@
 /* violations.h - the refused, hidden and killing calls of one job, as they will stand in its result.
  *
- * One entry per (call, object), counted; at most VIOLATIONS_MAX, the killing one always among them. The job chooses what comes
- * in, so every text is bounded and escaped before it gets here (decode.h).
+ * One entry per (call, object), counted; at most VIOLATIONS_MAX, the killing one always among them. The job chooses
+ * what comes in, so every text is bounded and escaped before it gets here (decode.h).
  */
 #ifndef WARDER_VIOLATIONS_H
 #define WARDER_VIOLATIONS_H
@@ -22,8 +22,8 @@ struct violations {
 /* The entry of this call and object, its count raised, or NULL. `path` as shown, NULL when there is none. */
 struct violation *violations_find(struct violations *vs, int nr, enum verdict verdict, const char *path,
                                   const char *address);
-/* A new entry with count 1 and that verdict, otherwise empty, for the caller to fill; NULL (and counted as dropped) when there is no
- * room. A killing one takes the last place if it must. */
+/* A new entry with count 1 and that verdict, otherwise empty, for the caller to fill; NULL (and counted as dropped)
+ * when there is no room. A killing one takes the last place if it must. */
 struct violation *violations_add(struct violations *vs, int nr, enum verdict verdict);
 /* Moves the entries out (malloc, caller owns); *v is NULL when there are none or no memory. */
 void violations_take(struct violations *vs, struct violation **v, size_t *n, uint64_t *dropped);

@@ -157,6 +157,7 @@ int tracer_seize(struct slot *s);
 void tracer_wait(struct worker *w); /* every status there is */
 void tracer_forget_threads(struct slot *s);
 void tracer_let_loose(struct slot *s); /* all CPUs for all its threads */
+int tracer_kill(struct slot *s);       /* SIGKILL through its pidfd; -ESRCH when it has ended */
 void tracer_pin(struct slot *s);       /* to the worker's CPU */
 
 /* pump.c */

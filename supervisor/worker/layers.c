@@ -25,7 +25,7 @@
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5) /* Linux 5.19 */
 #endif
 #define LANDLOCK_CREATE_RULESET 444
-#define LATER "brought by a later version"
+#define LATER "not in this version"
 
 /* What a probe says: 0 it works, else -errno; `e` has words. */
 typedef int probe_fn(struct layers *l, struct err *e);
@@ -204,7 +204,7 @@ static int probe_ptrace(struct layers *l, struct err *e)
 static int probe_later(struct layers *l, struct err *e)
 {
 	(void)l;
-	return err_set(e, ERR_HOST, "layer", ENOSYS, LATER);
+	return err_set(e, ERR_HOST, "", 0, LATER);
 }
 
 /* In the order of enum layer. `required`: the supervisor refuses to start without it. */
@@ -220,12 +220,12 @@ static const struct {
 	[LAYER_LANDLOCK_SCOPE] = {probe_landlock_scope, false, "no signals and abstract sockets to outside", "Linux 6.12 or later"},
 	[LAYER_NO_NEW_PRIVS] = {probe_no_new_privs, true, "no set-uid program can raise rights", "any Linux"},
 	[LAYER_IDENTITY] = {probe_identity, false, "each job has a uid and gid of its own", "start warderd as root (its jobs never are)"},
-	[LAYER_NAMESPACES] = {probe_later, false, "nothing to see, nobody to signal", LATER},
-	[LAYER_EMPTY_ROOT] = {probe_later, false, "an empty root directory as a second wall", LATER},
-	[LAYER_READONLY_GRANTS] = {probe_later, false, "granted trees as read-only clones", LATER},
+	[LAYER_NAMESPACES] = {probe_later, false, "nothing to see, nobody to signal", ""},
+	[LAYER_EMPTY_ROOT] = {probe_later, false, "an empty root directory as a second wall", ""},
+	[LAYER_READONLY_GRANTS] = {probe_later, false, "granted trees as read-only clones", ""},
 	[LAYER_TMP_QUOTA] = {probe_tmp_quota, false, "the private /tmp is a tmpfs with a quota", "CAP_SYS_ADMIN, for fsopen and fsmount"},
 	[LAYER_RLIMITS] = {probe_rlimits, true, "memory, files and threads are bounded by the kernel", "any Linux"},
-	[LAYER_CGROUP] = {probe_later, false, "memory is bounded by a cgroup", LATER},
+	[LAYER_CGROUP] = {probe_later, false, "memory is bounded by a cgroup", ""},
 	[LAYER_PTRACE] = {probe_ptrace, true, "the killing call is named; a job dies with its worker", "kernel.yama.ptrace_scope below 3"},
 };
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == LAYER_COUNT, "a row per layer");

@@ -29,7 +29,7 @@ struct layers {
 void layers_probe(struct layers *l, uint32_t require, uint32_t optional);
 /* 0, or -ENOTSUP with the first required layer that is missing and why. */
 int layers_check(const struct layers *l, struct err *e);
-/* What the layer does, and how to get it where it is missing. Static storage. */
+/* What the layer does, and how to get it where it is missing ("": not at all). Static storage. */
 const char *layers_purpose(enum layer l);
 const char *layers_remedy(enum layer l);
 

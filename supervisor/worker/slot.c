@@ -432,8 +432,9 @@ void slot_kill(struct slot *s, enum killed_for why)
 {
 	if (s->killed_for == KILLED_NOT)
 		s->killed_for = why;
-	if (s->pidfd >= 0)
-		syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0);
+	int r = s->pidfd >= 0 ? tracer_kill(s) : 0;
+	if (r && r != -ESRCH)
+		log_write(LOG_ERROR, "cannot_kill", "pid=%d error=%s", (int)s->t_pid, err_name(-r));
 }
 
 void slot_hold_output(struct slot *s, bool hold)

@@ -28,33 +28,46 @@
 
 #define SEIZE_OPTIONS (PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL)
 
-/* Does `f` with the job's real and effective identity, by raw calls of this one thread: without CAP_SYS_PTRACE or CAP_SYS_NICE (plain
- * Docker) the kernel asks for the same uid. File-system ids follow the effective ones, so they are put to rest again. */
-static long as_job(const struct slot *s, long (*f)(pid_t), pid_t tid)
+/* Does `f` with the job's real and effective identity, by raw calls of this one thread: without CAP_SYS_PTRACE, CAP_SYS_NICE (plain
+ * Docker) or CAP_KILL the kernel asks for the same uid. File-system ids follow the effective ones, so they are put to rest again. */
+static long as_job(const struct slot *s, long (*f)(const struct slot *s, pid_t tid), pid_t tid)
 {
-	long r = f(tid);
+	long r = f(s, tid);
 
 	if (r != -EPERM || s->uid == (uid_t)-1)
 		return r;
 	if (syscall(SYS_setresgid, s->gid, s->gid, -1) || syscall(SYS_setresuid, s->uid, s->uid, -1))
 		r = -errno;
 	else
-		r = f(tid);
+		r = f(s, tid);
 	if (syscall(SYS_setresuid, 0, 0, -1) || syscall(SYS_setresgid, 0, 0, -1))
 		abort(); /* a worker that cannot take its own identity back must not go on */
-	identity_leave();
+	identity_recover();
 	return r;
 }
 
-static long seize(pid_t tid)
+static long seize(const struct slot *s, pid_t tid)
 {
+	(void)s;
 	return ptrace(PTRACE_SEIZE, tid, 0, SEIZE_OPTIONS) ? -errno : 0;
+}
+
+static long send_kill(const struct slot *s, pid_t unused)
+{
+	(void)unused;
+	return syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0) ? -errno : 0;
+}
+
+int tracer_kill(struct slot *s)
+{
+	return (int)as_job(s, send_kill, s->t_pid);
 }
 
 static cpu_set_t wanted; /* for give_cpus: as_job passes a number alone */
 
-static long give_cpus(pid_t tid)
+static long give_cpus(const struct slot *s, pid_t tid)
 {
+	(void)s;
 	return sched_setaffinity(tid, sizeof(wanted), &wanted) ? -errno : 0;
 }
 

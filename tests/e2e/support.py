@@ -120,15 +120,18 @@ class Supervisor:
     """A warderd on a socket of its own. Its log is kept by the runner when something fails."""
     count = 0
 
-    def __init__(self, *args, env=None, deadline=DEADLINE):
+    def __init__(self, *args, env=None, deadline=DEADLINE, prefix=(), warderd=WARDERD, dir_owner=None):
+        """`prefix`: a command that runs warderd with less power; `dir_owner`: the uid that it then has."""
         Supervisor.count += 1
         self.dir = tempfile.mkdtemp(prefix="warder-test-")
         os.chmod(self.dir, 0o755)
+        if dir_owner is not None:
+            os.chown(self.dir, dir_owner, dir_owner)
         self.path = os.path.join(self.dir, "warder.sock")
         logs = os.environ.get("WARDER_TEST_LOGS") or self.dir
         self.log_path = os.path.join(logs, f"warderd.{os.getpid()}.{Supervisor.count}.log")
         with open(self.log_path, "wb") as log:
-            self.proc = subprocess.Popen([WARDERD, "--socket", self.path, *args], stdin=subprocess.DEVNULL, stdout=log,
+            self.proc = subprocess.Popen([*prefix, warderd, "--socket", self.path, *args], stdin=subprocess.DEVNULL, stdout=log,
                                          stderr=log, env=env, start_new_session=True)
         atexit.register(self.stop)
         try:

@@ -1,7 +1,8 @@
 /* child.h - what the broker's unit tests share: a real process to answer for, and real directories to grant.
  *
- * The child shares an arena with the test at the same address, so arguments are written here and read there through its
- * memory file. It holds still, and takes descriptors over a socket, so that the tests can inject what the broker answers.
+ * The child shares an arena with the test at the same address, so arguments are written here and read there through
+ * its memory file. It holds still, and takes descriptors over a socket, so that the tests can inject what the broker
+ * answers.
  */
 #ifndef WARDER_TEST_CHILD_H
 #define WARDER_TEST_CHILD_H
@@ -173,7 +174,8 @@ static inline struct policy *load_policy(const char *base, const char *files)
 	char path[128], text[8192];
 
 	snprintf(path, sizeof(path), "%s.yaml", base);
-	snprintf(text, sizeof(text), "name: test\nextends: base\nlanguage: python3\ninterpreter: python3\nfiles:\n%s", files);
+	snprintf(text, sizeof(text),
+		"name: test\nextends: base\nlanguage: python3\ninterpreter: python3\nfiles:\n%s", files);
 	write_file(path, text, 0644);
 	p = policy_load_file(path, dirs, &errors);
 	for (size_t i = 0; i < errors.n; i++)

@@ -1,4 +1,5 @@
-/* shipped.h - the policies of this repository, for unit tests: found from the working directory or the program's place. */
+/* shipped.h - the policies of this repository, for unit tests: found from the working directory or the program's place.
+ */
 #ifndef WARDER_SHIPPED_H
 #define WARDER_SHIPPED_H
 

@@ -57,10 +57,14 @@ static void a_whole_file_is_taken(void **state)
 	struct config c;
 
 	(void)state;
-	assert_int_equal(load("socket: {path: /run/w.sock, mode: 0600, group: root}\nworkers: 1\npolicy_dirs: [/a, /b]\n"
-	                      "operators: [root, 1000]\nrequire: [ptrace]\noptional: [landlock, identity]\npool: {min: 2, max: 3}\n"
-	                      "queue: {length: 10, per_tenant: 5}\nmax_message_mib: 1\ndrain_ms: 7\nlog: {level: debug, format: logfmt}\n",
-	                      &c, &es), 0);
+	assert_int_equal(
+		load("socket: {path: /run/w.sock, mode: 0600, group: root}\nworkers: 1\npolicy_dirs: [/a, /b]\n"
+		     "operators: [root, 1000]\nrequire: [ptrace]\noptional: [landlock, identity]\npool: {min: 2, max: "
+		     "3}\n"
+		     "queue: {length: 10, per_tenant: 5}\nmax_message_mib: 1\ndrain_ms: 7\nlog: {level: debug, format: "
+		     "logfmt}\n",
+		     &c, &es),
+		0);
 	assert_string_equal(c.socket_path, "/run/w.sock");
 	assert_int_equal(c.socket_mode, 0600);
 	assert_string_equal(c.socket_group, "root");

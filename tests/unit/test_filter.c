@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "birth.h"
 #include "calls.h"
 #include "filter.h"
 #include "shipped.h"
@@ -79,12 +80,12 @@ static void compare(const struct both *b, int nr, const uint64_t args[6], unsign
 
 	if (got != expected)
 		fail_msg("%s: %s (%d) args %llx %llx %llx %llx %llx %llx: expected 0x%x, got 0x%x, seed %u", b->p->name,
-		         policy_call_name(b->p, nr) ? policy_call_name(b->p, nr) : "?", nr, (unsigned long long)args[0],
-		         (unsigned long long)args[1], (unsigned long long)args[2], (unsigned long long)args[3],
-		         (unsigned long long)args[4], (unsigned long long)args[5], expected, got, seed);
+			 policy_call_name(b->p, nr) ? policy_call_name(b->p, nr) : "?", nr, (unsigned long long)args[0],
+			 (unsigned long long)args[1], (unsigned long long)args[2], (unsigned long long)args[3],
+			 (unsigned long long)args[4], (unsigned long long)args[5], expected, got, seed);
 }
 
-/* --- arguments that matter ------------------------------------------------------------------------------------------------ */
+/* --- arguments that matter -------------------------------------------------------------------- */
 
 static uint64_t random64(unsigned *seed)
 {
@@ -94,7 +95,8 @@ static uint64_t random64(unsigned *seed)
 /* A value near one that a condition of the call names, else a plain one. */
 static uint64_t interesting(const struct policy_call *c, unsigned *seed)
 {
-	static const uint64_t plain[] = {0, 1, 0xffffffff, UINT64_MAX, 0x100000000ull, 0x80000000, 0x8000000000000000ull};
+	static const uint64_t plain[] = {
+		0, 1, 0xffffffff, UINT64_MAX, 0x100000000ull, 0x80000000, 0x8000000000000000ull};
 	const struct policy_row *row = c && c->n_rows ? &c->rows[(size_t)rand_r(seed) % c->n_rows] : NULL;
 	const struct policy_cond *k = row && row->n_conds ? &row->conds[(size_t)rand_r(seed) % row->n_conds] : NULL;
 	uint64_t v = k ? k->values[(size_t)rand_r(seed) % k->n_values] : plain[(size_t)rand_r(seed) % N(plain)];
@@ -141,7 +143,7 @@ static unsigned first_seed(void)
 	return getenv("SEED") ? (unsigned)atoi(getenv("SEED")) : 1;
 }
 
-/* --- tests ------------------------------------------------------------------------------------------------------------------ */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void shipped_policies_are_what_the_kernel_carries_out(void **state)
 {
@@ -152,7 +154,8 @@ static void shipped_policies_are_what_the_kernel_carries_out(void **state)
 	for (size_t i = 0; i < policy_count(s); i++) {
 		struct both b = compile(policy_at(s, i));
 
-		print_message("%s: whitelist %d instructions, broker filter %d\n", b.p->name, b.whitelist.len, b.broker.len);
+		print_message("%s: whitelist %d instructions, broker filter %d\n", b.p->name, b.whitelist.len,
+			      b.broker.len);
 		compare_all(&b, 300, first_seed());
 		both_done(&b);
 	}
@@ -179,11 +182,13 @@ static char *random_conditions(char *out, const char *name, bool otherwise, unsi
 	const char *end = otherwise ? ", else: EACCES}, " : "}, ";
 
 	if (rand_r(seed) % 2)
-		out += sprintf(out, "{call: %s, arg: %d, %s: [0x%llx], and: [{arg: %d, %s: [0x%x]}]}, ", name, rand_r(seed) % 6,
-		               ops[rand_r(seed) % 4], (unsigned long long)(random64(seed) & random64(seed)), rand_r(seed) % 6,
-		               ops[rand_r(seed) % 4], (unsigned)rand_r(seed) % 256);
+		out += sprintf(out, "{call: %s, arg: %d, %s: [0x%llx], and: [{arg: %d, %s: [0x%x]}]}, ", name,
+			       rand_r(seed) % 6, ops[rand_r(seed) % 4],
+			       (unsigned long long)(random64(seed) & random64(seed)), rand_r(seed) % 6,
+			       ops[rand_r(seed) % 4], (unsigned)rand_r(seed) % 256);
 	return out + sprintf(out, "{call: %s, arg: %d, in: [0x%llx, 0x%x, -%d]%s", name, rand_r(seed) % 6,
-	                     (unsigned long long)random64(seed), (unsigned)rand_r(seed) % 64, rand_r(seed) % 3 + 1, end);
+			     (unsigned long long)random64(seed), (unsigned)rand_r(seed) % 64, rand_r(seed) % 3 + 1,
+			     end);
 }
 
 /* A policy with rows of every kind at random calls. `out` has room. */
@@ -210,7 +215,8 @@ static void random_policy(char *out, unsigned *seed)
 	}
 	out += sprintf(out, "name: random\nsyscalls:\n  g:\n    why: w\n");
 	for (size_t k = 0; k < N(keys); k++)
-		out += sprintf(out, "    %s: %c%s%c\n", keys[k], k == 2 || k == 3 ? '{' : '[', lists[k], k == 2 || k == 3 ? '}' : ']');
+		out += sprintf(out, "    %s: %c%s%c\n", keys[k], k == 2 || k == 3 ? '{' : '[', lists[k],
+			       k == 2 || k == 3 ? '}' : ']');
 }
 
 static struct policy *load_good(const char *text)
@@ -246,7 +252,8 @@ static void random_policies_are_what_the_kernel_carries_out(void **state)
 /* Blocks of conditions far from the search and from the RETs: more than 255 instructions apart. */
 static void far_jumps_arrive(void **state)
 {
-	static const char *const calls[] = {"read", "write", "lseek", "fcntl", "poll", "futex", "getrlimit", "madvise", "readv"};
+	static const char *const calls[] = {"read",  "write",     "lseek",   "fcntl", "poll",
+					    "futex", "getrlimit", "madvise", "readv"};
 	static char text[100000];
 	char *out = text + sprintf(text, "name: far\nsyscalls:\n  g:\n    why: w\n    allow_if:\n");
 	unsigned seed = first_seed();
@@ -257,7 +264,8 @@ static void far_jumps_arrive(void **state)
 	for (size_t i = 0; i < N(calls); i++) {
 		out += sprintf(out, "      - {call: %s, arg: %zu, else: EPERM, in: [", calls[i], i % 6);
 		for (int v = 0; v < RULE_VALUES_MAX; v++)
-			out += sprintf(out, "0x%llx, ", (unsigned long long)(i % 2 ? random64(&seed) : (uint64_t)v * 3 + i));
+			out += sprintf(out, "0x%llx, ",
+				       (unsigned long long)(i % 2 ? random64(&seed) : (uint64_t)v * 3 + i));
 		out += sprintf(out, "]}\n");
 	}
 	p = load_good(text);
@@ -298,11 +306,11 @@ static void programs_beyond_the_kernels_length_are_refused(void **state)
 
 static void other_architectures_kill(void **state)
 {
-	static const uint32_t others[] = {SCMP_ARCH_X86, SCMP_ARCH_ARM, SCMP_ARCH_MIPS, 0, 0xffffffff,
+	static const uint32_t others[] = {SCMP_ARCH_X86,    SCMP_ARCH_ARM, SCMP_ARCH_MIPS, 0, 0xffffffff,
 #ifdef __x86_64__
-	                                  SCMP_ARCH_AARCH64
+					  SCMP_ARCH_AARCH64
 #else
-	                                  SCMP_ARCH_X86_64
+					  SCMP_ARCH_X86_64
 #endif
 	};
 	struct policy *p = load_good("name: x\n");
@@ -339,9 +347,12 @@ static void libseccomp_agrees(void **state)
 		const struct policy_call *c = &p->calls[nr];
 
 		if (c->n_rows && !c->rows[0].n_conds)
-			assert_int_equal(seccomp_rule_add(ctx, c->rows[0].kind == RULE_REFUSE_QUIETLY
-			                                               ? SCMP_ACT_ERRNO((uint32_t)c->rows[0].err)
-			                                               : SCMP_ACT_ALLOW, nr, 0), 0);
+			assert_int_equal(seccomp_rule_add(ctx,
+							  c->rows[0].kind == RULE_REFUSE_QUIETLY
+								  ? SCMP_ACT_ERRNO((uint32_t)c->rows[0].err)
+								  : SCMP_ACT_ALLOW,
+							  nr, 0),
+					 0);
 	}
 	assert_int_equal(seccomp_export_bpf(ctx, fd), 0);
 	size = lseek(fd, 0, SEEK_END);
@@ -362,11 +373,32 @@ static void libseccomp_agrees(void **state)
 		compared++;
 	}
 	assert_true(compared > 400);
-	print_message("compared %d numbers; libseccomp's program has %d instructions, ours %d\n", compared, theirs.len, ours.len);
+	print_message("compared %d numbers; libseccomp's program has %d instructions, ours %d\n", compared, theirs.len,
+		      ours.len);
 	close(fd);
 	seccomp_release(ctx);
 	filter_done(&theirs);
 	filter_done(&ours);
+	policy_set_free(s);
+}
+
+/* The one call that differs from the policy's word: a newborn's message to the worker, on a descriptor no job can have. */
+static void only_the_control_socket_is_sent_to(void **state)
+{
+	struct policy_set *s = shipped_policies();
+	struct both b;
+
+	(void)state;
+	assert_non_null(s);
+	b = compile(policy_find(s, "python3"));
+	for (int fd = -2; fd <= BIRTH_FD + 2; fd++) {
+		struct seccomp_data d = call(policy_call_nr("sendmsg"), (uint64_t[6]){(uint64_t)fd});
+
+		assert_int_equal(kernel_says(&b, &d), fd == BIRTH_FD ? SECCOMP_RET_ALLOW : SECCOMP_RET_USER_NOTIF);
+		d.args[0] |= 1ull << 32;
+		assert_int_equal(kernel_says(&b, &d), SECCOMP_RET_USER_NOTIF);
+	}
+	both_done(&b);
 	policy_set_free(s);
 }
 
@@ -383,7 +415,8 @@ static void live(const struct both *b)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || load_program(&b->whitelist, 0) ||
 	    load_program(&b->broker, SECCOMP_FILTER_FLAG_NEW_LISTENER) < 0)
 		_exit(1);
-	if (syscall(SYS_getppid) <= 1 || syscall(500) != -1 || errno != ENOSYS || syscall(SYS_clone3, NULL, 0) != -1 || errno != ENOSYS)
+	if (syscall(SYS_getppid) <= 1 || syscall(500) != -1 || errno != ENOSYS || syscall(SYS_clone3, NULL, 0) != -1 ||
+	    errno != ENOSYS)
 		_exit(2);
 	syscall(SYS_setresuid, -1, -1, -1); /* a birth's call: the whitelist leaves it alone, the broker filter kills */
 	_exit(3);
@@ -409,19 +442,20 @@ static void the_kernel_takes_both_programs(void **state)
 	policy_set_free(s);
 }
 
-/* --- the simulator ------------------------------------------------------------------------------------------------------------ */
+/* --- the simulator ---------------------------------------------------------------------------- */
 
 static void bad_programs_kill(void **state)
 {
 	static struct sock_filter bad[][3] = {
-		{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 2)},                            /* not aligned */
-		{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, sizeof(struct seccomp_data))},  /* outside */
+		{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 2)},                           /* not aligned */
+		{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, sizeof(struct seccomp_data))}, /* outside */
 		{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0xfffffffc)},
 		{BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 0)},
 		{BPF_STMT(BPF_JMP | BPF_JA, 0xffffffff)},
 		{BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 200, 200)},
 		{BPF_STMT(BPF_LD | BPF_IMM, 0)},
-		{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0)},
+		{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0),
+		 BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0)},
 	};
 	const struct seccomp_data d = {0};
 
@@ -433,8 +467,9 @@ static void bad_programs_kill(void **state)
 
 static void the_stricter_verdict_wins(void **state)
 {
-	static const uint32_t order[] = {SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD, SECCOMP_RET_TRAP, SECCOMP_RET_ERRNO,
-	                                 SECCOMP_RET_USER_NOTIF, SECCOMP_RET_TRACE, SECCOMP_RET_LOG, SECCOMP_RET_ALLOW};
+	static const uint32_t order[] = {SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD, SECCOMP_RET_TRAP,
+					 SECCOMP_RET_ERRNO,        SECCOMP_RET_USER_NOTIF,  SECCOMP_RET_TRACE,
+					 SECCOMP_RET_LOG,          SECCOMP_RET_ALLOW};
 
 	(void)state;
 	for (size_t i = 0; i < N(order); i++) {
@@ -453,6 +488,7 @@ int main(void)
 		cmocka_unit_test(programs_beyond_the_kernels_length_are_refused),
 		cmocka_unit_test(other_architectures_kill),
 		cmocka_unit_test(libseccomp_agrees),
+		cmocka_unit_test(only_the_control_socket_is_sent_to),
 		cmocka_unit_test(the_kernel_takes_both_programs),
 		cmocka_unit_test(bad_programs_kill),
 		cmocka_unit_test(the_stricter_verdict_wins),

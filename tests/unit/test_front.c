@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "front_rig.h"
+#include "skip.h"
 
 #define JOB(id) "{'language': 'python3', 'code': 'x', 'job': '" id "'}"
 
@@ -512,7 +513,7 @@ static void jobs_belong_to_their_uid(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		SKIP(NEEDS_ROOT);
 	close(mkstemp(path));
 	unlink(path);
 	g = rig_new(&c);

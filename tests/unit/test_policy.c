@@ -34,7 +34,7 @@ static struct policy *load_good(const char *text)
 	return p;
 }
 
-/* --- texts that are refused ------------------------------------------------------------------------------------------- */
+/* --- texts that are refused ------------------------------------------------------------------- */
 
 #define G "name: x\nsyscalls:\n  g:\n    why: w\n    " /* what follows stands in line 5, column 5 */
 
@@ -82,9 +82,10 @@ static const struct {
 	{"native path", G "allow: [openat]\n", "5:13: openat: may be brokered or refused, never allowed"},
 	{"native ioctl", G "allow: [ioctl]\n", "5:13: ioctl: may be allowed under conditions"},
 	{"clone with anything", G "broker: [clone]\n", "5:14: clone: must keep bits"},
-	{"clone with a namespace",
-	 G "broker_if: [{call: clone, arg: 0, only: [CLONE_VM, CLONE_NEWUSER]}]\n", "5:17: clone: must keep bits"},
-	{"clone by another argument", G "allow_if: [{call: clone, arg: 1, only: [0]}]\n", "5:16: clone: must keep bits"},
+	{"clone with a namespace", G "broker_if: [{call: clone, arg: 0, only: [CLONE_VM, CLONE_NEWUSER]}]\n",
+	 "5:17: clone: must keep bits"},
+	{"clone by another argument", G "allow_if: [{call: clone, arg: 1, only: [0]}]\n",
+	 "5:16: clone: must keep bits"},
 	{"no call", G "allow_if: [{arg: 1, in: [0]}]\n", "5:16: allow_if: a condition needs call"},
 	{"no arg", G "allow_if: [{call: ioctl, in: [0]}]\n", "5:16: ioctl: a condition needs arg"},
 	{"arg 6", G "allow_if: [{call: ioctl, arg: 6, in: [0]}]\n", "5:35: arg: must be 0 to 5, is 6"},
@@ -97,14 +98,17 @@ static const struct {
 	{"else in the middle",
 	 G "allow_if: [{call: ioctl, arg: 1, in: [0], else: EPERM}, {call: ioctl, arg: 1, in: [1]}]\n",
 	 "ioctl: only the last condition of a call may say else"},
-	{"and of nothing", G "allow_if: [{call: ioctl, arg: 1, in: [0], and: [{arg: 2}]}]\n", "a condition needs one of"},
-	{"unknown in and", G "allow_if: [{call: ioctl, arg: 1, in: [0], and: [{call: read}]}]\n", "and: call: unknown key"},
+	{"and of nothing", G "allow_if: [{call: ioctl, arg: 1, in: [0], and: [{arg: 2}]}]\n",
+	 "a condition needs one of"},
+	{"unknown in and", G "allow_if: [{call: ioctl, arg: 1, in: [0], and: [{call: read}]}]\n",
+	 "and: call: unknown key"},
 	{"unknown limit", "name: x\nlimits: {wall: 1}\n", "2:10: limits.wall: unknown limit"},
 	{"limit 0", "name: x\nlimits: {threads: 0}\n", "2:19: limits.threads: must be 1 to 1024, is 0"},
 	{"limit negative", "name: x\nlimits: {wall_ms: -5}\n", "limits.wall_ms: must be 1 to"},
 	{"limit too large", "name: x\nlimits: {threads: 99999999999999999999}\n", "limits.threads: must be 1 to"},
 	{"limit in words", "name: x\nlimits: {threads: many}\n", "limits.threads: must be 1 to 1024, is many"},
-	{"bound below", "name: x\nlimits: {threads: 9}\ncallers_may: {limits: {threads: 8}}\n", "8 is below the policy's own 9"},
+	{"bound below", "name: x\nlimits: {threads: 9}\ncallers_may: {limits: {threads: 8}}\n",
+	 "8 is below the policy's own 9"},
 	{"on_output_limit", "name: x\non_output_limit: stop\n", "must be cut or end, is stop"},
 	{"module", "name: x\npreload: [json, \"os; evil\"]\n", "2:17: preload: os; evil: not a module name"},
 	{"env name", "name: x\nenv: {A=B: c}\n", "env: A=B: not a variable's name"},
@@ -112,7 +116,8 @@ static const struct {
 	{"env of python", "name: x\nenv: {PYTHONPATH: c}\n", "env: PYTHONPATH: read only when"},
 	{"quiet relative", "name: x\nquiet: [a/b]\n", "quiet: a/b: must be an absolute path"},
 	{"quiet star", "name: x\nquiet: [/a/b*]\n", "quiet: /a/b*: a star may only stand alone"},
-	{"file relative", "name: x\nfiles: [{path: etc, rights: [read]}]\n", "2:16: path: etc: must be an absolute path"},
+	{"file relative", "name: x\nfiles: [{path: etc, rights: [read]}]\n",
+	 "2:16: path: etc: must be an absolute path"},
 	{"file dots", "name: x\nfiles: [{path: /a/../etc, rights: [read]}]\n", "path: /a/../etc: must be normalised"},
 	{"file slash", "name: x\nfiles: [{path: /etc/, rights: [read]}]\n", "path: /etc/: must be normalised"},
 	{"file root", "name: x\nfiles: [{path: /, rights: [read]}]\n", "path: /: everything at once"},
@@ -120,9 +125,11 @@ static const struct {
 	{"file rights", "name: x\nfiles: [{path: /a, rights: [reed]}]\n", "2:29: rights: unknown right reed"},
 	{"file no rights", "name: x\nfiles: [{path: /a}]\n", "2:9: files: a line needs rights"},
 	{"file nothing", "name: x\nfiles: [{rights: [read]}]\n", "2:9: files: a line needs either path or"},
-	{"file both", "name: x\nfiles: [{path: /a, interpreter: true, rights: [read]}]\n", "files: a line needs either"},
+	{"file both", "name: x\nfiles: [{path: /a, interpreter: true, rights: [read]}]\n",
+	 "files: a line needs either"},
 	{"file key", "name: x\nfiles: [{path: /a, right: [read]}]\n", "2:20: files: right: unknown key"},
-	{"interpreter no", "name: x\nfiles: [{interpreter: yes, rights: [read]}]\n", "interpreter: must be true or false"},
+	{"interpreter no", "name: x\nfiles: [{interpreter: yes, rights: [read]}]\n",
+	 "interpreter: must be true or false"},
 };
 
 static bool told(const struct policy_errors *es, const char *expected)
@@ -131,8 +138,9 @@ static bool told(const struct policy_errors *es, const char *expected)
 
 	for (size_t i = 0; i < es->n; i++) {
 		snprintf(line, sizeof(line), "%d:%d: %s", es->v[i].line, es->v[i].column, es->v[i].text);
-		if (expected[0] >= '0' && expected[0] <= '9' && strchr(expected, ':') ? !strncmp(line, expected, strlen(expected))
-		                                                                      : !!strstr(line, expected))
+		if (expected[0] >= '0' && expected[0] <= '9' && strchr(expected, ':')
+			    ? !strncmp(line, expected, strlen(expected))
+			    : !!strstr(line, expected))
 			return true;
 	}
 	return false;
@@ -211,12 +219,13 @@ static void mutated_files_do_no_harm(void **state)
 		memcpy(copy, text, n);
 		for (int i = 0; i < 1 + round % 5; i++)
 			copy[(size_t)rand_r(&seed) % n] = "{}[]:,-\n #&*!|>'\"%@`a\0\xff"[rand_r(&seed) % 24];
-		policy_free(policy_load_text("m.yaml", (struct bytes){copy, n - (size_t)rand_r(&seed) % 100}, NULL, &es));
+		policy_free(
+			policy_load_text("m.yaml", (struct bytes){copy, n - (size_t)rand_r(&seed) % 100}, NULL, &es));
 		policy_errors_done(&es);
 	}
 }
 
-/* --- what a good text means --------------------------------------------------------------------------------------------- */
+/* --- what a good text means ------------------------------------------------------------------- */
 
 static struct judgement judge(const struct policy *p, const char *call, uint64_t a0, uint64_t a1, uint64_t a2)
 {
@@ -225,12 +234,13 @@ static struct judgement judge(const struct policy *p, const char *call, uint64_t
 
 static void rows_decide_in_order(void **state)
 {
-	struct policy *p = load_good("name: x\nsyscalls:\n  g:\n    why: w\n    allow: [read]\n    refuse: {fork: EPERM}\n"
-	                             "    refuse_quietly: {clone3: ENOSYS}\n    kill: [write]\n"
-	                             "    broker_if: [{call: fcntl, arg: 1, in: [F_SETLK]}]\n"
-	                             "    allow_if: [{call: fcntl, arg: 1, in: [F_GETFD], else: EPERM}]\n"
-	                             "  h:\n    why: w\n"
-	                             "    allow_if: [{call: sendto, arg: 4, in: [0], and: [{arg: 3, none_of: [MSG_FASTOPEN]}]}]\n");
+	struct policy *p = load_good(
+		"name: x\nsyscalls:\n  g:\n    why: w\n    allow: [read]\n    refuse: {fork: EPERM}\n"
+		"    refuse_quietly: {clone3: ENOSYS}\n    kill: [write]\n"
+		"    broker_if: [{call: fcntl, arg: 1, in: [F_SETLK]}]\n"
+		"    allow_if: [{call: fcntl, arg: 1, in: [F_GETFD], else: EPERM}]\n"
+		"  h:\n    why: w\n"
+		"    allow_if: [{call: sendto, arg: 4, in: [0], and: [{arg: 3, none_of: [MSG_FASTOPEN]}]}]\n");
 	struct judgement j = judge(p, "read", 0, 0, 0);
 
 	(void)state;
@@ -251,7 +261,8 @@ static void rows_decide_in_order(void **state)
 	assert_int_equal(judge(p, "fcntl", 0, 1ull << 32 | 1, 0).kind, RULE_REFUSE); /* all 64 bits count */
 	assert_int_equal(judge(p, "sendto", 0, 0, 0).kind, RULE_ALLOW);
 	assert_int_equal(policy_judge(p, policy_call_nr("sendto"), (uint64_t[6]){0, 0, 0, 0x20000000}).kind, RULE_KILL);
-	assert_int_equal(policy_judge(p, policy_call_nr("sendto"), (uint64_t[6]){0, 0, 0, 0, 1ull << 40}).kind, RULE_KILL);
+	assert_int_equal(policy_judge(p, policy_call_nr("sendto"), (uint64_t[6]){0, 0, 0, 0, 1ull << 40}).kind,
+			 RULE_KILL);
 	assert_int_equal(policy_judge(p, p->n_calls, (uint64_t[6]){0}).kind, RULE_REFUSE_QUIETLY);
 	assert_int_equal(policy_judge(p, p->n_calls, (uint64_t[6]){0}).err, ENOSYS);
 	assert_int_equal(policy_judge(p, 0x40000001, (uint64_t[6]){0}).kind, RULE_KILL);
@@ -261,7 +272,8 @@ static void rows_decide_in_order(void **state)
 
 static void negative_ints_match_both_their_forms(void **state)
 {
-	struct policy *p = load_good(G "allow_if: [{call: personality, arg: 0, in: [-1]}, {call: ioctl, arg: 0, in: [AT_FDCWD]}]\n");
+	struct policy *p = load_good(
+		G "allow_if: [{call: personality, arg: 0, in: [-1]}, {call: ioctl, arg: 0, in: [AT_FDCWD]}]\n");
 
 	(void)state;
 	assert_int_equal(judge(p, "personality", 0xffffffff, 0, 0).kind, RULE_ALLOW);
@@ -274,10 +286,11 @@ static void negative_ints_match_both_their_forms(void **state)
 
 static void the_rest_of_a_policy_is_kept(void **state)
 {
-	struct policy *p = load_good("name: x\nlanguage: python3\npreload: [json, a.b_1, json]\n"
-	                             "files: [{path: /a, rights: [read]}, {path: /a, rights: [list]}, {interpreter: true, rights: [read]}]\n"
-	                             "limits: {threads: 3}\ncallers_may: {limits: {wall_ms: 60000}}\non_output_limit: end\n"
-	                             "env: {A: b, C: \"d e\"}\nquiet: [/q, /z/*]\n");
+	struct policy *p = load_good(
+		"name: x\nlanguage: python3\npreload: [json, a.b_1, json]\n"
+		"files: [{path: /a, rights: [read]}, {path: /a, rights: [list]}, {interpreter: true, rights: [read]}]\n"
+		"limits: {threads: 3}\ncallers_may: {limits: {wall_ms: 60000}}\non_output_limit: end\n"
+		"env: {A: b, C: \"d e\"}\nquiet: [/q, /z/*]\n");
 
 	(void)state;
 	assert_true(p->has_language);
@@ -301,7 +314,7 @@ static void the_rest_of_a_policy_is_kept(void **state)
 	policy_free(p);
 }
 
-/* --- extends -------------------------------------------------------------------------------------------------------------- */
+/* --- extends ---------------------------------------------------------------------------------- */
 
 static void put(const char *dir, const char *name, const char *text)
 {
@@ -334,8 +347,9 @@ static int drop_dir(void **state)
 	return r;
 }
 
-#define BASE "name: base\nsyscalls:\n  g:\n    why: w\n    allow: [read]\n    refuse: {fork: EPERM}\n    kill: [lseek]\n" \
-	"    allow_if: [{call: ioctl, arg: 1, in: [TCGETS]}]\nlimits: {threads: 7}\nenv: {A: base, B: base}\n" \
+#define BASE                                                                                                           \
+	"name: base\nsyscalls:\n  g:\n    why: w\n    allow: [read]\n    refuse: {fork: EPERM}\n    kill: [lseek]\n"   \
+	"    allow_if: [{call: ioctl, arg: 1, in: [TCGETS]}]\nlimits: {threads: 7}\nenv: {A: base, B: base}\n"         \
 	"files: [{path: /a, rights: [read]}]\n"
 
 static void bases_are_laid_down_first(void **state)
@@ -346,10 +360,12 @@ static void bases_are_laid_down_first(void **state)
 	const struct policy *p;
 
 	put(*state, "base.yaml", BASE);
-	put(*state, "p.yaml", "name: p\nextends: base\nlanguage: python3\nenv: {A: p}\nfiles: [{path: /a, rights: [write]}]\n"
-	                      "syscalls:\n  h:\n    why: w\n    allow: [lseek]\n    broker: [socket]\n"
-	                      "    allow_if: [{call: ioctl, arg: 1, in: [FIONREAD], else: ENOTTY}]\n");
-	put(*state, "q.yaml", "name: q\nextends: [base, p]\nsyscalls:\n  h:\n    why: w\n    refuse_quietly: {fork: ENOSYS}\n");
+	put(*state, "p.yaml",
+	    "name: p\nextends: base\nlanguage: python3\nenv: {A: p}\nfiles: [{path: /a, rights: [write]}]\n"
+	    "syscalls:\n  h:\n    why: w\n    allow: [lseek]\n    broker: [socket]\n"
+	    "    allow_if: [{call: ioctl, arg: 1, in: [FIONREAD], else: ENOTTY}]\n");
+	put(*state, "q.yaml",
+	    "name: q\nextends: [base, p]\nsyscalls:\n  h:\n    why: w\n    refuse_quietly: {fork: ENOSYS}\n");
 	put(*state, ".hidden.yaml", "nonsense");
 	put(*state, "notes.txt", "nonsense");
 	s = policy_set_load(dirs, &es);
@@ -394,7 +410,8 @@ static void an_extending_policy_only_adds(void **state)
 		struct policy_errors es = {0};
 		char text[512];
 
-		snprintf(text, sizeof(text), "name: p\nextends: base\nsyscalls:\n  h:\n    why: w\n    %s\n", taking[i].text);
+		snprintf(text, sizeof(text), "name: p\nextends: base\nsyscalls:\n  h:\n    why: w\n    %s\n",
+			 taking[i].text);
 		put(*state, "p.yaml", text);
 		if (policy_set_load(dirs, &es) || !told(&es, taking[i].expected)) {
 			shipped_print_errors(&es);
@@ -441,12 +458,14 @@ static void broken_chains_are_refused(void **state)
 	policy_errors_done(&es);
 }
 
-/* --- the floor, the tables, the shipped policies ---------------------------------------------------------------------------- */
+/* --- the floor, the tables, the shipped policies ---------------------------------------------- */
 
 static void nothing_lifts_the_floor(void **state)
 {
-	static const char *const lifts[][2] = {{"allow: [", "]"}, {"broker: [", "]"}, {"allow_if: [{call: ", ", arg: 0, in: [0]}]"},
-	                                       {"broker_if: [{call: ", ", arg: 5, none_of: [1]}]"}};
+	static const char *const lifts[][2] = {{"allow: [", "]"},
+					       {"broker: [", "]"},
+					       {"allow_if: [{call: ", ", arg: 0, in: [0]}]"},
+					       {"broker_if: [{call: ", ", arg: 5, none_of: [1]}]"}};
 	const struct floor *f;
 
 	(void)state;
@@ -455,7 +474,9 @@ static void nothing_lifts_the_floor(void **state)
 			continue;
 		for (size_t k = 0; k < N(lifts); k++) {
 			bool native = k % 2 == 0;
-			bool may = f->kind == FLOOR_BROKER_ONLY ? !native : f->kind == FLOOR_CONDITIONAL ? k != 0 && !f->bits : false;
+			bool may = f->kind == FLOOR_BROKER_ONLY   ? !native
+				   : f->kind == FLOOR_CONDITIONAL ? k != 0 && !f->bits
+								  : false;
 			struct policy_errors es = {0};
 			char row[128], text[256];
 			struct policy *p;
@@ -491,7 +512,8 @@ static void every_floor_row_is_a_call_of_its_own(void **state)
 
 	(void)state;
 	for (size_t i = 0; (f = floor_at(i)); i++) {
-		if (calls_number(f->name) == CALLS_UNKNOWN || floor_find(f->name) != f || !f->kind || !f->why || strlen(f->why) < 10)
+		if (calls_number(f->name) == CALLS_UNKNOWN || floor_find(f->name) != f || !f->kind || !f->why ||
+		    strlen(f->why) < 10)
 			fail_msg("floor: %s", f->name);
 	}
 }
@@ -534,7 +556,8 @@ static void symbols_are_unique_and_parse(void **state)
 	assert_true(symbols_value("0xffffffffffffffff", &v) && v == -1);
 	assert_true(symbols_value("-100", &v) && v == -100);
 	assert_true(symbols_value("CLONE_NEWUSER", &v) && v == CLONE_NEWUSER);
-	assert_false(symbols_value("", &v) || symbols_value("0x", &v) || symbols_value("-", &v) || symbols_value("1 ", &v));
+	assert_false(symbols_value("", &v) || symbols_value("0x", &v) || symbols_value("-", &v) ||
+		     symbols_value("1 ", &v));
 	assert_false(symbols_value("99999999999999999999", &v) || symbols_value("0xg", &v) || symbols_value("+1", &v));
 	assert_int_equal(symbols_errno("EPERM"), EPERM);
 	assert_int_equal(symbols_errno("ENOTSUP"), EOPNOTSUPP);
@@ -564,10 +587,11 @@ static void shipped_policies_decide_every_call(void **state)
 		by_floor += !c->n_rows && c->floor;
 		counts[c->n_rows ? c->rows[0].kind : RULE_KILL]++;
 	}
-	print_message("python3: %d numbers: %d allowed, %d brokered, %d refused, %d refused quietly, %d killed (%d by the floor), "
-	              "%d unused\n",
-	              p->n_calls, counts[RULE_ALLOW], counts[RULE_BROKER], counts[RULE_REFUSE], counts[RULE_REFUSE_QUIETLY],
-	              counts[RULE_KILL], by_floor, holes);
+	print_message("python3: %d numbers: %d allowed, %d brokered, %d refused, %d refused quietly, %d killed (%d by "
+		      "the floor), "
+		      "%d unused\n",
+		      p->n_calls, counts[RULE_ALLOW], counts[RULE_BROKER], counts[RULE_REFUSE],
+		      counts[RULE_REFUSE_QUIETLY], counts[RULE_KILL], by_floor, holes);
 	policy_set_free(s);
 }
 

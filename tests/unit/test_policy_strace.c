@@ -1,5 +1,5 @@
-/* Runs ordinary programs outside of any sandbox under `strace -f` and holds every call they make against the policy: none may be one
- * that kills. The programs are tests/e2e/snippets and what an interpreter does at its start and end. */
+/* Runs ordinary programs outside of any sandbox under `strace -f` and holds every call they make against the policy:
+ * none may be one that kills. The programs are tests/e2e/snippets and what an interpreter does at its start and end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -70,8 +70,9 @@ static void trace(struct seen *s, const char *path)
 	assert_true(fd >= 0 && program);
 	s->program = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
 	snprintf(command, sizeof(command),
-	         "cd $(mktemp -d) && strace -f -qq -e raw=all -e signal=none -o %s %s -I %s </dev/null >/dev/null 2>&1; rm -rf \"$PWD\"",
-	         log, getenv("PYTHON") ? getenv("PYTHON") : "/usr/bin/python3", program);
+		 "cd $(mktemp -d) && strace -f -qq -e raw=all -e signal=none -o %s %s -I %s </dev/null >/dev/null "
+		 "2>&1; rm -rf \"$PWD\"",
+		 log, getenv("PYTHON") ? getenv("PYTHON") : "/usr/bin/python3", program);
 	r = system(command);
 	(void)r; /* a package that this machine lacks ends a program early: what it called counts all the same */
 	free(program);
@@ -101,7 +102,8 @@ static void ordinary_programs_are_never_killed(void **state)
 	assert_non_null(set);
 	s.p = policy_find(set, "python3");
 	if (!folder || !works("strace -qq -o /dev/null true 2>/dev/null")) {
-		print_message("skip ordinary_programs_are_never_killed: missing %s\n", folder ? "strace" : "tests/e2e/snippets");
+		print_message("skip ordinary_programs_are_never_killed: missing %s\n",
+			      folder ? "strace" : "tests/e2e/snippets");
 		policy_set_free(set);
 		skip();
 	}

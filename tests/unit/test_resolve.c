@@ -1,5 +1,6 @@
 /* Paths in the virtual tree, each with the object or the error that Linux would give for such a tree. */
 #include "child.h"
+#include "skip.h"
 
 #define FD (uint64_t)AT_FDCWD
 
@@ -188,7 +189,8 @@ static enum verdict told(struct fixture *f)
 static int check_open(struct fixture *f, const struct path_row *row)
 {
 	char path[PATH_MAX], buf[64] = {0};
-	int64_t rc = call(f, "openat", FD, put(f, expand(f, row->path, path, sizeof(path))), (uint64_t)row->flags, 0644);
+	int64_t rc = call(f, "openat", FD, put(f, expand(f, row->path, path, sizeof(path))), (uint64_t)row->flags,
+		0644);
 	enum verdict verdict = told(f);
 	struct stat st;
 	bool good = f->reply.kind == REPLY_FD ? !row->err : rc == -row->err && row->err;
@@ -253,7 +255,8 @@ static void test_from_descriptors(void **state)
 		const char *dir, *path, *text;
 		int err;
 	} rows[] = {
-		{"@/tree", "file", "file", 0}, {"@/tree", "sub/../file", "file", 0}, {"@/tree/to_sub", "inner", "inner", 0},
+		{"@/tree", "file", "file", 0}, {"@/tree", "sub/../file", "file", 0}, {"@/tree/to_sub", "inner",
+			"inner", 0},
 		{"@/tree/to_sub", "../file", "file", 0}, {"@/linked", "r", "real", 0}, {"@/tree", "../one", "one", 0},
 		{"@", "one", "one", 0}, {"/", "tmp/main.py", "print(1)\n", 0}, {"/tmp", "main.py", "print(1)\n", 0},
 		{"/tmp", "../tmp/main.py", "print(1)\n", 0}, {"@/tree", "../secret/key", NULL, ENOENT},
@@ -328,7 +331,7 @@ static void test_closed_file(void **state)
 	char path[PATH_MAX];
 
 	if (!identity_can_switch())
-		skip();
+		SKIP(NEEDS_ROOT);
 	assert_int_equal(call(f, "open", put(f, expand(f, "@/tree/closed", path, sizeof(path))), O_RDONLY), -EACCES);
 	assert_int_equal(call(f, "access", put(f, path), R_OK), -EACCES);
 	assert_int_equal(call(f, "access", put(f, path), F_OK), 0);
@@ -402,7 +405,8 @@ static void test_readlink(void **state)
 		const char *path, *target;
 		int err;
 	} rows[] = {
-		{"@/tree/to_file", "file", 0}, {"@/tree/to_sub/../to_file", "file", 0}, {"@/tree/dangling", "nothing", 0},
+		{"@/tree/to_file", "file", 0}, {"@/tree/to_sub/../to_file", "file", 0}, {"@/tree/dangling",
+			"nothing", 0},
 		{"@/tree/file", NULL, EINVAL}, {"@/tree", NULL, EINVAL}, {"/", NULL, EINVAL}, {"/tmp", NULL, EINVAL},
 		{"@/tree/nothing", NULL, ENOENT}, {"@/linked", NULL, EINVAL}, {"/proc/self/exe", NULL, ENOENT},
 		{"@/tree/to_sub/", NULL, EINVAL}, {"", NULL, ENOENT},

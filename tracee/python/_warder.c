@@ -141,16 +141,16 @@ static _Noreturn void live(PyObject *rehearse, PyObject *prepare, PyObject *fini
 		PyObject *names = PyTuple_GetItem(program, 1);
 		PyObject *r = PyEval_EvalCode(PyTuple_GetItem(program, 0), names, names);
 		Py_XDECREF(r);
-		Py_DECREF(program);
 	}
 	PyErr_Fetch(&type, &value, &trace);
 	if (type) {
 		PyErr_NormalizeException(&type, &value, &trace);
-		if (trace)
-			PyException_SetTraceback(value, trace);
+		/* what does not compile has no frame, and none of ours */
+		PyException_SetTraceback(value, program && trace ? trace : Py_None);
 	}
 	Py_XDECREF(type);
 	Py_XDECREF(trace);
+	Py_XDECREF(program);
 	call(finish, Py_BuildValue("(N)", value ? value : (Py_INCREF(Py_None), Py_None)));
 	_exit(120); /* finish does not return; if user code broke it, flushing failed: Python's own status for that */
 }

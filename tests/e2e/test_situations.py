@@ -1,0 +1,134 @@
+"""The same jobs with less power: root as in plain Docker, root without any capability but those for identities, an ordinary user."""
+import os
+import shutil
+import tempfile
+import unittest
+
+from support import BUILD, IS_ROOT, POLICIES, Case, Supervisor
+
+LOWER = os.path.join(BUILD, "tests", "lower")
+DOCKER = "a80425fb"    # Docker's default bounding set: no SYS_ADMIN, SYS_PTRACE, SYS_NICE, SYS_RESOURCE
+IDENTITIES = "c0"      # SETGID and SETUID
+USER = 12345
+
+FILES = """
+import os, tempfile, threading, json
+with tempfile.TemporaryDirectory() as d:
+    path = os.path.join(d, "a")
+    with open(path, "w") as f:
+        f.write("x" * 100)
+    os.rename(path, path + "b")
+    print(os.listdir(d), os.stat(path + "b").st_size, os.path.exists(path))
+print(os.path.exists("/etc/passwd"), os.listdir("/tmp"))
+done = []
+threads = [threading.Thread(target=done.append, args=(i,)) for i in range(8)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+print(sorted(done), json.__file__.startswith("/usr/lib"))
+import sqlite3
+c = sqlite3.connect("/tmp/x.db")
+c.execute("create table t (a)")
+c.execute("insert into t values (7)")
+c.commit()
+print(c.execute("select a from t").fetchall())
+"""
+FILES_OUT = "['ab'] 100 False\nFalse ['main.py']\n[0, 1, 2, 3, 4, 5, 6, 7] True\n[(7,)]\n"
+
+MOUNT = "import ctypes; ctypes.CDLL(None).mount(b'none', b'/mnt', b'tmpfs', 0, None)"
+READ_CLOSED = "print(open('{}').read())"
+COMPUTE = """
+import threading, time
+end = time.monotonic() + 0.3
+def spin():
+    while time.monotonic() < end:
+        pass
+threads = [threading.Thread(target=spin) for _ in range(3)]
+[t.start() for t in threads]; [t.join() for t in threads]
+print("done")
+"""
+
+
+class Situation:
+    prefix, uid = (), None
+
+    @classmethod
+    def setUpClass(cls):
+        if not IS_ROOT:
+            raise unittest.SkipTest("capability CAP_SETUID (not started as root)")
+        # a copy that an ordinary user can read, wherever the source tree lies
+        cls.tree = tempfile.mkdtemp(prefix="warder-tree-")
+        os.chmod(cls.tree, 0o755)
+        for part in ("warderd", "tracee"):
+            (shutil.copytree if part == "tracee" else shutil.copy)(os.path.join(BUILD, part), os.path.join(cls.tree, part))
+        policies = os.path.join(cls.tree, "policies")
+        os.mkdir(policies)
+        for name in ("base.yaml", "python3.yaml"):
+            shutil.copy(os.path.join(POLICIES, name), policies)
+        cls.granted = os.path.join(cls.tree, "granted")
+        os.mkdir(cls.granted)
+        os.chmod(cls.granted, 0o755)
+        for name, mode in (("open", 0o644), ("closed", 0o600)):
+            path = os.path.join(cls.granted, name)
+            with open(path, "w") as f:
+                f.write(name)
+            os.chmod(path, mode)
+        with open(os.path.join(policies, "granted.yaml"), "w") as f:
+            f.write("name: granted\nextends: python3\nlanguage: python3\n"
+                    f"files:\n  - {{path: {cls.granted}, rights: [read, list]}}\n")
+        cls.supervisor = Supervisor("--policy-dir", policies, prefix=cls.prefix, warderd=os.path.join(cls.tree, "warderd"),
+                                    dir_owner=cls.uid)
+
+    @classmethod
+    def tearDownClass(cls):
+        alive, status = cls.supervisor.alive(), cls.supervisor.stop()
+        shutil.rmtree(cls.tree, ignore_errors=True)
+        assert alive and status == 0, f"warderd: alive {alive}, status {status}"
+
+    def test_files_and_threads(self):
+        self.assertEqual(self.run_ok(FILES), FILES_OUT)
+
+    def test_killed_call_is_named(self):
+        result = self.run_job(MOUNT)
+        self.assertEqual((result["outcome"], result["violations"][-1]["syscall"]), ("violation", "mount"))
+
+    def test_granted_file_of_roots_stays_closed(self):
+        """Before and after jobs that made the worker take their identity."""
+        for _ in range(2):
+            self.assertEqual(self.run_ok(f"print(open('{self.granted}/open').read())", policy="granted"), "open\n")
+            result = self.run_job(READ_CLOSED.format(self.granted + "/closed"), policy="granted")
+            self.assertEqual((result["exit_code"], result["stdout"]), (1, b""))
+            self.assertIn(b"PermissionError", result["stderr"])
+            self.run_ok(COMPUTE)
+
+    def test_layers_are_told(self):
+        layers = set(self.run_job("pass")["layers"])
+        self.assertTrue({"seccomp", "broker", "landlock", "no_new_privs", "rlimits", "ptrace"} <= layers, layers)
+        self.assertEqual("identity" in layers, self.uid is None)
+        self.assertEqual("tmp_quota" in layers, not self.prefix)
+
+    def test_what_does_not_end_is_ended(self):
+        result = self.run_job("import signal\nfor n in range(1, 32):\n    try: signal.signal(n, signal.SIG_IGN)\n"
+                              "    except OSError: pass\nwhile True: pass", limits={"wall_ms": 500})
+        self.assertEqual((result["outcome"], result["limit"]), ("limit", "wall_time"))
+
+    def test_twenty_at_once(self):
+        with self.supervisor.client() as c:
+            ids = [c.start(f"print({i})") for i in range(20)]
+            for i, msgid in enumerate(ids):
+                self.assertEqual(c.wait(msgid)["stdout"], f"{i}\n".encode())
+
+
+class Root(Situation, Case):
+    pass
+
+
+class PlainDocker(Situation, Case):
+    prefix = (LOWER, "--keep-caps", DOCKER, "--")
+
+
+class IdentitiesOnly(Situation, Case):
+    prefix = (LOWER, "--keep-caps", IDENTITIES, "--")
+
+
+class OrdinaryUser(Situation, Case):
+    prefix, uid = (LOWER, "--keep-caps", "0", "--uid", str(USER), "--"), USER
