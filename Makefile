@@ -12,7 +12,8 @@ SAN     ?= 0
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
            -Wpointer-arith -Werror=implicit-function-declaration -Werror=incompatible-pointer-types
 # position independent, read-only relocations, stack protector, checked libc calls, control-flow enforcement
-HARDEN  := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2
+HARDEN  := -fPIE -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2 \
+           $(if $(filter x86_64,$(shell uname -m)),-fcf-protection)
 HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 OPT     := -O2 -g
 ifeq ($(SAN),1)
@@ -96,7 +97,7 @@ $(BUILD)/warder: $(call objects,tools,) $(CLIENT_LIBS)
 $(BUILD)/tracee/_warder.abi3.so: $(wildcard tracee/*.c tracee/*.h tracee/python/*.c protocol/err.c protocol/*.h) Makefile
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -fPIC -shared -fstack-protector-strong -fvisibility=hidden \
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE -fPIC -shared -fstack-protector-strong -fvisibility=hidden \
 	  -Wl,-z,relro,-z,now,-z,noexecstack -DPy_LIMITED_API=0x03080000 $(call include_flags,tracee) $(PY_INCLUDES) \
 	  -o $@ tracee/python/_warder.c $(wildcard tracee/*.c) protocol/err.c
 $(BUILD)/tracee/bootstrap.py: tracee/python/bootstrap.py
@@ -110,15 +111,15 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(SUPERVISOR_LIBS) $(call archive,tra
 $(BUILD)/tests/%.so: tests/attacks/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -fPIC -shared -pthread -o $@ $<
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE -fPIC -shared -pthread -o $@ $<
 $(BUILD)/tests/%: tests/tools/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -o $@ $< -lseccomp
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE -o $@ $< -lseccomp
 $(BUILD)/bench/%: tests/bench/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -pthread -o $@ $<
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE -pthread -o $@ $<
 
 # --- what users and developers run ------------------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ enum slot_state {
 	SLOT_BORN,     /* its listener is here; its first brokered call is not */
 	SLOT_WAITING,  /* confined for certain, pending in open(BIRTH_JOB_PATH) */
 	SLOT_RUNNING,
-	SLOT_ANSWERED, /* the result is out; not reaped yet */
+	SLOT_ANSWERED, /* the result is out, or none is due; not reaped yet */
 	SLOT_STATES
 };
 
@@ -146,6 +146,7 @@ void slot_born(struct slot *s, pid_t pid, const int *fds, uint32_t layers); /* t
 void slot_unborn(struct slot *s);                                           /* the birth failed, nothing is there */
 void slot_start(struct slot *s, struct pending *p);                         /* takes p's job */
 void slot_kill(struct slot *s, enum killed_for why);
+void slot_retire(struct slot *s);                                            /* a waiting one, to make room */
 void slot_over(struct slot *s, int status, const struct rusage *ru);        /* answers; ru NULL at an exit stop */
 void slot_reaped(struct slot *s, int status, const struct rusage *ru);
 void slot_hold_output(struct slot *s, bool hold);

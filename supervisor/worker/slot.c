@@ -437,6 +437,12 @@ void slot_kill(struct slot *s, enum killed_for why)
 		log_write(LOG_ERROR, "cannot_kill", "pid=%d error=%s", (int)s->t_pid, err_name(-r));
 }
 
+void slot_retire(struct slot *s)
+{
+	set_state(s, SLOT_ANSWERED); /* nobody waits for an answer: it gets no job any more */
+	slot_kill(s, KILLED_CANCEL);
+}
+
 void slot_hold_output(struct slot *s, bool hold)
 {
 	for (int i = 0; i < 2; i++)

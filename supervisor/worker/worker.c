@@ -75,7 +75,7 @@ static struct slot *slot_for_birth(struct worker *w, const struct nursery *n)
 
 	for (unsigned i = 0; !s && i < w->n_slots; i++)
 		if (w->slots[i].state == SLOT_WAITING && w->slots[i].nursery != n) {
-			slot_kill(&w->slots[i], KILLED_CANCEL);
+			slot_retire(&w->slots[i]);
 			break;
 		}
 	return s;
@@ -128,11 +128,17 @@ static void hand_out(struct worker *w)
 	}
 }
 
-/* Refilled while no job runs, or when a pool is empty: at request time it would cost the job three times its own price. */
+/* Births are for any CPU, so with several of them a pool is refilled at once. On a single one a birth at request time
+ * would cost the job three times its own price: there it waits until no job runs, or the pool is empty. */
+static bool is_time_to_refill(const struct worker *w, const struct nursery *n)
+{
+	return w->config.cpu >= 0 || w->running == 0 || n->waiting == 0;
+}
+
 static void refill(struct worker *w)
 {
 	for (struct nursery *n = w->nurseries; n; n = n->next)
-		if (n->state == NURSERY_READY && !n->birth && n->waiting < w->config.pool_min)
+		if (n->state == NURSERY_READY && !n->birth && n->waiting < w->config.pool_min && is_time_to_refill(w, n))
 			order(w, n);
 }
 

@@ -147,7 +147,8 @@ class Lab:
                 shutil.copy(os.path.join(support.POLICIES, name), self.path("policies"))
         rows = "".join(f"  - {{path: {self.path(d)}, rights: [read, list]}}\n" for d in ("open", "lib", "odd"))
         text = ("name: attack\nextends: python3\nlanguage: python3\nfiles:\n" + rows +
-                "callers_may:\n  limits: {wall_ms: 60000, cpu_ms: 60000, memory_mib: 1024, output_kib: 65536,"
+                "limits: {cpu_ms: 600000}\n"  # threads that race burn it
+                "callers_may:\n  limits: {wall_ms: 60000, cpu_ms: 600000, memory_mib: 1024, output_kib: 65536,"
                 " threads: 512, tmp_mib: 256, open_files: 1000}\n")
         with open(self.path("policies/attack.yaml"), "w") as f:
             f.write(text)
