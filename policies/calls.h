@@ -30,7 +30,8 @@ struct floor {
 	const char *name;
 	enum floor_kind kind;
 	const char *why; /* the reason, as a refusal and the documentation show it */
-	uint64_t bits;   /* bits of argument 0 that no row that allows or brokers may leave open; 0: none */
+	uint64_t bits;   /* bits of argument `arg` that no row that allows or brokers may leave open; 0: none */
+	uint8_t arg;
 };
 const struct floor *floor_find(const char *name); /* NULL: not on the floor */
 const struct floor *floor_at(size_t i);           /* NULL past the end; for tests and documentation */

@@ -27,14 +27,14 @@ void read_rows_free(struct policy_row *rows, size_t n)
 
 /* --- the floor -------------------------------------------------------------------------------- */
 
-/* Whether the row can hold for no value of argument 0 with one of `bits` set. */
-static bool keeps_out(const struct policy_row *row, uint64_t bits)
+/* Whether the row can hold for no value of the argument with one of `bits` set. */
+static bool keeps_out(const struct policy_row *row, unsigned arg, uint64_t bits)
 {
 	for (size_t i = 0; i < row->n_conds; i++) {
 		const struct policy_cond *c = &row->conds[i];
 		uint64_t seen = 0;
 
-		if (c->arg != 0)
+		if (c->arg != arg)
 			continue;
 		for (size_t v = 0; v < c->n_values; v++)
 			seen |= c->values[v];
@@ -58,9 +58,9 @@ static bool above_floor(struct reader *r, yaml_node_t *at, const char *name, con
 		ydoc_fail(r->d, at, "%s: may be brokered or refused, never allowed: %s", name, f->why);
 	else if (f->kind == FLOOR_CONDITIONAL && row->kind == RULE_ALLOW && !row->n_conds)
 		ydoc_fail(r->d, at, "%s: may be allowed under conditions (allow_if) only: %s", name, f->why);
-	else if (f->bits && !keeps_out(row, f->bits))
-		ydoc_fail(r->d, at, "%s: must keep bits 0x%llx of argument 0 out (only, none_of): on the floor", name,
-			  (unsigned long long)f->bits);
+	else if (f->bits && !keeps_out(row, f->arg, f->bits))
+		ydoc_fail(r->d, at, "%s: must keep bits 0x%llx of argument %u out (only, none_of): on the floor", name,
+			  (unsigned long long)f->bits, f->arg);
 	else
 		return true;
 	return false;

@@ -3,6 +3,7 @@
 #include <asm/ioctls.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <netinet/in.h>
@@ -51,6 +52,8 @@ static const struct {
 	const char *name;
 	int64_t value;
 } table[] = {
+	/* close_range(2) */
+	S(CLOSE_RANGE_UNSHARE), S(CLOSE_RANGE_CLOEXEC),
 	/* clone(2) */
 	S(CLONE_VM), S(CLONE_FS), S(CLONE_FILES), S(CLONE_SIGHAND), S(CLONE_PIDFD), S(CLONE_PTRACE), S(CLONE_VFORK),
 	S(CLONE_PARENT), S(CLONE_THREAD), S(CLONE_NEWNS), S(CLONE_SYSVSEM), S(CLONE_SETTLS), S(CLONE_PARENT_SETTID),

@@ -142,17 +142,23 @@ static int probe_no_new_privs(struct layers *l, struct err *e)
 static int take_identity(void *unused)
 {
 	(void)unused;
-	if (setgroups(0, NULL) || setresgid(LAYERS_UID_BASE, LAYERS_UID_BASE, LAYERS_UID_BASE) ||
-	    setresuid(LAYERS_UID_BASE, LAYERS_UID_BASE, LAYERS_UID_BASE))
-		return -errno;
-	return 0;
+	return setresuid(LAYERS_UID_BASE, LAYERS_UID_BASE, LAYERS_UID_BASE) ? -errno : 0;
+}
+
+static int take_group(void *unused)
+{
+	(void)unused;
+	return setgroups(0, NULL) || setresgid(LAYERS_UID_BASE, LAYERS_UID_BASE, LAYERS_UID_BASE) ? -errno : 0;
 }
 
 static int probe_identity(struct layers *l, struct err *e)
 {
 	if (geteuid() != 0)
 		return err_set(e, ERR_HOST, "identity", EPERM, "not started as root: all jobs share uid %u", (unsigned)geteuid());
-	int r = in_child(take_identity, NULL);
+	int r = in_child(take_group, NULL);
+	if (r)
+		return err_set(e, ERR_HOST, "setgroups, setresgid", -r, "gids from %d on cannot be taken", LAYERS_UID_BASE);
+	r = in_child(take_identity, NULL);
 	if (r)
 		return err_set(e, ERR_HOST, "setresuid", -r, "uids from %d on cannot be taken", LAYERS_UID_BASE);
 	l->birth_flags |= BIRTH_IDENTITY;
@@ -255,7 +261,8 @@ void layers_probe(struct layers *l, uint32_t require, uint32_t optional)
 			l->on |= bit;
 		else
 			snprintf(l->why[i], sizeof(l->why[i]), "%.159s", err_str(&e, text, sizeof(text)));
-		if (rows[i].required)
+		/* root without identities of its own to give away would run jobs as root */
+		if (rows[i].required || (i == LAYER_IDENTITY && geteuid() == 0))
 			l->required |= bit;
 	}
 	l->required = (l->required & ~optional) | require;

@@ -269,9 +269,14 @@ int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct
 	struct worker *w = calloc(1, sizeof(*w));
 	int r = notify_init();
 
-	if (r || !w || (r = identity_rest())) {
+	if (r || !w) {
 		free(w);
-		return err_set(e, ERR_HOST, "worker", r ? -r : ENOMEM, "cannot start");
+		return err_set(e, ERR_HOST, r ? "seccomp(SECCOMP_GET_NOTIF_SIZES)" : "worker", r ? -r : ENOMEM, "cannot start");
+	}
+	r = identity_rest();
+	if (r) {
+		free(w);
+		return err_set(e, ERR_HOST, "identity", -r, "root's power over files cannot be put to rest (setgroups, setfsgid, setfsuid)");
 	}
 	w->loop = loop;
 	w->config = *c;

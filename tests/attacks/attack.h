@@ -1,7 +1,7 @@
 /* attack.h - what native code of the attack tests shares: raw system calls, clocks, threads.
  *
- * The .c files beside it are built as shared objects, and loaded with ctypes by Python code that runs as a job. Nothing here goes
- * through libc's wrappers: a wrapper may choose another call than the one that is to be tried.
+ * The .c files beside it are built as shared objects, and loaded with ctypes by Python code that runs as a job.
+ * Nothing here goes through libc's wrappers: a wrapper may choose another call than the one that is to be tried.
  */
 #ifndef WARDER_ATTACK_H
 #define WARDER_ATTACK_H

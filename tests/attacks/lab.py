@@ -1,8 +1,9 @@
 """The place in which the attacks happen: files that a job may read, files that it must not, a supervisor between them.
 
-Each attack is Python code that runs as a job (most of it loads native code from the granted `lib` directory), and tells what it
-saw as one JSON line; the test compares that with what it sees from outside. With WARDER_OUTSIDE=1, as root, the same code runs in a
-plain interpreter as an unprivileged user, without any supervisor: then most tests must fail, which shows that their attacks bite.
+Each attack is Python code that runs as a job (most of it loads native code from the granted `lib` directory), and
+tells what it saw as one JSON line; the test compares that with what it sees from outside. With WARDER_OUTSIDE=1, as
+root, the same code runs in a plain interpreter as an unprivileged user, without any supervisor: then most tests must
+fail, which shows that their attacks bite.
 """
 import atexit
 import ctypes
@@ -166,7 +167,9 @@ class Lab:
         code = self.code(text, **(values or {}))
         if OUTSIDE:
             return self._run_outside(code, fields)
-        return self.supervisor.run(code, policy="attack", **fields)
+        wall_ms = fields.get("limits", {}).get("wall_ms", 15000)
+        with self.supervisor.client(timeout=wall_ms / 1000 + support.DEADLINE) as client:
+            return client.run(code, policy="attack", **fields)
 
     def _run_outside(self, code, fields):
         wall = fields.get("limits", {}).get("wall_ms", 15000) / 1000

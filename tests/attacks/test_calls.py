@@ -1,4 +1,4 @@
-"""Calls that no policy lists, through every door of the kernel and from every thread; calls that only the birth needs."""
+"""Calls that no policy lists, by every door of the kernel and from every thread; calls that only the birth needs."""
 import unittest
 
 import lab

@@ -1,8 +1,9 @@
 """Each call that puts a layer on is made to fail, one at a time: the job never runs with less than it should have.
 
-The supervisor runs under tests/tools/failcall, which makes the call fail in it and in all that it starts. Right is one of: it does
-not start, and says which call or layer failed; or the job gets outcome `error` with those words, and the supervisor goes on
-answering; or, for layers that the design calls optional, the job runs and its `layers` leave the layer out.
+The supervisor runs under tests/tools/failcall, which makes the call fail in it and in all that it starts. Right is
+one of: it does not start, and says which call or layer failed; or the job gets outcome `error` with those words, and
+the supervisor goes on answering; or, for layers that the design calls optional, the job runs and its `layers` leave
+the layer out.
 """
 import os
 import subprocess

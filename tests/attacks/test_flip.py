@@ -1,4 +1,4 @@
-"""What a call points to changes while the broker judges it: a forbidden byte is never seen, nothing forbidden is done."""
+"""What a call points to changes while the broker judges it: no forbidden byte is seen, nothing forbidden is done."""
 import json
 import os
 import subprocess
@@ -37,7 +37,8 @@ tell(ret=ret, allowed=c.allowed, secret=c.secret, failed=c.failed, errno=c.errno
 
 class PathFlip(lab.AttackCase):
     def flip(self, op, name, ms, may_be_refused=False):
-        values = {"OP": op, "ALLOWED": self.lab.path("open", name), "FORBIDDEN": self.lab.path("deny", name), "MS": ms}
+        values = {"OP": op, "MS": ms, "ALLOWED": self.lab.path("open", name),
+                  "FORBIDDEN": self.lab.path("deny", name)}
         c = self.ask(FLIP_PATH, values, limits={"wall_ms": ms + 20000})
         self.assertEqual(c["ret"], 0, c)
         self.assertEqual(c["secret"], 0, f"{op}: forbidden bytes were read: {c}")
@@ -69,7 +70,8 @@ class LookingTwice(unittest.TestCase):
         self.addCleanup(place.close)
         values = {"OP": "openat", "ALLOWED": place.path("open/secret"), "FORBIDDEN": place.path("deny/secret"), "MS": 1000}
         naive = os.path.join(support.BUILD, "tests", "naive")
-        done = subprocess.run([naive, place.path("deny"), "--", support.PYTHON, "-I", "-c", place.code(FLIP_PATH, **values)],
+        code = place.code(FLIP_PATH, **values)
+        done = subprocess.run([naive, place.path("deny"), "--", support.PYTHON, "-I", "-c", code],
                               stdout=subprocess.PIPE, timeout=60)
         c = json.loads(done.stdout)
         self.assertGreater(c["failed"], 0, f"the naive broker refused nothing: {c}")

@@ -1,4 +1,4 @@
-"""Signals and deaths: a job reaches nobody but itself, ends in time whatever it ignores, and cannot make up how it ended."""
+"""Signals and deaths: a job reaches nobody but itself, ends in time, and cannot make up how it ended."""
 import os
 import resource
 import time

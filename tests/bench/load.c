@@ -2,10 +2,10 @@
  *
  *   load SOCKET REQUEST CLIENTS DEPTH COUNT PAUSE_US
  *
- * REQUEST is a file with a packed `[0, msgid, "run", [{…}]]` whose msgid is a uint32: 0xce and four bytes, from byte 2 on. Each of CLIENTS
- * connections keeps DEPTH requests unanswered until COUNT answers have come in all; PAUSE_US is slept before each request (for a single
- * client of depth 1). Prints the whole time in ns, then one latency in ns a line. Exit status 1 when an answer
- * was not `exited`.
+ * REQUEST is a file with a packed `[0, msgid, "run", [{…}]]` whose msgid is a uint32: 0xce and four bytes, from
+ * byte 2 on. Each of CLIENTS connections keeps DEPTH requests unanswered until COUNT answers have come in all;
+ * PAUSE_US is slept before each request (for a single client of depth 1). Prints the whole time in ns, then one
+ * latency in ns a line. Exit status 1 when an answer was not `exited`.
  */
 #include <errno.h>
 #include <poll.h>
@@ -77,11 +77,15 @@ struct shape { /* of the object that a byte begins */
 static struct shape shape_of(uint8_t b)
 {
 	static const struct shape rows[32] = {
-		[0xc4 - 0xc0] = {1, 0, 0, true}, {2, 0, 0, true}, {4, 0, 0, true}, {1, 1, 0, true}, {2, 1, 0, true}, {4, 1, 0, true},
-		{4, 0, 0, false}, {8, 0, 0, false}, {1, 0, 0, false}, {2, 0, 0, false}, {4, 0, 0, false}, {8, 0, 0, false},
-		{1, 0, 0, false}, {2, 0, 0, false}, {4, 0, 0, false}, {8, 0, 0, false}, {0, 2, 0, false}, {0, 3, 0, false},
-		{0, 5, 0, false}, {0, 9, 0, false}, {0, 17, 0, false}, {1, 0, 0, true}, {2, 0, 0, true}, {4, 0, 0, true},
-		{2, 0, 1, true}, {4, 0, 1, true}, {2, 0, 2, true}, {4, 0, 2, true},
+		/* 0xc4: bin, ext */
+		[4] = {1, 0, 0, true}, {2, 0, 0, true}, {4, 0, 0, true}, {1, 1, 0, true}, {2, 1, 0, true}, {4, 1, 0, true},
+		/* 0xca: float, uint, int */
+		[10] = {4}, {8}, {1}, {2}, {4}, {8}, {1}, {2}, {4}, {8},
+		/* 0xd4: fixext */
+		[20] = {0, 2}, {0, 3}, {0, 5}, {0, 9}, {0, 17},
+		/* 0xd9: str, array, map */
+		[25] = {1, 0, 0, true}, {2, 0, 0, true}, {4, 0, 0, true}, {2, 0, 1, true}, {4, 0, 1, true},
+		{2, 0, 2, true}, {4, 0, 2, true},
 	};
 
 	return b >= 0xc0 && b < 0xe0 ? rows[b - 0xc0] : (struct shape){0};

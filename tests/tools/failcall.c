@@ -3,7 +3,8 @@
  *   failcall CALL[:ARG=VALUE[&MASK]] ERRNO -- COMMAND…
  *
  * CALL is a name, ARG 0 to 5, VALUE and MASK numbers as C writes them, ERRNO a name or a number. The call is not
- * executed where the argument register, after MASK, equals VALUE. Exit status: the command's; 125 when failcall itself failed.
+ * executed where the argument register, after MASK, equals VALUE.
+ * Exit status: the command's; 125 when failcall itself failed.
  * A seccomp filter cannot be taken off again, and needs no_new_privs: the command has it from the start.
  */
 #include <errno.h>

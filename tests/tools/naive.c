@@ -2,8 +2,9 @@
  *
  *   naive FORBIDDEN -- COMMAND…
  *
- * Every open and openat of the command stops in user notification. A path that contains FORBIDDEN gets EACCES; any other is let
- * through with SECCOMP_USER_NOTIF_FLAG_CONTINUE, and so read by the kernel a second time. Exit status: the command's.
+ * Every open and openat of the command stops in user notification. A path that contains FORBIDDEN gets EACCES;
+ * any other is let through with SECCOMP_USER_NOTIF_FLAG_CONTINUE, and so read by the kernel a second time.
+ * Exit status: the command's.
  */
 #include <errno.h>
 #include <poll.h>
@@ -73,7 +74,8 @@ static void judge(const struct seccomp_notif *req, const char *forbidden, struct
 {
 	char path[PATH_SIZE] = "";
 	int which = req->data.nr == SCMP_SYS(openat);
-	struct iovec here = {path, sizeof(path) - 1}, there = {(void *)(uintptr_t)req->data.args[which], sizeof(path) - 1};
+	struct iovec here = {path, sizeof(path) - 1};
+	struct iovec there = {(void *)(uintptr_t)req->data.args[which], sizeof(path) - 1};
 
 	/* may stop early at the end of a mapping; what came is enough to look at */
 	process_vm_readv((pid_t)req->pid, &here, 1, &there, 1, 0);
