@@ -50,7 +50,7 @@ struct birth_setup {
 	uint32_t n_whitelist;      /* instructions */
 	uint32_t n_broker;
 	uint32_t preload_bytes;
-	uint32_t reserved;
+	uint32_t unused;           /* keeps the next ones aligned */
 	uint64_t rlimit_data_extra; /* bytes above the zygote's own data size; 0: unlimited */
 	uint64_t rlimit_fsize;     /* bytes */
 	uint64_t rlimit_nofile;
@@ -62,6 +62,7 @@ struct birth_message {
 	uint32_t type;             /* enum birth_type */
 	int32_t slot;              /* FORK, BORN, FAILED */
 	uint32_t uid, gid;         /* FORK */
+	uint32_t hurry;            /* FORK: a job waits for it already, so rehearsing would only delay it */
 	uint32_t layers;           /* BORN: bit (1 << LAYER_x) that this tracee put on */
 	struct err err;            /* FAILED */
 	uint32_t info_len;         /* READY: bytes of `info` in use */

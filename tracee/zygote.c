@@ -117,6 +117,11 @@ int zygote_confine(pid_t zygote, struct err *e)
 	return 0;
 }
 
+bool zygote_may_rehearse(void)
+{
+	return !z.order.hurry;
+}
+
 static int read_all(int fd, char **buf, size_t *len)
 {
 	off_t size = lseek(fd, 0, SEEK_END);

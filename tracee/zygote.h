@@ -8,6 +8,7 @@
 #ifndef WARDER_ZYGOTE_H
 #define WARDER_ZYGOTE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "birth.h"
@@ -20,6 +21,8 @@ int zygote_ready(const char *info, struct err *e);
 /* Waits for the next order to fork. 1: fork now; 0: the worker is gone, leave. */
 int zygote_next(struct err *e);
 int zygote_confine(pid_t zygote, struct err *e);
+/* Whether the newborn has time to rehearse: false when nobody else waits, so that the next job is its. */
+bool zygote_may_rehearse(void);
 
 struct zygote_job {
 	const char *filename; /* NUL-terminated, like args and env */

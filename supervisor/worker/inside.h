@@ -50,8 +50,8 @@ struct nursery {
 	struct filter whitelist, broker;
 	struct broker_tree *tree;
 	char info[BIRTH_INFO_MAX]; /* of BIRTH_READY, lines cut into strings */
-	struct slot *birth;      /* the one being born; births are one at a time */
-	unsigned waiting;        /* slots in SLOT_WAITING */
+	struct slot *birth;      /* the one being forked: one at a time */
+	unsigned waiting, born;  /* slots in SLOT_WAITING, SLOT_BORN */
 };
 
 struct pump { /* one of the job's two output pipes */
@@ -105,6 +105,8 @@ struct slot {
 	ev_timer wall, loose;
 	ev_tstamp started;
 	double cpu_before;       /* CPU seconds that its birth took */
+	double cpu_seen;         /* likewise at the last look whether it computes, */
+	uint64_t calls_seen;     /* and its brokered calls then */
 	double queue_ms;
 	enum killed_for killed_for;
 	char error[256];         /* KILLED_ERROR: why */

@@ -1,5 +1,5 @@
-/* One zygote: its process, its control socket, its births. Births are one at a time, since more would only compete
- * for the CPU that the worker shares with them. */
+/* One zygote: its process, its control socket, its births. It forks one tracee at a time; while that one confines itself and
+ * rehearses, the zygote may fork the next. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -152,6 +152,7 @@ static void on_born(struct nursery *n, const struct birth_message *m, pid_t pid,
 	}
 	n->worker->totals.births++;
 	n->failures = 0;
+	nursery_birth_over(n, s);
 	slot_born(s, pid, fds, m->layers);
 	for (int i = 0; i < BIRTH_FDS; i++)
 		fds[i] = -1; /* the slot's now */
@@ -462,7 +463,8 @@ struct nursery *nursery_get(struct worker *w, const struct policy *p)
 
 void nursery_order(struct nursery *n, struct slot *s)
 {
-	struct birth_message m = {.type = BIRTH_FORK, .slot = s->index, .uid = s->uid, .gid = s->gid};
+	struct birth_message m = {.type = BIRTH_FORK, .slot = s->index, .uid = s->uid, .gid = s->gid,
+	                          .hurry = n->waiting == 0};
 
 	slot_ordered(s, n);
 	n->birth = s;

@@ -114,9 +114,7 @@ static void hand_out(struct worker *w)
 			return;
 		}
 		struct slot *s = n->state == NURSERY_READY ? find_slot(w, SLOT_WAITING, n) : NULL;
-		if (!s) {
-			if (n->state == NURSERY_READY)
-				order(w, n);
+		if (!s) { /* refill makes one */
 			at = &p->next;
 			continue;
 		}
@@ -138,7 +136,7 @@ static bool is_time_to_refill(const struct worker *w, const struct nursery *n)
 static void refill(struct worker *w)
 {
 	for (struct nursery *n = w->nurseries; n; n = n->next)
-		if (n->state == NURSERY_READY && !n->birth && n->waiting < w->config.pool_min && is_time_to_refill(w, n))
+		if (n->state == NURSERY_READY && !n->birth && n->waiting + n->born < w->config.pool_min && is_time_to_refill(w, n))
 			order(w, n);
 }
 

@@ -130,7 +130,7 @@ static _Noreturn void live(PyObject *rehearse, PyObject *prepare, PyObject *fini
 
 	if (zygote_confine(getppid(), &e) < 0)
 		leave(&e);
-	if (!call(rehearse, PyTuple_New(0)))
+	if (zygote_may_rehearse() && !call(rehearse, PyTuple_New(0)))
 		leave_with_exception("rehearse");
 	if (zygote_wait_for_job(&j, &e) < 0)
 		leave(&e);

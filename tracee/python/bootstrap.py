@@ -48,35 +48,29 @@ def library_trees():
 
 
 REHEARSAL = b"""
-def f(x):
-    return [i for i in range(x)], {'a': 1}, f'{x!r:>4}'
 class C:
     def __del__(self): pass
 c = C()
-print(f(3), c)
-raise ValueError('rehearsal')
+print([i for i in range(3)], {'a': 1}, f'{c!r:>4}')
 """
+FAILING = REHEARSAL + b"raise ValueError('rehearsal')"
 
 
-def rehearse():
+def rehearse(code=REHEARSAL):
     """A whole job without its effects: what is done for the first time after a fork costs page faults and lazy set-up."""
-    out, err, argv, path, modules = sys.stdout, sys.stderr, sys.argv[:], sys.path[:], sys.modules["__main__"]
+    out, err, argv, path, main = sys.stdout, sys.stderr, sys.argv[:], sys.path[:], sys.modules["__main__"]
     environ = dict(os.environ._data)
     sys.stdout = sys.stderr = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     try:
-        code, names = prepare("main.py", [], ["A=B"], REHEARSAL)
+        program, names = prepare("main.py", [], ["A=B"], code)
         try:
-            exec(code, names)
+            exec(program, names)
         except ValueError as e:
             show(e)
-        try:
-            sys.exit(0)
-        except SystemExit as e:
-            exit_code(e)
-        del code, names
+        del program, names
         settle()
     finally:
-        sys.stdout, sys.stderr, sys.argv[:], sys.path[:], sys.modules["__main__"] = out, err, argv, path, modules
+        sys.stdout, sys.stderr, sys.argv[:], sys.path[:], sys.modules["__main__"] = out, err, argv, path, main
         os.environ._data.clear()
         os.environ._data.update(environ)
 
@@ -230,7 +224,8 @@ def start():
         preload(warder.setup())
         state.known = frozenset(sys.modules)
         state.n_known = len(state.known)
-        rehearse()
+        rehearse(FAILING)
+        exit_code(SystemExit(0))
         state.known = frozenset(sys.modules)
         state.n_known = len(state.known)
         lines = [f"version={sys.version.split()[0]}", f"executable={sys.executable}"]
