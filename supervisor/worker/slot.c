@@ -77,7 +77,7 @@ static void on_loose(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)revents;
 	double cpu = cpu_seconds(s->t_pid);
-	uint64_t calls = broker_calls(s->broker);
+	uint64_t calls = s->broker ? broker_calls(s->broker) : 0;
 	bool computes = cpu - s->cpu_seen >= LOOSE_CPU && calls - s->calls_seen <= LOOSE_CALLS;
 	s->cpu_seen = cpu;
 	s->calls_seen = calls;
