@@ -483,11 +483,14 @@ static void test_rows_match_policies(void **state)
 {
 	const char *const dirs[] = {"policies", NULL};
 	struct policy_errors errors = {0};
-	struct policy_set *set = policy_set_load(dirs, &errors);
+	struct policy_set *set;
 	bool used[128] = {false};
 	int bad = 0;
 
 	(void)state;
+	identity_full(); /* the source tree may lie where nobody may look */
+	set = policy_set_load(dirs, &errors);
+	identity_leave();
 	assert_non_null(set);
 	for (size_t k = 0; k < policy_count(set); k++) {
 		const struct policy *p = policy_at(set, k);
