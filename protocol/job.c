@@ -305,25 +305,25 @@ static const bool limit_per_job[LIMIT_COUNT] = {
 	[LIMIT_TMP_MIB] = true, [LIMIT_TMP_INODES] = true,
 };
 
+/* Only the type: the range is the policy's business, so that an error can name the maximum that holds for this job. */
 static int parse_limit(struct job *j, int l, const msgpack_object *v, struct err *e)
 {
 	char path[32];
-	unsigned long max = limit_max((enum limit)l);
 
 	snprintf(path, sizeof(path), "limits.%s", limit_name(l));
 	if (is_nil(v))
 		return 0;
 	if (!limit_per_job[l])
 		return bad(e, path, "not supported by this version");
-	if (v->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
-		return bad(e, path, "must be 1 to %lu, is %lld", max, (long long)v->via.i64);
 	if (v->type == MSGPACK_OBJECT_FLOAT32 || v->type == MSGPACK_OBJECT_FLOAT64)
-		return bad(e, path, "must be a whole number, 1 to %lu, is %g", max, v->via.f64);
-	if (v->type != MSGPACK_OBJECT_POSITIVE_INTEGER)
-		return bad(e, path, "must be a whole number, 1 to %lu", max);
-	if (v->via.u64 < 1 || v->via.u64 > max)
-		return bad(e, path, "must be 1 to %lu, is %llu", max, (unsigned long long)v->via.u64);
-	j->limits[l] = v->via.u64;
+		return bad(e, path, "must be a whole number, is %g", v->via.f64);
+	if (v->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
+		j->limits[l] = v->via.i64;
+	else if (v->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+		j->limits[l] = v->via.u64 > INT64_MAX ? INT64_MAX : (int64_t)v->via.u64;
+	else
+		return bad(e, path, "must be a whole number");
+	j->limit_given[l] = true;
 	return 0;
 }
 
@@ -607,16 +607,16 @@ static size_t pack_limits(msgpack_packer *pk, const struct job *j)
 	size_t n = 0;
 
 	for (int l = 0; l < LIMIT_COUNT; l++)
-		n += j->limits[l] != 0;
+		n += j->limit_given[l];
 	if (n == 0 || !pk)
 		return n > 0;
 	pack_key(pk, "limits");
 	msgpack_pack_map(pk, n);
 	for (int l = 0; l < LIMIT_COUNT; l++) {
-		if (j->limits[l] == 0)
+		if (!j->limit_given[l])
 			continue;
 		pack_key(pk, limit_name(l));
-		msgpack_pack_uint64(pk, j->limits[l]);
+		msgpack_pack_int64(pk, j->limits[l]);
 	}
 	return 1;
 }

@@ -40,7 +40,8 @@ struct job {
 	struct job_env *env;
 	size_t n_env;
 	struct bytes stdin_data;
-	uint64_t limits[LIMIT_COUNT]; /* 0: the policy's */
+	int64_t limits[LIMIT_COUNT];  /* as asked for, in range only after admission, which knows the policy; units are in the names */
+	bool limit_given[LIMIT_COUNT]; /* false: the policy's */
 	char *tenant;           /* "" by default */
 	bool detach;
 	bool stream;

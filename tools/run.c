@@ -192,7 +192,10 @@ static int fill_job(struct job *j, const struct run_options *o, const char *file
 		rc = input_read(file, INPUT_MAX, &j->code, e);
 	if (!rc && o->stdin_file)
 		rc = input_read(o->stdin_file, INPUT_MAX - j->code.len, &j->stdin_data, e);
-	memcpy(j->limits, o->limits, sizeof(j->limits));
+	for (int l = 0; l < LIMIT_COUNT; l++) {
+		j->limits[l] = (int64_t)o->limits[l];
+		j->limit_given[l] = o->limits[l] != 0;
+	}
 	j->stream = !o->json;
 	return rc;
 }

@@ -52,11 +52,11 @@ static int settle_limits(struct job *j, const struct policy *p, size_t max_messa
 	for (int l = 0; l < LIMIT_COUNT; l++) {
 		uint64_t max = most(p, l, max_message);
 
-		if (j->limits[l] > max)
-			return refuse(code, RPC_ERROR_BAD_REQUEST, e, "limits.%s: must be 1 to %llu, is %llu",
-				      limit_name(l), (unsigned long long)max, (unsigned long long)j->limits[l]);
-		if (j->limits[l] == 0)
-			j->limits[l] = p->limits[l];
+		if (!j->limit_given[l])
+			j->limits[l] = (int64_t)p->limits[l];
+		else if (j->limits[l] < 1 || (uint64_t)j->limits[l] > max)
+			return refuse(code, RPC_ERROR_BAD_REQUEST, e, "limits.%s: must be 1 to %llu, is %lld",
+				      limit_name(l), (unsigned long long)max, (long long)j->limits[l]);
 	}
 	return 0;
 }
