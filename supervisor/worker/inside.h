@@ -1,8 +1,11 @@
 /* inside.h - the worker's own structs, shared by its modules and by nobody else.
  *
  *   worker.c   the pool: which job gets which tracee, when to make new ones
- *   nursery.c  one zygote per policy: its process, control socket, births
+ *   nursery.c  one zygote per policy: its control socket, births
+ *   spawn.c    starting its process
  *   slot.c     one tracee from birth to reaping: one setter of its state
+ *   brief.c    what a tracee is told of its job
+ *   outcome.c  how a job ended, what it used
  *   tracer.c   ptrace and wait4: threads, exit stops, the killing call
  *   pump.c     the job's output
  */
@@ -141,6 +144,9 @@ void nursery_birth_over(struct nursery *n, struct slot *s);
 void nursery_reaped(struct nursery *n, int status);
 void nursery_free(struct nursery *n);
 
+/* spawn.c */
+int spawn_zygote(struct nursery *n, struct err *e); /* compiles, starts, sends the set-up */
+
 /* slot.c */
 void slot_init(struct slot *s, struct worker *w, int index);
 void slot_ordered(struct slot *s, struct nursery *n);
@@ -154,6 +160,15 @@ void slot_reaped(struct slot *s, int status, const struct rusage *ru);
 void slot_hold_output(struct slot *s, bool hold);
 void slot_drop(struct slot *s); /* at the worker's end: kills, reaps, frees; answers nothing */
 const char *slot_state_name(enum slot_state s);
+
+/* brief.c: memfds, close-on-exec, the caller's; or -errno */
+int brief_file(const char *name, const void *data, size_t n);
+int brief_memfd(const struct job *j, const struct policy *p);
+
+/* outcome.c */
+double outcome_cpu(pid_t pid); /* CPU seconds of all its threads so far */
+void outcome_measure(struct slot *s, struct usage *u, const struct rusage *ru); /* ru NULL: it is in its exit stop */
+void outcome_judge(const struct slot *s, int status, struct result *r);
 
 /* tracer.c */
 int tracer_seize(struct slot *s);

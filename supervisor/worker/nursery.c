@@ -1,20 +1,15 @@
 /* One zygote: its process, its control socket, its births. It forks one tracee at a time; while that one confines itself and
  * rehearses, the zygote may fork the next. */
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "identity.h"
 #include "inside.h"
 #include "log.h"
 
@@ -22,16 +17,6 @@
 #define BIRTH_PATIENCE 10.0 /* seconds for one birth */
 #define RETRY_FIRST    1.0  /* seconds; doubled with each failure in a row */
 #define RETRY_MOST     60.0
-#define STACK_MIB      8    /* of one thread: glibc takes RLIMIT_STACK's soft limit, 8 MiB nearly everywhere */
-
-/* How each language's interpreter is started. */
-static const struct {
-	const char *bootstrap, *addon;
-	const char *options[4];
-} languages[LANGUAGE_COUNT] = {
-	/* -s: no user site; -B: a job may not write byte code beside the library anyway */
-	[LANGUAGE_PYTHON3] = {"bootstrap.py", "_warder.abi3.so", {"-s", "-B"}},
-};
 
 static void close_fd(int *fd)
 {
@@ -232,203 +217,12 @@ static void on_log(struct ev_loop *loop, ev_io *io, int revents)
 	}
 }
 
-/* A bare name: /usr/bin first, then PATH: the first python3 on a PATH may be a private build. */
-static int find_interpreter(const char *name, char *path, size_t size, struct err *e)
-{
-	const char *dirs = getenv("PATH");
-	char list[4096], *save = NULL;
-
-	if (strchr(name, '/')) {
-		snprintf(path, size, "%s", name);
-		return access(path, X_OK) ? err_set(e, ERR_HOST, "interpreter", errno, "%s", name) : 0;
-	}
-	snprintf(list, sizeof(list), "/usr/bin:%s", dirs ? dirs : "/usr/local/bin:/bin");
-	for (char *d = strtok_r(list, ":", &save); d; d = strtok_r(NULL, ":", &save)) {
-		if ((size_t)snprintf(path, size, "%s/%s", d, name) < size && access(path, X_OK) == 0)
-			return 0;
-	}
-	return err_set(e, ERR_HOST, "interpreter", ENOENT, "%s is neither in /usr/bin nor on PATH", name);
-}
-
-/* In the forked child: says over the control socket what failed, and leaves. */
-static _Noreturn void give_up(int control, const char *step)
-{
-	struct birth_message m = {.type = BIRTH_FAILED, .slot = -1};
-
-	err_set(&m.err, ERR_HOST, step, errno, "in the process that was to become the zygote");
-	send(control, &m, offsetof(struct birth_message, info), MSG_NOSIGNAL);
-	_exit(127);
-}
-
-static void clean_signals(int control)
-{
-	sigset_t none;
-
-	sigemptyset(&none);
-	if (sigprocmask(SIG_SETMASK, &none, NULL) || signal(SIGPIPE, SIG_DFL) == SIG_ERR || signal(SIGINT, SIG_DFL) == SIG_ERR)
-		give_up(control, "signals");
-	/* a group of its own: an interrupt from the terminal is for the supervisor */
-	if (setpgid(0, 0))
-		give_up(control, "setpgid");
-}
-
-static void place_descriptors(int control, int log)
-{
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-	if (null < 0 || dup2(null, 0) < 0)
-		give_up(control, "open(/dev/null)");
-	if (dup2(log, 1) < 0 || dup2(log, 2) < 0)
-		give_up(control, "dup2");
-	if (dup2(control, BIRTH_FD) < 0)
-		give_up(control, "dup2 of the control socket; RLIMIT_NOFILE");
-}
-
-/* Nothing here may allocate. */
-static _Noreturn void become_zygote(const struct nursery *n, const char *path, char **argv, int control, int log, pid_t worker)
-{
-	cpu_set_t all;
-
-	clean_signals(control);
-	if (identity_full())
-		give_up(control, "setfsuid");
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
-		give_up(control, "prctl(PR_SET_PDEATHSIG)");
-	if (getppid() != worker || chdir("/"))
-		give_up(control, "chdir");
-	place_descriptors(control, log);
-	memset(&all, 0xff, sizeof(all)); /* the kernel keeps those that there are, sched_setaffinity(2) */
-	sched_setaffinity(0, sizeof(all), &all); /* births are for any CPU, waiting is for the worker's */
-	umask(022);
-	execve(path, argv, n->policy->env);
-	give_up(control, path);
-}
-
-static int spawn(struct nursery *n, const char *path, int control, int log, struct err *e)
-{
-	char bootstrap[512], addon[512], *argv[12] = {(char *)path};
-	int i = 1, language = n->policy->language;
-	pid_t worker = getpid();
-
-	if (!languages[language].bootstrap)
-		return err_set(e, ERR_HOST, "language", ENOSYS, "%s is not supported by this version", language_name(language));
-	snprintf(bootstrap, sizeof(bootstrap), "%s/%s", n->worker->config.tracee_dir, languages[language].bootstrap);
-	snprintf(addon, sizeof(addon), "%s/%s", n->worker->config.tracee_dir, languages[language].addon);
-	if (access(bootstrap, R_OK) || access(addon, R_OK))
-		return err_set(e, ERR_HOST, "tracee", errno, "%s, %s", bootstrap, addon);
-	for (int k = 0; languages[language].options[k]; k++)
-		argv[i++] = (char *)languages[language].options[k];
-	argv[i++] = bootstrap;
-	argv[i] = addon;
-	n->pid = fork();
-	if (n->pid == 0)
-		become_zygote(n, path, argv, control, log, worker);
-	if (n->pid < 0) {
-		n->pid = 0;
-		return err_set(e, ERR_HOST, "fork", errno, "of the zygote");
-	}
-	n->pidfd = syscall(SYS_pidfd_open, n->pid, 0); /* our child, not reaped yet */
-	return n->pidfd < 0 ? err_set(e, ERR_HOST, "pidfd_open", errno, "of the zygote") : 0;
-}
-
-static size_t preload_bytes(const struct policy *p)
-{
-	size_t n = 1;
-
-	for (char **m = p->preload; m && *m; m++)
-		n += strlen(*m) + 1;
-	return n;
-}
-
-static struct birth_setup setup_of(const struct nursery *n)
-{
-	const uint64_t *limits = n->policy->limits;
-
-	return (struct birth_setup){
-		.magic = BIRTH_MAGIC,
-		.flags = n->worker->config.layers->birth_flags,
-		.n_whitelist = n->whitelist.len,
-		.n_broker = n->broker.len,
-		.preload_bytes = preload_bytes(n->policy),
-		.rlimit_data_extra = (limits[LIMIT_MEMORY_MIB] + limits[LIMIT_THREADS] * STACK_MIB) << 20,
-		.rlimit_fsize = limits[LIMIT_FILE_MIB] << 20,
-		.rlimit_nofile = limits[LIMIT_OPEN_FILES],
-		.rlimit_cpu = (limits[LIMIT_CPU_MS] + 999) / 1000,
-		.rlimit_nproc = n->policy->max_limits[LIMIT_THREADS] + 8,
-	};
-}
-
-static int send_setup(struct nursery *n, struct err *e)
-{
-	struct birth_setup s = setup_of(n);
-	struct birth_message m = {.type = BIRTH_SETUP, .slot = -1};
-	int fd = memfd_create("warder-setup", MFD_CLOEXEC);
-	FILE *f = fd < 0 ? NULL : fdopen(dup(fd), "w");
-
-	if (!f)
-		return err_set(e, ERR_HOST, "memfd_create", errno, "for the zygote");
-	fwrite(&s, sizeof(s), 1, f);
-	fwrite(n->whitelist.code, sizeof(struct sock_filter), n->whitelist.len, f);
-	fwrite(n->broker.code, sizeof(struct sock_filter), n->broker.len, f);
-	for (char **p = n->policy->preload; p && *p; p++)
-		fwrite(*p, strlen(*p) + 1, 1, f);
-	fputc('\0', f);
-	int bad = ferror(f);
-	bad |= fclose(f);
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} space = {{0}};
-	struct iovec iov = {&m, offsetof(struct birth_message, info)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = space.buf, .msg_controllen = sizeof(space.buf)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-	*c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
-	memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	if (bad || sendmsg(n->control, &msg, MSG_NOSIGNAL) < 0)
-		bad = errno ? errno : EIO;
-	close(fd);
-	return bad ? err_set(e, ERR_HOST, "sendmsg", bad, "set-up of the zygote") : 0;
-}
-
-static int compile(struct nursery *n, struct err *e)
-{
-	filter_done(&n->whitelist);
-	filter_done(&n->broker);
-	int r = filter_whitelist(n->policy, &n->whitelist, e);
-	return r ? r : filter_broker(n->policy, &n->broker, e);
-}
-
-static int start(struct nursery *n, struct err *e)
-{
-	int sockets[2], log[2], on = 1, r;
-	char path[512];
-
-	if ((r = compile(n, e)) || (r = find_interpreter(n->policy->interpreter, path, sizeof(path), e)))
-		return r;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets))
-		return err_set(e, ERR_HOST, "socketpair", errno, "for the zygote");
-	if (pipe2(log, O_CLOEXEC)) {
-		r = errno;
-		close(sockets[0]);
-		close(sockets[1]);
-		return err_set(e, ERR_HOST, "pipe2", r, "for the zygote");
-	}
-	n->control = sockets[0];
-	n->log = log[0];
-	r = setsockopt(n->control, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) || fcntl(n->log, F_SETFL, O_NONBLOCK)
-	            ? err_set(e, ERR_HOST, "setsockopt", errno, "of the control socket")
-	            : spawn(n, path, sockets[1], log[1], e);
-	close(sockets[1]);
-	close(log[1]);
-	return r ? r : send_setup(n, e);
-}
-
 void nursery_start(struct nursery *n)
 {
 	struct err e = {0};
 
 	n->state = NURSERY_STARTING;
-	int r = start(n, &e);
+	int r = spawn_zygote(n, &e);
 	ev_io_set(&n->on_control, n->control, EV_READ);
 	ev_io_set(&n->on_log, n->log, EV_READ);
 	if (r) {

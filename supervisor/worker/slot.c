@@ -4,15 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "identity.h"
 #include "inside.h"
 #include "log.h"
 #include "notify.h"
@@ -62,21 +58,12 @@ static void on_wall(struct ev_loop *loop, ev_timer *t, int revents)
 	slot_kill(t->data, KILLED_WALL_TIME);
 }
 
-/* CPU time of a process by its number, seconds: clock_getcpuclockid(3) without its checks. */
-static double cpu_seconds(pid_t pid)
-{
-	struct timespec t = {0};
-	clockid_t clock = (clockid_t)((~(unsigned)pid << 3) | 2);
-
-	return clock_gettime(clock, &t) ? 0 : t.tv_sec + t.tv_nsec / 1e9;
-}
-
 static void on_loose(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct slot *s = t->data;
 
 	(void)revents;
-	double cpu = cpu_seconds(s->t_pid);
+	double cpu = outcome_cpu(s->t_pid);
 	uint64_t calls = s->broker ? broker_calls(s->broker) : 0;
 	bool computes = cpu - s->cpu_seen >= LOOSE_CPU && calls - s->calls_seen <= LOOSE_CALLS;
 	s->cpu_seen = cpu;
@@ -285,102 +272,12 @@ static void on_listener(struct ev_loop *loop, ev_io *io, int revents)
 	}
 }
 
-static uint32_t count(char *const *v)
-{
-	uint32_t n = 0;
-
-	while (v && v[n])
-		n++;
-	return n;
-}
-
-struct writer {
-	char *buf;
-	size_t len, cap;
-};
-
-static void put(struct writer *w, const void *data, size_t n)
-{
-	if (w->len + n <= w->cap)
-		memcpy(w->buf + w->len, data, n);
-	w->len += n;
-}
-
-static void put_field(struct writer *w, const char *a, const char *b, const char *c)
-{
-	uint32_t len = strlen(a) + strlen(b) + strlen(c);
-
-	put(w, &len, sizeof(len));
-	put(w, a, strlen(a));
-	put(w, b, strlen(b));
-	put(w, c, strlen(c));
-}
-
-/* Once to measure, once to fill. A job's variable stands for the policy's of that name. */
-static void write_brief(struct writer *w, const struct job *j, const struct policy *p)
-{
-	struct brief h = {BIRTH_MAGIC, j->n_args, 0, j->code.len};
-	bool hidden[256] = {false};
-
-	for (uint32_t i = 0; i < count(p->env); i++) {
-		size_t n = strcspn(p->env[i], "=");
-		for (size_t k = 0; k < j->n_env && i < 256; k++)
-			if (strlen(j->env[k].name) == n && memcmp(j->env[k].name, p->env[i], n) == 0)
-				hidden[i] = true;
-		h.n_env += !(i < 256 && hidden[i]);
-	}
-	h.n_env += j->n_env;
-	put(w, &h, sizeof(h));
-	put_field(w, j->filename, "", "");
-	for (size_t i = 0; i < j->n_args; i++)
-		put_field(w, j->args[i], "", "");
-	for (uint32_t i = 0; i < count(p->env); i++)
-		if (!(i < 256 && hidden[i]))
-			put_field(w, p->env[i], "", "");
-	for (size_t i = 0; i < j->n_env; i++)
-		put_field(w, j->env[i].name, "=", j->env[i].value);
-	put(w, j->code.p, j->code.len);
-}
-
-static int memfd_of(const char *name, const void *data, size_t n)
-{
-	int fd = memfd_create(name, MFD_CLOEXEC);
-	size_t done = 0;
-
-	while (fd >= 0 && done < n) {
-		ssize_t k = pwrite(fd, (const char *)data + done, n - done, done);
-		if (k <= 0) {
-			int r = k < 0 ? -errno : -EIO;
-			close(fd);
-			return r;
-		}
-		done += k;
-	}
-	return fd < 0 ? -errno : fd;
-}
-
-static int brief_memfd(const struct job *j, const struct policy *p)
-{
-	struct writer w = {0};
-
-	write_brief(&w, j, p);
-	w.cap = w.len;
-	w.len = 0;
-	w.buf = malloc(w.cap);
-	if (!w.buf)
-		return -ENOMEM;
-	write_brief(&w, j, p);
-	int fd = memfd_of("job", w.buf, w.cap);
-	free(w.buf);
-	return fd;
-}
-
 /* A file of the job's own, read from the start; without input it keeps /dev/null. */
 static int give_stdin(struct slot *s)
 {
 	if (!s->job->stdin_data.len)
 		return 0;
-	int fd = memfd_of("stdin", s->job->stdin_data.p, s->job->stdin_data.len);
+	int fd = brief_file("stdin", s->job->stdin_data.p, s->job->stdin_data.len);
 	if (fd < 0)
 		return fd;
 	int r = notify_add_fd(s->listener, s->first_call, fd, 0, false);
@@ -420,7 +317,7 @@ void slot_start(struct slot *s, struct pending *p)
 	s->job = p->job;
 	s->queue_ms = p->queue_ms + (worker_clock() - p->since) * 1e3;
 	s->started = worker_clock();
-	s->cpu_before = s->cpu_seen = cpu_seconds(s->t_pid);
+	s->cpu_before = s->cpu_seen = outcome_cpu(s->t_pid);
 	s->calls_seen = 0;
 	set_state(s, SLOT_RUNNING);
 	for (int i = 0; i < 2; i++)
@@ -461,76 +358,6 @@ void slot_hold_output(struct slot *s, bool hold)
 		pump_hold(&s->pumps[i], hold);
 }
 
-/* Peak resident size, KiB: VmHWM of proc(5). At the exit stop the memory is still there. */
-static uint64_t peak_rss(pid_t pid)
-{
-	char path[64], buf[2048];
-	unsigned long kib = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, buf, sizeof(buf) - 1) : -1;
-	if (fd >= 0)
-		close(fd);
-	buf[n > 0 ? n : 0] = '\0';
-	const char *at = strstr(buf, "\nVmHWM:");
-	if (at)
-		sscanf(at, "\nVmHWM: %lu", &kib);
-	return kib;
-}
-
-static void measure(struct slot *s, struct usage *u, const struct rusage *ru)
-{
-	u->queue_ms = s->queue_ms;
-	u->wall_ms = (worker_clock() - s->started) * 1e3;
-	double before = s->cpu_before * 1e3; /* its birth, which is not the job's doing */
-	if (ru) {
-		u->cpu_ms = (ru->ru_utime.tv_sec + ru->ru_stime.tv_sec) * 1e3 + (ru->ru_utime.tv_usec + ru->ru_stime.tv_usec) / 1e3 - before;
-		u->max_rss_kib = ru->ru_maxrss;
-	} else {
-		u->cpu_ms = cpu_seconds(s->t_pid) * 1e3 - before;
-		u->max_rss_kib = peak_rss(s->t_pid);
-	}
-	u->brokered_calls = s->broker ? broker_calls(s->broker) : 0;
-	u->stdout_bytes = s->pumps[0].total;
-	u->stderr_bytes = s->pumps[1].total;
-}
-
-/* What a SIGKILL of ours was for. */
-static const struct {
-	enum outcome outcome;
-	enum ended_by limit;
-} kills[] = {
-	[KILLED_NOT] = {OUTCOME_SIGNALED, ENDED_BY_NONE},
-	[KILLED_WALL_TIME] = {OUTCOME_LIMIT, ENDED_BY_WALL_TIME},
-	[KILLED_OUTPUT] = {OUTCOME_LIMIT, ENDED_BY_OUTPUT},
-	[KILLED_CANCEL] = {OUTCOME_CANCELLED, ENDED_BY_NONE},
-	[KILLED_ERROR] = {OUTCOME_ERROR, ENDED_BY_NONE},
-};
-
-static void judge(const struct slot *s, int status, struct result *r)
-{
-	if (WIFEXITED(status)) {
-		r->outcome = OUTCOME_EXITED;
-		r->exit_code = WEXITSTATUS(status);
-		return;
-	}
-	int sig = WTERMSIG(status);
-	uint64_t cpu_ms = s->job->limits[LIMIT_CPU_MS];
-	if (sig == SIGSYS && s->kill_seen) {
-		r->outcome = OUTCOME_VIOLATION;
-	} else if (sig == SIGKILL && s->killed_for != KILLED_NOT) {
-		r->outcome = kills[s->killed_for].outcome;
-		r->limit = kills[s->killed_for].limit;
-	} else if ((sig == SIGKILL || sig == SIGXCPU) && cpu_ms && r->usage.cpu_ms >= cpu_ms) {
-		r->outcome = OUTCOME_LIMIT; /* RLIMIT_CPU: the kernel kills at the hard limit, setrlimit(2) */
-		r->limit = ENDED_BY_CPU_TIME;
-	} else {
-		r->outcome = OUTCOME_SIGNALED;
-		r->signal = sig;
-	}
-}
-
 void slot_over(struct slot *s, int status, const struct rusage *ru)
 {
 	struct worker *w = s->worker;
@@ -538,8 +365,8 @@ void slot_over(struct slot *s, int status, const struct rusage *ru)
 
 	for (int i = 0; i < 2; i++)
 		pump_drain(&s->pumps[i]);
-	measure(s, &r.usage, ru);
-	judge(s, status, &r);
+	outcome_measure(s, &r.usage, ru);
+	outcome_judge(s, status, &r);
 	if (s->broker) {
 		broker_take_violations(s->broker, &r.violations, &r.n_violations, &r.violations_dropped);
 		r.limits_hit = broker_limits_hit(s->broker);

@@ -1,0 +1,89 @@
+/* How a job ended and what it used: from the kernel and the worker, never from bytes that the job could have written. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "inside.h"
+
+/* CPU time of a process by its number, seconds: clock_getcpuclockid(3) without its checks. */
+double outcome_cpu(pid_t pid)
+{
+	struct timespec t = {0};
+	clockid_t clock = (clockid_t)((~(unsigned)pid << 3) | 2);
+
+	return clock_gettime(clock, &t) ? 0 : t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* Peak resident size, KiB: VmHWM of proc(5). At the exit stop the memory is still there. */
+static uint64_t peak_rss(pid_t pid)
+{
+	char path[64], buf[2048];
+	unsigned long kib = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, buf, sizeof(buf) - 1) : -1;
+	if (fd >= 0)
+		close(fd);
+	buf[n > 0 ? n : 0] = '\0';
+	const char *at = strstr(buf, "\nVmHWM:");
+	if (at)
+		sscanf(at, "\nVmHWM: %lu", &kib);
+	return kib;
+}
+
+void outcome_measure(struct slot *s, struct usage *u, const struct rusage *ru)
+{
+	u->queue_ms = s->queue_ms;
+	u->wall_ms = (worker_clock() - s->started) * 1e3;
+	double before = s->cpu_before * 1e3; /* its birth, which is not the job's doing */
+	if (ru) {
+		u->cpu_ms = (ru->ru_utime.tv_sec + ru->ru_stime.tv_sec) * 1e3 + (ru->ru_utime.tv_usec + ru->ru_stime.tv_usec) / 1e3 - before;
+		u->max_rss_kib = ru->ru_maxrss;
+	} else {
+		u->cpu_ms = outcome_cpu(s->t_pid) * 1e3 - before;
+		u->max_rss_kib = peak_rss(s->t_pid);
+	}
+	u->brokered_calls = s->broker ? broker_calls(s->broker) : 0;
+	u->stdout_bytes = s->pumps[0].total;
+	u->stderr_bytes = s->pumps[1].total;
+}
+
+/* What a SIGKILL of ours was for. */
+static const struct {
+	enum outcome outcome;
+	enum ended_by limit;
+} kills[] = {
+	[KILLED_NOT] = {OUTCOME_SIGNALED, ENDED_BY_NONE},
+	[KILLED_WALL_TIME] = {OUTCOME_LIMIT, ENDED_BY_WALL_TIME},
+	[KILLED_OUTPUT] = {OUTCOME_LIMIT, ENDED_BY_OUTPUT},
+	[KILLED_CANCEL] = {OUTCOME_CANCELLED, ENDED_BY_NONE},
+	[KILLED_ERROR] = {OUTCOME_ERROR, ENDED_BY_NONE},
+};
+
+void outcome_judge(const struct slot *s, int status, struct result *r)
+{
+	if (WIFEXITED(status)) {
+		r->outcome = OUTCOME_EXITED;
+		r->exit_code = WEXITSTATUS(status);
+		return;
+	}
+	int sig = WTERMSIG(status);
+	uint64_t cpu_ms = s->job->limits[LIMIT_CPU_MS];
+	if (sig == SIGSYS && s->kill_seen) {
+		r->outcome = OUTCOME_VIOLATION;
+	} else if (sig == SIGKILL && s->killed_for != KILLED_NOT) {
+		r->outcome = kills[s->killed_for].outcome;
+		r->limit = kills[s->killed_for].limit;
+	} else if ((sig == SIGKILL || sig == SIGXCPU) && cpu_ms && r->usage.cpu_ms >= cpu_ms) {
+		r->outcome = OUTCOME_LIMIT; /* RLIMIT_CPU: the kernel kills at the hard limit, setrlimit(2) */
+		r->limit = ENDED_BY_CPU_TIME;
+	} else {
+		r->outcome = OUTCOME_SIGNALED;
+		r->signal = sig;
+	}
+}
