@@ -650,6 +650,23 @@ class Isolation(Case):
             self.assertIn(b"lives", c.wait(i)["stdout"])
 
 
+class NothingOfWarder(Case):
+    """User code is the bottom frame, and what made its process is not to be found in it."""
+
+    def test_no_frame_below(self):
+        self.assertEqual(self.run_ok("import sys, inspect; print(sys._getframe().f_back, len(inspect.stack()))"), "None 1\n")
+
+    def test_no_module_and_no_path(self):
+        told = self.run_ok("import sys\n"
+                           "print([n for n in sys.modules if 'warder' in n], [p for p in sys.path_importer_cache if 'tracee' in p])\n"
+                           "print(sys.argv, sys.orig_argv[1:], sys.modules['__main__'].__file__)")
+        self.assertEqual(told, "[] []\n['/tmp/main.py'] ['/tmp/main.py'] /tmp/main.py\n")
+
+    def test_threading_knows_its_main_thread(self):
+        self.assertEqual(self.run_ok("import threading as t; print(t.main_thread().is_alive(), t.current_thread() is t.main_thread())"),
+                         "True True\n")
+
+
 class Shutdown(unittest.TestCase):
     def test_ends_in_good_order(self):
         for sig in (signal.SIGTERM, signal.SIGINT):

@@ -23,11 +23,19 @@ def load_addon(path):
     spec = importlib.util.spec_from_file_location("_warder", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    sys.modules.pop("_warder", None)
     return module
 
 
+def forget_own_folder():
+    """Jobs find neither this script nor the addon by looking around."""
+    del sys.path[0]
+    for path in (__file__, os.path.dirname(__file__)):
+        sys.path_importer_cache.pop(path, None)
+
+
 warder = load_addon(sys.argv[1])
-del sys.path[0]  # this script's own folder
+forget_own_folder()
 
 
 def preload(names):
