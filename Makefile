@@ -27,7 +27,7 @@ LDFLAGS := $(HARDEN_LD) $(SAN_FLAGS)
 
 # Debian's libmsgpack-dev calls its pkg-config file msgpack, newer ones msgpack-c
 MSGPACK := $(shell pkg-config --libs msgpack-c 2>/dev/null || pkg-config --libs msgpack 2>/dev/null || echo -lmsgpackc)
-LIBS    := -lev $(MSGPACK) -lseccomp -lyaml
+LIBS    := -pthread -lev $(MSGPACK) -lseccomp -lyaml
 # abi3: one extension for every CPython from 3.8 on, so any one's headers will do
 PY_INCLUDES := $(shell $(PYTHON)-config --includes 2>/dev/null || python3-config --includes 2>/dev/null)
 
@@ -70,7 +70,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2))
 all: $(PROGRAMS) $(TRACEE_PARTS) ## builds everything
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
 # One rule for all objects of a folder, with that folder's include paths and no others.
 define MODULE_RULES

@@ -52,6 +52,7 @@ struct birth_setup {
 	uint32_t preload_bytes;
 	uint32_t unused;           /* keeps the next ones aligned */
 	uint64_t rlimit_data_extra; /* bytes above the zygote's own data size; 0: unlimited */
+	uint64_t rlimit_as_extra;  /* likewise, address space; 0: unlimited */
 	uint64_t rlimit_fsize;     /* bytes */
 	uint64_t rlimit_nofile;
 	uint64_t rlimit_cpu;       /* seconds, a backstop; 0: none */

@@ -18,6 +18,7 @@
 #include <getopt.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -276,11 +277,27 @@ static int run(struct options *o, struct config *c)
 	return doctor_print(&l, o->json);
 }
 
+/* A closed standard stream would be the next socket's number, and what is printed would go there. */
+static void fill_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = {.serve_fd = -1};
 	struct config c = {0};
-	int r = parse(argc, argv, &o);
+	int r;
+
+	fill_standard_streams();
+	umask(022); /* what the worker makes for jobs has its modes said; the starter's mask is not for them */
+	r = parse(argc, argv, &o);
 
 	if (r)
 		return r - 1;

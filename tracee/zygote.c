@@ -54,15 +54,17 @@ int zygote_setup(const char **preload, struct err *e)
 	return r;
 }
 
-/* What RLIMIT_DATA counts of this process, bytes: VmData of proc(5), private writable memory since Linux 4.7. */
-static uint64_t data_size(void)
+/* A size of this process in bytes, by its name in proc(5). RLIMIT_DATA counts VmData (private writable memory, since Linux 4.7),
+ * RLIMIT_AS counts VmSize. */
+static uint64_t own_size(const char *name)
 {
 	char line[128];
 	unsigned long kib = 0;
 	FILE *f = fopen("/proc/self/status", "re");
 
-	while (f && fgets(line, sizeof(line), f) && sscanf(line, "VmData: %lu", &kib) != 1)
-		;
+	while (f && !kib && fgets(line, sizeof(line), f))
+		if (strncmp(line, name, strlen(name)) == 0)
+			kib = strtoul(line + strlen(name), NULL, 10);
 	if (f)
 		fclose(f);
 	return (uint64_t)kib << 10;
@@ -79,7 +81,9 @@ int zygote_ready(const char *info, struct err *e)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
 		return err_set(e, ERR_HOST, "prctl(PR_SET_PDEATHSIG)", errno, "in the zygote");
 	if (z.plan.setup.rlimit_data_extra)
-		z.plan.rlimit_data = data_size() + z.plan.setup.rlimit_data_extra;
+		z.plan.rlimit_data = own_size("VmData:") + z.plan.setup.rlimit_data_extra;
+	if (z.plan.setup.rlimit_as_extra)
+		z.plan.rlimit_as = own_size("VmSize:") + z.plan.setup.rlimit_as_extra;
 	int r = confine_zygote(&z.plan, e);
 	if (r)
 		return r;

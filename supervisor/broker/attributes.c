@@ -90,7 +90,7 @@ static bool is_link(const struct target *t)
 
 int64_t attributes_chmod(struct request *r)
 {
-	mode_t mode = (mode_t)request_arg(r, r->row->mode) & 07777;
+	mode_t mode = (mode_t)request_arg(r, r->row->mode) & MODE_GIVEN;
 	struct target t;
 	int rc;
 
@@ -112,7 +112,7 @@ int64_t attributes_fchmod(struct request *r)
 
 	rc = rc ? rc : request_enter(r, false);
 	snprintf(t.proc, sizeof(t.proc), "%d", t.fd);
-	if (!rc && fchmodat(r->job->tree->proc_fds, t.proc, (mode_t)r->call->args[1] & 07777, 0))
+	if (!rc && fchmodat(r->job->tree->proc_fds, t.proc, (mode_t)r->call->args[1] & MODE_GIVEN, 0))
 		rc = -errno;
 	target_done(&t);
 	return rc;
@@ -177,6 +177,15 @@ int64_t attributes_utime(struct request *r)
 	return set_times(r, (const struct timespec[2]){{u.actime, 0}, {u.modtime, 0}});
 }
 
+/* RLIMIT_FSIZE, which binds the tracee and not the worker, setrlimit(2). */
+static bool too_large(struct request *r, off_t size)
+{
+	if (!r->job->options.file_bytes || (uint64_t)size <= r->job->options.file_bytes)
+		return false;
+	r->job->limits_hit |= 1u << LIMIT_HIT_FILE_SIZE;
+	return true;
+}
+
 /* --- size -------------------------------------------------------------------------------------------------- */
 
 static int truncate_handle(struct request *r, const char *proc, off_t size)
@@ -198,6 +207,8 @@ int64_t attributes_truncate(struct request *r)
 
 	if (size < 0)
 		return -EINVAL;
+	if (too_large(r, size))
+		return -EFBIG;
 	rc = find(r, &t);
 	if (!rc && !S_ISREG(t.o.st.st_mode))
 		rc = S_ISDIR(t.o.st.st_mode) ? -EISDIR : -EINVAL;
@@ -216,6 +227,8 @@ int64_t attributes_ftruncate(struct request *r)
 
 	if (size < 0)
 		return -EINVAL;
+	if (too_large(r, size))
+		return -EFBIG;
 	fd = descriptor_get(r, (int)r->call->args[0], &real);
 	if (fd < 0)
 		return fd;

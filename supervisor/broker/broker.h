@@ -35,6 +35,7 @@ struct broker_options {
 	const char *filename;    /* the code's name in /tmp */
 	struct bytes code;       /* borrowed for the job's life */
 	uint64_t tmp_bytes, tmp_inodes;
+	uint64_t file_bytes;     /* RLIMIT_FSIZE of the tracee, for what the worker does in its place */
 	unsigned threads;        /* limit */
 };
 

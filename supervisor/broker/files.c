@@ -47,8 +47,6 @@ static uint32_t rights_for(int flags, mode_t type)
 {
 	uint32_t need = type == S_IFDIR ? RIGHT_LIST : 0;
 
-	if (flags & O_PATH)
-		return 0;
 	if (has(flags, O_TMPFILE))
 		return RIGHT_CREATE | RIGHT_WRITE;
 	if (type != S_IFDIR && (flags & O_ACCMODE) != O_WRONLY)
@@ -80,12 +78,12 @@ static int check_object(struct opening *p, const struct object *o)
 	if (has(p->flags, O_CREAT | O_EXCL))
 		return -EEXIST;
 	if (type == S_IFLNK)
-		return p->flags & O_PATH ? (p->flags & O_DIRECTORY ? -ENOTDIR : 0) : -ELOOP;
+		return -ELOOP;
 	if ((p->flags & O_DIRECTORY) && type != S_IFDIR)
 		return -ENOTDIR;
 	if (type != S_IFREG && type != S_IFDIR && !(type == S_IFCHR && o->is_grant))
 		return refused(p, EACCES, o->path.s, o->grant);
-	if (type == S_IFDIR && !(p->flags & O_PATH)) {
+	if (type == S_IFDIR) {
 		int rc = check_directory(p);
 
 		if (rc)
@@ -121,8 +119,6 @@ static int open_object(struct opening *p, struct object *o)
 
 	if (rc)
 		return rc;
-	if (p->flags & O_PATH)
-		return object_take(o);
 	if ((o->place == PLACE_TMP || changes(p->flags)) &&
 	    request_enter(p->r, o->place == PLACE_HOST || has(p->flags, O_TMPFILE)))
 		return -EPERM;
@@ -277,9 +273,10 @@ static int64_t open_it(struct opening *p)
 static void normalise(struct opening *p)
 {
 	p->flags &= OPEN_KNOWN;
+	/* ADDFD cannot give a path-only handle away (EBADF, measured on Linux 6.18): a reading one does all that it could */
 	if (p->flags & O_PATH)
-		p->flags &= OPEN_WITH_PATH;
-	p->mode = makes(p->flags) ? p->mode & 07777 : 0;
+		p->flags &= OPEN_WITH_PATH & ~O_PATH;
+	p->mode = makes(p->flags) ? p->mode & MODE_GIVEN : 0;
 }
 
 static int check_flags(int flags)

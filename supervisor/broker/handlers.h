@@ -5,6 +5,9 @@
 
 #include "state.h"
 
+/* What a job may ask for of a mode: no set-id bits, which on a granted host directory would lend its identity to the host. */
+#define MODE_GIVEN 01777
+
 /* files.c: opening */
 int64_t files_open(struct request *r);
 int64_t files_openat2(struct request *r);

@@ -13,6 +13,8 @@
 #include "guest.h"
 #include "handlers.h"
 
+#define OFD_LOCKS_MAX 1024 /* set by one job in its life */
+
 static int refuse(struct request *r, int fd)
 {
 	char path[VPATH_MAX];
@@ -46,6 +48,7 @@ int64_t locks_flock(struct request *r)
 /* --- fcntl ------------------------------------------------------------------------------------------------- */
 
 struct lock_call {
+	struct broker_job *job;
 	int fd;
 	bool real;
 	struct flock lock;
@@ -89,14 +92,17 @@ static int on_open_file(struct lock_call *c, int cmd)
 	return fcntl(c->fd, cmd, &c->lock) ? -errno : 0;
 }
 
+/* The kernel walks a file's locks at each call, in the worker's time and memory: a job gets so many of them in its life. */
 static int set_ofd(struct lock_call *c)
 {
+	if (c->lock.l_type != F_UNLCK && ++c->job->ofd_locks > OFD_LOCKS_MAX)
+		return -ENOLCK;
 	return on_open_file(c, F_OFD_SETLK);
 }
 
 static int wait_ofd(struct lock_call *c)
 {
-	return busy(on_open_file(c, F_OFD_SETLK), true);
+	return busy(set_ofd(c), true);
 }
 
 static int get_ofd(struct lock_call *c)
@@ -143,6 +149,7 @@ int64_t locks_fcntl(struct request *r)
 			cmd = &commands[i];
 	if (!cmd)
 		return request_refused(r, EACCES, NULL, "locks: only locks are brokered");
+	c.job = r->job;
 	c.fd = descriptor_get(r, (int)r->call->args[0], &c.real);
 	if (c.fd < 0)
 		return c.fd;

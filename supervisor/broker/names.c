@@ -63,7 +63,7 @@ static int make_directory(struct request *r, const struct parent *p)
 	if (counted && b->tmp.inodes_left <= 0)
 		return -ENOSPC;
 	old = umask(b->umask);
-	rc = mkdirat(p->dir.fd, p->name, (mode_t)request_arg(r, r->row->mode) & 07777) ? -errno : 0;
+	rc = mkdirat(p->dir.fd, p->name, (mode_t)request_arg(r, r->row->mode) & MODE_GIVEN) ? -errno : 0;
 	umask(old);
 	b->tmp.inodes_left -= !rc && counted;
 	return rc;

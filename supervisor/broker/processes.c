@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "handlers.h"
@@ -116,6 +117,9 @@ int64_t processes_prlimit(struct request *r)
 {
 	pid_t of = (pid_t)r->call->args[0];
 
+	/* RLIMIT_CORE stays at 1: at 0 a core_pattern that is a pipe would be fed, core(5) */
+	if (r->call->args[1] == RLIMIT_CORE && r->call->args[2])
+		return request_refused(r, EPERM, NULL, "prlimit64: RLIMIT_CORE is fixed");
 	if (of == 0 || of == r->job->who.t_pid)
 		return request_go_on(r);
 	return request_refused(r, EPERM, NULL, "prlimit64: only the job itself");

@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "descriptors.h"
@@ -49,16 +51,6 @@ void object_done(struct object *o)
 	o->own = false;
 }
 
-int object_take(struct object *o)
-{
-	int fd = o->own ? o->fd : fcntl(o->fd, F_DUPFD_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	o->own = false;
-	return fd;
-}
-
 /* --- one step: a virtual path without links ---------------------------------------------------------------- */
 
 /* What the job sees of the directories that are only there for their names. */
@@ -69,16 +61,22 @@ static void show_as_root_owned(struct stat *st, mode_t mode)
 }
 
 /* Procfs under a granted directory would speak of the worker, which is who opens it. */
-static bool is_forbidden(const struct request *r, const struct object *o)
+static bool is_forbidden(const struct object *o)
 {
-	return o->place == PLACE_HOST && !o->is_grant && o->st.st_dev == r->job->tree->proc_dev;
+	struct statfs fs;
+
+	if (o->place != PLACE_HOST || o->is_grant)
+		return false;
+	if (o->st.st_dev == o->grant->dev)
+		return o->grant->on_proc;
+	return fstatfs(o->fd, &fs) || fs.f_type == PROC_SUPER_MAGIC; /* another mount below the grant */
 }
 
 static int look_at(struct request *r, struct object *o)
 {
 	if (fstat(o->fd, &o->st))
 		return -errno;
-	if (is_forbidden(r, o))
+	if (is_forbidden(o))
 		return request_hidden(r, o->path.s);
 	if (o->place == PLACE_SKELETON)
 		show_as_root_owned(&o->st, 0755);
@@ -124,6 +122,7 @@ struct walk {
 	struct object *o;
 	unsigned how;
 	unsigned links;
+	size_t work;              /* bytes of paths that were looked up so far */
 	size_t floor;             /* length of the base, for FIND_UNDER_BASE */
 	const char *rest;         /* into todo */
 	char todo[VPATH_MAX];
@@ -179,6 +178,10 @@ static int down(struct walk *w, const char *name, size_t len)
 
 	object_done(o);
 	rc = vpath_push(&o->path, name, len);
+	/* each component looks its whole path up: short steps below a deep directory would hold the worker up for long */
+	w->work += o->path.len;
+	if (!rc && w->work > RESOLVE_WORK_MAX)
+		rc = -ELOOP;
 	rc = rc ? rc : at(w->r, o);
 	if (rc)
 		return rc;

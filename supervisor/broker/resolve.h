@@ -10,6 +10,7 @@
 
 #include "state.h"
 
+#define RESOLVE_WORK_MAX  (256u << 10) /* bytes of paths looked up for one path: a few ms */
 #define RESOLVE_LINKS_MAX 40 /* as the kernel's MAXSYMLINKS */
 
 enum find_how {
@@ -32,8 +33,6 @@ struct object {
 /* The object that `text`, seen from `base`, names. 0 or -errno; object_done in both cases. */
 int resolve_find(struct request *r, const char *base, const char *text, unsigned how, struct object *o);
 void object_done(struct object *o);
-/* A descriptor of the caller's own for the object, or -errno. */
-int object_take(struct object *o);
 
 /* The last component of a path whose parent was looked up. */
 enum last { LAST_NAME, LAST_DOT, LAST_DOTDOT, LAST_ROOT };

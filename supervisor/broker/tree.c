@@ -192,17 +192,19 @@ static int add_path(struct making *m, const char *path, uint32_t rights, const c
 {
 	struct grant g = {.rule = rule, .place = PLACE_HOST, .rights = rights};
 	char real[PATH_MAX];
+	struct statfs fs;
 	struct stat st;
 	int fd = open_path(path, 0), rc;
 
 	if (fd < 0)
 		return fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM
 		       ? err_set(m->e, ERR_HOST, "grants", -fd, "%s", path) : 0;
-	rc = fstat(fd, &st) ? -errno : real_path(fd, real, sizeof(real));
+	rc = fstat(fd, &st) || fstatfs(fd, &fs) ? -errno : real_path(fd, real, sizeof(real));
 	close(fd);
 	if (rc)
 		return err_set(m->e, ERR_HOST, "grants", -rc, "%s", path);
 	g.dev = st.st_dev;
+	g.on_proc = fs.f_type == PROC_SUPER_MAGIC;
 	g.ino = st.st_ino;
 	g.type = st.st_mode & S_IFMT;
 	rc = check_type(m, path, real, g.type);

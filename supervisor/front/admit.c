@@ -26,6 +26,8 @@ static int choose_policy(const struct job *j, const struct policy_set *ps, const
 	const char *name = j->policy ? j->policy : language_name(j->language);
 	const struct policy *p = policy_find(ps, name);
 
+	if (!p && !j->policy)
+		return refuse(code, RPC_ERROR_BAD_REQUEST, e, "language: %s: no policy of that name, so not supported here", name);
 	if (!p)
 		return refuse(code, RPC_ERROR_UNKNOWN_POLICY, e, "%.*s", JOB_ID_MAX, name);
 	if (!p->has_language)

@@ -8,6 +8,7 @@
  *   outcome.c  how a job ended, what it used
  *   tracer.c   ptrace and wait4: threads, exit stops, the killing call
  *   pump.c     the job's output
+ *   watchdog.c the thread that ends a job which holds the worker up
  */
 #ifndef WARDER_INSIDE_H
 #define WARDER_INSIDE_H
@@ -21,6 +22,7 @@
 #include "filter.h"
 #include "layers.h"
 #include "port.h"
+#include "watchdog.h"
 #include "worker.h"
 
 /* A job that the front handed over and that has no tracee yet. */
@@ -77,8 +79,9 @@ enum slot_state {
 	SLOT_STATES
 };
 
-enum killed_for { KILLED_NOT, KILLED_WALL_TIME, KILLED_OUTPUT, KILLED_CANCEL, KILLED_ERROR };
+enum killed_for { KILLED_NOT, KILLED_WALL_TIME, KILLED_CPU_TIME, KILLED_OUTPUT, KILLED_CANCEL, KILLED_ERROR };
 
+#define PARKED_MAX 64
 #define SLOT_THREADS_MAX 1100 /* limit_max(LIMIT_THREADS) and those about to be refused */
 
 /* A tracee's place: index, identity and watchers last; the rest is one tracee's. */
@@ -100,6 +103,12 @@ struct slot {
 	int leader_status;       /* raw wait status of that stop */
 	bool codes_differ;       /* a thread's exit stop had another one: believe only the reaped status */
 	bool kill_seen;          /* the call that killed is recorded */
+	bool sigsys_seen;        /* a SIGSYS came by a signal stop; those of seccomp do not stop (Linux 5.16) */
+	unsigned stops;          /* signal stops in this period, */
+	double stops_since;      /* which began then */
+	struct { pid_t t_tid; int sig; } parked[PARKED_MAX]; /* threads that wait for the next one */
+	unsigned n_parked;
+	ev_timer period;
 	/* the job */
 	uint64_t key;
 	struct job *job;
@@ -123,6 +132,7 @@ struct worker {
 	ev_prepare on_turn;      /* once a turn of the loop: hand out jobs, refill */
 	bool dirty;              /* something changed since the last hand-out */
 	bool shutting_down;
+	struct watchdog *watchdog;
 	struct nursery *nurseries;
 	struct slot *slots;
 	unsigned n_slots, running;
@@ -173,6 +183,7 @@ void outcome_judge(const struct slot *s, int status, struct result *r);
 /* tracer.c */
 int tracer_seize(struct slot *s);
 void tracer_wait(struct worker *w); /* every status there is */
+void tracer_unpark(struct slot *s); /* a new period of signal stops */
 void tracer_forget_threads(struct slot *s);
 void tracer_let_loose(struct slot *s); /* all CPUs for all its threads */
 int tracer_kill(struct slot *s);       /* SIGKILL through its pidfd; -ESRCH when it has ended */

@@ -50,6 +50,11 @@ static void broken(struct nursery *n, const struct err *why)
 		slot_unborn(n->birth);
 		n->birth = NULL;
 	}
+	for (unsigned i = 0; i < w->n_slots; i++)
+		if (w->slots[i].nursery == n && w->slots[i].t_pid > 0) {
+			snprintf(w->slots[i].error, sizeof(w->slots[i].error), "its zygote died");
+			slot_kill(&w->slots[i], KILLED_ERROR);
+		}
 	n->state = NURSERY_BROKEN;
 	n->err = *why;
 	n->failures++;

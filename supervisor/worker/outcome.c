@@ -9,6 +9,8 @@
 
 #include "inside.h"
 
+#define CPU_SLACK_MS 100 /* the kernel looks at RLIMIT_CPU by ticks, and counts from the birth on */
+
 /* CPU time of a process by its number, seconds: clock_getcpuclockid(3) without its checks. */
 double outcome_cpu(pid_t pid)
 {
@@ -60,6 +62,7 @@ static const struct {
 } kills[] = {
 	[KILLED_NOT] = {OUTCOME_SIGNALED, ENDED_BY_NONE},
 	[KILLED_WALL_TIME] = {OUTCOME_LIMIT, ENDED_BY_WALL_TIME},
+	[KILLED_CPU_TIME] = {OUTCOME_LIMIT, ENDED_BY_CPU_TIME},
 	[KILLED_OUTPUT] = {OUTCOME_LIMIT, ENDED_BY_OUTPUT},
 	[KILLED_CANCEL] = {OUTCOME_CANCELLED, ENDED_BY_NONE},
 	[KILLED_ERROR] = {OUTCOME_ERROR, ENDED_BY_NONE},
@@ -79,7 +82,7 @@ void outcome_judge(const struct slot *s, int status, struct result *r)
 	} else if (sig == SIGKILL && s->killed_for != KILLED_NOT) {
 		r->outcome = kills[s->killed_for].outcome;
 		r->limit = kills[s->killed_for].limit;
-	} else if ((sig == SIGKILL || sig == SIGXCPU) && cpu_ms && r->usage.cpu_ms >= cpu_ms) {
+	} else if ((sig == SIGKILL || sig == SIGXCPU) && cpu_ms && r->usage.cpu_ms + s->cpu_before * 1e3 + CPU_SLACK_MS >= cpu_ms) {
 		r->outcome = OUTCOME_LIMIT; /* RLIMIT_CPU: the kernel kills at the hard limit, setrlimit(2) */
 		r->limit = ENDED_BY_CPU_TIME;
 	} else {

@@ -19,6 +19,7 @@
 #define LOOSE_CPU    0.015 /* of it, at least, spent computing */
 #define LOOSE_CALLS  100   /* brokered calls in it, at most */
 #define BORN_PATIENCE 10.0 /* seconds from its first word to its first brokered call */
+#define ROUND_SECONDS 0.001
 #define ROUND_CALLS 64    /* brokered calls of one tracee before others get their turn */
 
 static const char *const state_names[] = {
@@ -74,6 +75,12 @@ static void on_loose(struct ev_loop *loop, ev_timer *t, int revents)
 	tracer_let_loose(s);
 }
 
+static void on_period(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	(void)loop, (void)revents;
+	tracer_unpark(t->data);
+}
+
 static void on_listener(struct ev_loop *loop, ev_io *io, int revents);
 
 void slot_init(struct slot *s, struct worker *w, int index)
@@ -86,7 +93,8 @@ void slot_init(struct slot *s, struct worker *w, int index)
 	s->pumps[0].fd = s->pumps[1].fd = -1;
 	ev_init(&s->wall, on_wall);
 	ev_init(&s->loose, on_loose);
-	s->wall.data = s->loose.data = s;
+	ev_init(&s->period, on_period);
+	s->wall.data = s->loose.data = s->period.data = s;
 }
 
 void slot_ordered(struct slot *s, struct nursery *n)
@@ -112,6 +120,7 @@ static void clear(struct slot *s)
 	close_fd(&s->mem);
 	ev_timer_stop(loop, &s->wall);
 	ev_timer_stop(loop, &s->loose);
+	ev_timer_stop(loop, &s->period);
 	for (int i = 0; i < 2; i++) {
 		pump_close(&s->pumps[i]);
 		free(s->pumps[i].buf);
@@ -122,7 +131,8 @@ static void clear(struct slot *s)
 	job_free(s->job);
 	s->broker = NULL;
 	s->job = NULL;
-	s->leader_stopped = s->codes_differ = s->kill_seen = false;
+	s->leader_stopped = s->codes_differ = s->kill_seen = s->sigsys_seen = false;
+	s->stops = s->n_parked = 0;
 	s->killed_for = KILLED_NOT;
 	s->error[0] = '\0';
 	s->t_pid = 0;
@@ -243,14 +253,20 @@ static void on_call(struct slot *s, const struct seccomp_notif *n)
 	struct broker_reply r = {.fd = -1, .fd2 = -1};
 
 	memcpy(c.args, n->data.args, sizeof(c.args));
+	watchdog_begin(s->worker->watchdog, s->pidfd, s->uid, s->gid);
 	broker_answer(s->broker, &c, still_there, s, &r);
 	carry_out(s, n->id, &r);
+	if (watchdog_end(s->worker->watchdog)) {
+		snprintf(s->error, sizeof(s->error), "one call held its worker up for more than %.0f s", WATCHDOG_SECONDS);
+		slot_kill(s, KILLED_ERROR);
+	}
 }
 
 static void on_listener(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct slot *s = io->data;
 	struct seccomp_notif n;
+	double begun = 0;
 
 	(void)revents;
 	for (int i = 0; i < ROUND_CALLS && s->listener >= 0; i++) {
@@ -263,6 +279,10 @@ static void on_listener(struct ev_loop *loop, ev_io *io, int revents)
 		}
 		if (notify_receive(s->listener, &n))
 			continue;
+		if (i == 0)
+			begun = worker_clock();
+		else if (worker_clock() - begun > ROUND_SECONDS)
+			i = ROUND_CALLS; /* this one, then others */
 		if (s->state == SLOT_RUNNING)
 			on_call(s, &n);
 		else if (s->state == SLOT_BORN)
@@ -294,6 +314,7 @@ static int hand_over(struct slot *s)
 		.code = j->code,
 		.tmp_bytes = j->limits[LIMIT_TMP_MIB] << 20,
 		.tmp_inodes = j->limits[LIMIT_TMP_INODES],
+		.file_bytes = (uint64_t)j->limits[LIMIT_FILE_MIB] << 20,
 		.threads = j->limits[LIMIT_THREADS],
 	};
 	struct err e = {0};

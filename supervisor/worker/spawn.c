@@ -16,6 +16,9 @@
 #include "identity.h"
 #include "inside.h"
 
+/* Address space beside that: allocators reserve 64 MiB an arena, files are mapped. Bounded, since one call on a huge mapping, however
+ * empty, holds the job's memory from being read for long. */
+#define ADDRESS_SLACK_MIB 8192
 #define STACK_MIB      8    /* of one thread: glibc takes RLIMIT_STACK's soft limit, 8 MiB nearly everywhere */
 
 /* How each language's interpreter is started. */
@@ -60,8 +63,10 @@ static void clean_signals(int control)
 	sigset_t none;
 
 	sigemptyset(&none);
-	if (sigprocmask(SIG_SETMASK, &none, NULL) || signal(SIGPIPE, SIG_DFL) == SIG_ERR || signal(SIGINT, SIG_DFL) == SIG_ERR)
-		give_up(control, "signals");
+	for (int n = 1; n < NSIG; n++) /* EINVAL for those that have no handler */
+		signal(n, SIG_DFL);
+	if (sigprocmask(SIG_SETMASK, &none, NULL))
+		give_up(control, "sigprocmask");
 	/* a group of its own: an interrupt from the terminal is for the supervisor */
 	if (setpgid(0, 0))
 		give_up(control, "setpgid");
@@ -146,6 +151,7 @@ static struct birth_setup setup_of(const struct nursery *n)
 		.n_broker = n->broker.len,
 		.preload_bytes = preload_bytes(n->policy),
 		.rlimit_data_extra = (limits[LIMIT_MEMORY_MIB] + limits[LIMIT_THREADS] * STACK_MIB) << 20,
+		.rlimit_as_extra = (limits[LIMIT_MEMORY_MIB] + limits[LIMIT_THREADS] * STACK_MIB + ADDRESS_SLACK_MIB) << 20,
 		.rlimit_fsize = limits[LIMIT_FILE_MIB] << 20,
 		.rlimit_nofile = limits[LIMIT_OPEN_FILES],
 		.rlimit_cpu = (limits[LIMIT_CPU_MS] + 999) / 1000,

@@ -26,6 +26,9 @@
 #define NATIVE_ARCH AUDIT_ARCH_AARCH64
 #endif
 
+#define STATUSES_A_TURN 64
+#define STOPS_A_PERIOD  500   /* signal stops of one job */
+#define STOPS_PERIOD    0.050 /* seconds */
 #define SEIZE_OPTIONS (PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL)
 
 /* Does `f` with the job's real and effective identity, by raw calls of this one thread: without CAP_SYS_PTRACE, CAP_SYS_NICE (plain
@@ -146,6 +149,9 @@ static void look_for_kill(struct slot *s, pid_t tid)
 
 	if (s->kill_seen || !s->broker || ptrace(PTRACE_GETREGS, tid, 0, &r) || r.rax != r.orig_rax)
 		return;
+	/* -1 is also what a thread has that is in no call at all: not believed when a SIGSYS came as an ordinary signal */
+	if ((int)r.orig_rax == -1 && s->sigsys_seen)
+		return;
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof(info), &info) <= 0)
 		info.arch = NATIVE_ARCH;
 	bool native = info.arch == NATIVE_ARCH;
@@ -239,6 +245,48 @@ static void on_clone(struct slot *s, pid_t parent)
 	go_on(parent, 0);
 }
 
+/* A job that stops more often than this has its threads wait for the next period: wait4 gives statuses in the order of births,
+ * so a storm of one job's faults would keep every other job's from being seen. */
+static bool park(struct slot *s, pid_t tid, int sig)
+{
+	if (s->n_parked == PARKED_MAX)
+		return false;
+	s->parked[s->n_parked].t_tid = tid;
+	s->parked[s->n_parked++].sig = sig;
+	if (!ev_is_active(&s->period)) {
+		ev_timer_set(&s->period, STOPS_PERIOD, 0);
+		ev_timer_start(s->worker->loop, &s->period);
+	}
+	return true;
+}
+
+static bool too_many_stops(struct slot *s)
+{
+	double now = worker_clock();
+
+	if (now - s->stops_since > STOPS_PERIOD) {
+		s->stops_since = now;
+		s->stops = 0;
+	}
+	return ++s->stops > STOPS_A_PERIOD;
+}
+
+void tracer_unpark(struct slot *s)
+{
+	unsigned n = s->n_parked;
+
+	s->n_parked = 0;
+	for (unsigned i = 0; i < n; i++)
+		go_on(s->parked[i].t_tid, s->parked[i].sig);
+}
+
+static bool is_from_kernel(pid_t tid)
+{
+	siginfo_t i;
+
+	return ptrace(PTRACE_GETSIGINFO, tid, 0, &i) == 0 && i.si_code == SI_KERNEL;
+}
+
 static bool stops_a_group(int sig)
 {
 	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
@@ -262,6 +310,12 @@ static void on_stop(struct slot *s, pid_t tid, int status)
 			go_on(tid, 0);
 		break;
 	default:
+		if (sig == SIGSYS)
+			s->sigsys_seen = true;
+		if (sig == SIGXCPU && is_from_kernel(tid)) /* RLIMIT_CPU; whoever blocks it is killed at the hard limit, a second later */
+			slot_kill(s, KILLED_CPU_TIME);
+		if (too_many_stops(s) && park(s, tid, event ? 0 : sig))
+			return;
 		go_on(tid, event ? 0 : sig);
 	}
 }
@@ -330,6 +384,11 @@ void tracer_wait(struct worker *w)
 	int status;
 	pid_t tid;
 
-	while ((tid = wait4(-1, &status, WNOHANG | __WALL, &ru)) > 0)
+	for (int i = 0; i < STATUSES_A_TURN; i++) {
+		tid = wait4(-1, &status, WNOHANG | __WALL, &ru);
+		if (tid <= 0)
+			return;
 		on_status(w, tid, status, &ru);
+	}
+	ev_feed_event(w->loop, &w->on_child, EV_SIGNAL); /* more another turn: timers and listeners come first */
 }

@@ -276,6 +276,11 @@ int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct
 		free(w);
 		return err_set(e, ERR_HOST, "identity", -r, "root's power over files cannot be put to rest (setgroups, setfsgid, setfsuid)");
 	}
+	w->watchdog = watchdog_new();
+	if (!w->watchdog) {
+		free(w);
+		return err_set(e, ERR_HOST, "pthread_create", EAGAIN, "the watchdog cannot start");
+	}
 	w->loop = loop;
 	w->config = *c;
 	w->front = front;
@@ -283,6 +288,7 @@ int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct
 	w->n_slots = c->pool_max + c->pool_min;
 	w->slots = calloc(w->n_slots, sizeof(*w->slots));
 	if (!w->slots) {
+		watchdog_free(w->watchdog);
 		free(w);
 		return err_set(e, ERR_HOST, "worker", ENOMEM, "cannot start");
 	}
@@ -314,6 +320,7 @@ void worker_free(struct worker *w)
 	}
 	while (w->first)
 		drop_pending(w, &w->first);
+	watchdog_free(w->watchdog);
 	free(w->slots);
 	free(w);
 }

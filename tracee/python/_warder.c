@@ -120,63 +120,103 @@ static PyObject *call(PyObject *f, PyObject *args)
 	return r;
 }
 
-/* In the newborn. prepare(filename, args, env, code) gives (code object, namespace), or None after it told an error;
- * finish(exception or None) flushes and leaves. */
-static _Noreturn void live(PyObject *rehearse, PyObject *prepare, PyObject *finish)
+/* Python functions of the bootstrap; borrowed, they live as long as the process. */
+struct script {
+	PyObject *fork, *rehearse;
+	PyObject *prepare;     /* (filename, args, env, code) gives (code object, namespace); raises what python3 main.py would print */
+	PyObject *end;         /* ([exception or None]) gives (status, interrupted) */
+	PyObject *run_atexit;  /* called from here, so that a failing handler's traceback shows the job's frames alone */
+	PyObject *leave;       /* (status, interrupted) does not return */
+};
+
+/* The exception that is set, new; None when there is none. One that has no frame of the job gets none of ours. */
+static PyObject *take_exception(int has_frames)
+{
+	PyObject *type, *value, *trace;
+
+	PyErr_Fetch(&type, &value, &trace);
+	if (!type)
+		Py_RETURN_NONE;
+	PyErr_NormalizeException(&type, &value, &trace);
+	PyException_SetTraceback(value, has_frames && trace ? trace : Py_None);
+	Py_XDECREF(type);
+	Py_XDECREF(trace);
+	return value;
+}
+
+static PyObject *run_program(const struct script *s, const struct zygote_job *j)
+{
+	PyObject *program = call(s->prepare, Py_BuildValue("(NNNN)", PyUnicode_DecodeFSDefault(j->filename), strings(j->args),
+	                                                   strings(j->env), PyBytes_FromStringAndSize(j->code.p, j->code.len)));
+	if (!program)
+		return take_exception(0);
+	PyObject *names = PyTuple_GetItem(program, 1);
+	Py_XDECREF(PyEval_EvalCode(PyTuple_GetItem(program, 0), names, names));
+	PyObject *exception = take_exception(1);
+	Py_DECREF(program); /* or it would keep alive what is to be finalized */
+	return exception;
+}
+
+static _Noreturn void live(const struct script *s)
 {
 	struct zygote_job j;
 	struct err e = {0};
-	PyObject *type = NULL, *value = NULL, *trace = NULL;
 
 	if (zygote_confine(getppid(), &e) < 0)
 		leave(&e);
-	if (zygote_may_rehearse() && !call(rehearse, PyTuple_New(0)))
+	if (zygote_may_rehearse() && !call(s->rehearse, PyTuple_New(0)))
 		leave_with_exception("rehearse");
 	if (zygote_wait_for_job(&j, &e) < 0)
 		leave(&e);
 	replace_environ(j.env);
-	PyObject *program = call(prepare, Py_BuildValue("(NNNN)", PyUnicode_DecodeFSDefault(j.filename), strings(j.args),
-	                                                strings(j.env), PyBytes_FromStringAndSize(j.code.p, j.code.len)));
-	if (program) {
-		PyObject *names = PyTuple_GetItem(program, 1);
-		PyObject *r = PyEval_EvalCode(PyTuple_GetItem(program, 0), names, names);
-		Py_XDECREF(r);
-	}
-	PyErr_Fetch(&type, &value, &trace);
-	if (type) {
-		PyErr_NormalizeException(&type, &value, &trace);
-		/* what does not compile has no frame, and none of ours */
-		PyException_SetTraceback(value, program && trace ? trace : Py_None);
-	}
-	Py_XDECREF(type);
-	Py_XDECREF(trace);
-	Py_XDECREF(program);
-	call(finish, Py_BuildValue("(N)", value ? value : (Py_INCREF(Py_None), Py_None)));
-	_exit(120); /* finish does not return; if user code broke it, flushing failed: Python's own status for that */
+	PyObject *cell = PyList_New(0);
+	PyObject *exception = run_program(s, &j);
+	if (cell)
+		PyList_Append(cell, exception);
+	Py_DECREF(exception);
+	PyObject *status = call(s->end, Py_BuildValue("(N)", cell));
+	if (!status)
+		PyErr_Clear();
+	if (!call(s->run_atexit, PyTuple_New(0)))
+		PyErr_Clear(); /* told already */
+	call(s->leave, status ? status : Py_BuildValue("(ii)", 1, 0));
+	_exit(120); /* leave does not return; if user code broke it, flushing failed: Python's own status for that */
 }
 
-PyDoc_STRVAR(run_doc, "run(fork, rehearse, prepare, finish): the zygote's loop; never returns.");
+static void fork_failed(void)
+{
+	PyObject *type, *value, *trace, *text;
+	struct err e = {0};
+
+	PyErr_Fetch(&type, &value, &trace);
+	text = value ? PyObject_Str(value) : NULL;
+	text = text ? PyUnicode_AsUTF8String(text) : NULL;
+	err_set(&e, ERR_HOST, "fork", 0, "%s", text ? PyBytes_AsString(text) : "failed in the zygote");
+	zygote_fail(&e);
+	PyErr_Clear();
+}
+
+PyDoc_STRVAR(run_doc, "run(fork, rehearse, prepare, end, run_atexit, leave): the zygote's loop; never returns.");
 static PyObject *w_run(PyObject *self, PyObject *args)
 {
-	PyObject *fork_, *rehearse, *prepare, *finish;
+	struct script s;
 	struct err e = {0};
 	int r;
 
 	(void)self;
-	if (!PyArg_ParseTuple(args, "OOOO:run", &fork_, &rehearse, &prepare, &finish))
+	if (!PyArg_ParseTuple(args, "OOOOOO:run", &s.fork, &s.rehearse, &s.prepare, &s.end, &s.run_atexit, &s.leave))
 		return NULL;
+	Py_INCREF(args); /* before CPython 3.10 atexit lets go of them when the handler unregisters itself */
 	while ((r = zygote_next(&e)) > 0) {
-		PyObject *pid = PyObject_CallObject(fork_, NULL); /* os.fork: with the interpreter's at-fork handlers */
+		PyObject *pid = PyObject_CallObject(s.fork, NULL); /* os.fork: with the interpreter's at-fork handlers */
 		if (!pid) {
-			PyErr_Clear();
-			err_set(&e, ERR_HOST, "fork", EAGAIN, "the zygote could not fork");
-			zygote_fail(&e);
+			fork_failed();
 			continue;
 		}
 		long n = PyLong_AsLong(pid);
 		Py_DECREF(pid);
 		if (n == 0)
-			live(rehearse, prepare, finish);
+			live(&s);
 	}
 	_exit(r < 0 ? 126 : 0);
 }

@@ -1,7 +1,8 @@
 """The Python side of a zygote: warms the interpreter up, then hands over to the addon's loop.
 
 Started as a script by the worker: `python3 -s -B bootstrap.py ADDON`. It sees no byte of a job until the
-tracee is confined. Everything that user code could later find of it is taken away in `prepare`.
+tracee is confined. User code is the bottom frame and finds neither this module nor the addon among its modules; what
+it can still reach (by the garbage collector, say) gives it nothing that it could not do by itself.
 """
 
 import atexit
@@ -15,8 +16,10 @@ import signal
 import sys
 import sysconfig
 import threading
+import time
 import traceback
 import types
+import weakref
 
 
 def load_addon(path):
@@ -108,7 +111,11 @@ def prepare(filename, args, env, source):
         name, _, value = line.partition("=")
         os.environ._data[os.environ.encodekey(name)] = os.environ.encodevalue(value)
     reseed()
+    if os.environ.get("TZ") != state.tz:
+        time.tzset()
+    atexit.unregister(warder.run)
     threading._shutdown = threading_shutdown
+    threading.main_thread()._set_native_id()
     main = types.ModuleType("__main__")
     loader = importlib.machinery.SourceFileLoader("__main__", path)
     main.__dict__.update(__file__=path, __cached__=None, __loader__=loader, __builtins__=sys.modules["builtins"])
@@ -145,6 +152,7 @@ def show(e):
         return exit_code(again)
     except BaseException as again:
         if hook is not sys.__excepthook__:
+            again.__traceback__ = again.__traceback__.tb_next  # without this frame
             sys.stderr.write("Error in sys.excepthook:\n")
             sys.__excepthook__(type(again), again, again.__traceback__)
             sys.stderr.write("\nOriginal exception was:\n")
@@ -152,24 +160,33 @@ def show(e):
     return 1
 
 
-def flush():
-    """Whether both standard streams could be flushed; a closed one needs no flush, as in CPython's flush_std_files."""
+def flush(streams):
+    """Whether stdout could be flushed. A closed or missing stream needs no flush, as in CPython's flush_std_files."""
     good = True
-    for stream in (sys.stdout, sys.stderr):
+    for stream in streams:
         try:
             if stream is not None and not getattr(stream, "closed", False):
                 stream.flush()
         except BaseException as e:
-            if stream is sys.stdout:
-                sys.unraisablehook(types.SimpleNamespace(
-                    exc_type=type(e), exc_value=e, exc_traceback=e.__traceback__, err_msg=None, object=stream))
+            if stream is streams[0]:
                 good = False
+                complain(stream, e)
     return good
 
 
-def clear_main(main):
-    """Destructors of what the job left: names with one underscore first, then the others, as _PyModule_Clear does."""
-    names = main.__dict__
+def complain(stream, e):
+    try:
+        sys.stderr.write(f"Exception ignored in: {stream!r}\n{''.join(traceback.format_exception_only(type(e), e))}")
+    except BaseException:
+        pass
+
+
+def std_streams():
+    return getattr(sys, "stdout", None), getattr(sys, "stderr", None)
+
+
+def clear_main(names):
+    """What is left of __main__ where something still holds it: names with one underscore first, as _PyModule_Clear does."""
     for first in (True, False):
         for name in list(names):
             if name != "__builtins__" and (name.startswith("_") and not name.startswith("__")) == first:
@@ -184,37 +201,45 @@ def new_modules():
 
 
 def settle():
-    """Destructors and buffers, in the order of Py_FinalizeEx."""
-    good = flush()
+    """Destructors and buffers, in the order of Py_FinalizeEx: finalizers see their globals whole, since modules are first let go and
+    collected; only what something still holds is emptied. The interpreter's own streams are flushed last, whatever stands in their place."""
+    good = flush(std_streams())
+    for name in ("stdin", "stdout", "stderr"):
+        setattr(sys, name, getattr(sys, f"__{name}__", None))
     main = sys.modules.pop("__main__", None)
+    alive = weakref.ref(main) if isinstance(main, types.ModuleType) else None
     for name in new_modules():
         sys.modules.pop(name, None)
-    if isinstance(main, types.ModuleType):
-        clear_main(main)
     del main
     gc.collect()
-    return flush() and good
+    held = alive() if alive else None
+    if held is not None:
+        clear_main(held.__dict__)
+        del held
+        gc.collect()
+    return flush(std_streams()) and flush(state.streams) and good
 
 
-def finish(exception):
-    """Ends the process as Py_FinalizeEx would, at a thirtieth of its price: what a job can notice is done, freeing is not."""
+def end(cell):
+    """Tells of an uncaught exception and waits for threads. `cell` is a list that holds it, so that nothing else does: what it
+    refers to must die before the end. Gives the exit status, and whether it was an interrupt."""
+    exception = cell.pop()
     status = 0
-    interrupted = False
+    interrupted = isinstance(exception, KeyboardInterrupt)
     if isinstance(exception, SystemExit):
         status = exit_code(exception)
     elif exception is not None:
         status = show(exception)
-        interrupted = isinstance(exception, KeyboardInterrupt)
     exception = None
     try:
         threading_shutdown()
     except BaseException as e:
         show(e)
-    atexit.unregister(warder.run)
-    try:
-        atexit._run_exitfuncs()
-    except BaseException:
-        pass
+    return status, interrupted
+
+
+def leave(status, interrupted):
+    """Ends the process as Py_FinalizeEx would, at a thirtieth of its price: what a job can notice is done, freeing is not."""
     sys.last_traceback = sys.last_value = sys.last_type = sys.last_exc = None
     good = settle()
     if interrupted:
@@ -223,12 +248,27 @@ def finish(exception):
     os._exit(status if good else 120)
 
 
-state = types.SimpleNamespace(known=frozenset(), n_known=0)
+state = types.SimpleNamespace(known=frozenset(), n_known=0, streams=std_streams(), tz=os.environ.get("TZ"))
 threading_shutdown = threading._shutdown
+
+
+# CPython 3.12.0 and 3.12.1 refuse fork in atexit handlers: there user code has one frame of this module below it
+ATEXIT_MAY_FORK = not (3, 12, 0) <= sys.version_info[:3] <= (3, 12, 1)
+
+
+def own_streams():
+    """Before CPython 3.12.5 two threads that print at once can write one another's freed buffers (CPython issue 119506): more often
+    here, where a write gives the processor away. What goes straight on to the byte buffer is not touched by that."""
+    if sys.version_info < (3, 12, 5):
+        sys.stdout.reconfigure(write_through=True)
+        sys.stderr.reconfigure(write_through=True)
 
 
 def start():
     try:
+        if sys.version_info < (3, 8):
+            raise RuntimeError(f"Python {sys.version.split()[0]} is too old: 3.8 is needed")
+        own_streams()
         preload(warder.setup())
         state.known = frozenset(sys.modules)
         state.n_known = len(state.known)
@@ -247,7 +287,9 @@ def start():
     # Python's exit sequence waits for threads, then calls atexit handlers, ours first: from there no frame of ours
     # lies below user code. The wait is for the job's own end, so it is put off until then.
     threading._shutdown = lambda: None
-    atexit.register(warder.run, os.fork, rehearse, prepare, finish)
+    atexit.register(warder.run, os.fork, rehearse, prepare, end, atexit._run_exitfuncs, leave)
+    if not ATEXIT_MAY_FORK:
+        warder.run(os.fork, rehearse, prepare, end, atexit._run_exitfuncs, leave)
 
 
 start()
