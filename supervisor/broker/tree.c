@@ -296,14 +296,12 @@ static uint64_t mount_of_memfds(void)
 static int open_proc(struct broker_tree *t, struct err *e)
 {
 	struct statfs fs;
-	struct stat st;
 
 	t->proc_fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (t->proc_fds < 0 || fstatfs(t->proc_fds, &fs) || fstat(t->proc_fds, &st))
+	if (t->proc_fds < 0 || fstatfs(t->proc_fds, &fs))
 		return err_set(e, ERR_HOST, "/proc/self/fd", errno, "the broker needs procfs");
 	if (fs.f_type != PROC_SUPER_MAGIC)
 		return err_set(e, ERR_HOST, "/proc/self/fd", ENODEV, "/proc is no procfs");
-	t->proc_dev = st.st_dev;
 	return 0;
 }
 

@@ -33,6 +33,7 @@ struct grant {
 	uint32_t rights;      /* enum right; those of the parents are added, since grants only add */
 	mode_t type;          /* S_IFMT of the object */
 	dev_t dev;
+	bool on_proc;         /* lies on procfs */
 	ino_t ino;
 	int handle;           /* O_PATH, -1 when not held */
 	bool used;            /* since the hand came by (second-chance eviction) */
@@ -48,7 +49,6 @@ struct broker_tree {
 	char *skeleton_dir;   /* the private directory that it is, where no detached tmpfs could be had */
 	uint64_t skeleton_mnt;
 	int proc_fds;         /* /proc/self/fd: where an O_PATH handle is opened for real */
-	dev_t proc_dev;       /* of that procfs: nothing on it is ever given by way of a directory */
 	int fd_of_other;      /* errno with which the kernel refuses pidfd_getfd here; 0: it works as far as known */
 	uint64_t memfd_mnt;   /* mount id of the kernel's memfds, which are always the job's own */
 	uint32_t *rows;       /* by call number: 1 + index of its row in the table of handlers, 0: none */

@@ -15,6 +15,7 @@
 #define EXPORT __attribute__((visibility("default")))
 #define SECRET_SIZE 7777 /* bytes: only the forbidden file has this size */
 #define SECRET "FORBIDDEN"
+#define FLAGS_STAY 300   /* stores */
 
 enum seen { SEEN_ALLOWED, SEEN_SECRET, SEEN_FAILED, SEEN_COUNT };
 
@@ -305,9 +306,12 @@ static void *flip_flags(void *arg)
 {
 	struct flip *f = arg;
 
+	/* each value stays a while: of two stores in a row another CPU sees the second one only */
 	for (volatile uint64_t *flags = (volatile uint64_t *)&f->how->flags; !f->stop;) {
-		*flags = O_WRONLY | O_TRUNC;
-		*flags = O_RDONLY;
+		for (int i = 0; i < FLAGS_STAY; i++)
+			*flags = O_WRONLY | O_TRUNC;
+		for (int i = 0; i < FLAGS_STAY; i++)
+			*flags = O_RDONLY;
 	}
 	return NULL;
 }

@@ -667,6 +667,43 @@ class NothingOfWarder(Case):
                          "True True\n")
 
 
+@unittest.skipUnless(os.path.isdir("/usr/lib/python3/dist-packages/numpy"), "missing: numpy")
+class PreloadedGenerators(Case):
+    """A generator that is seeded in the zygote, and knows nothing of forks, would give all jobs the same numbers."""
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        with open(os.path.join(cls.folder.name, "numbers.yaml"), "w") as f:
+            f.write("name: numbers\nextends: python3\npreload: [numpy.random]\n")
+        cls.supervisor_args = ("--policy-dir", cls.folder.name, "--policy-dir", support.POLICIES)
+        super().setUpClass()
+
+    def test_numpy(self):
+        code = "import sys; print('numpy.random' in sys.modules); import numpy; print(numpy.random.random(4).tolist())"
+        lines = [self.run_ok(code, policy="numbers").splitlines() for _ in range(4)]
+        self.assertEqual({first for first, _ in lines}, {"True"}, "it was not preloaded")
+        self.assertEqual(len({second for _, second in lines}), 4, lines)
+
+
+class SupervisorsEnvironment(unittest.TestCase):
+    # the kernel puts a program's environment below its file name, at the top of the stack; there it stays for good
+    CODE = """
+import ctypes, os
+libc = ctypes.CDLL(None)
+libc.getauxval.restype = ctypes.c_ulong
+top = libc.getauxval(31)  # AT_EXECFN
+strings = ctypes.string_at(top - 2048, 2048)
+print(b"PATH=" in strings, b"OF-THE-SUPERVISOR" in strings, "WARDER_TEST_SECRET" in os.environ)
+"""
+
+    def test_not_even_on_the_stack(self):
+        s = support.Supervisor(env=dict(os.environ, WARDER_TEST_SECRET="OF-THE-SUPERVISOR", PYTHONUNBUFFERED="1"))
+        self.addCleanup(s.stop)
+        r = s.run(self.CODE)
+        self.assertEqual((r["outcome"], r["stdout"]), ("exited", b"True False False\n"), r)
+
+
 class Shutdown(unittest.TestCase):
     def test_ends_in_good_order(self):
         for sig in (signal.SIGTERM, signal.SIGINT):

@@ -2,8 +2,8 @@
  *
  *   failcall CALL[:ARG=VALUE[&MASK]] ERRNO -- COMMAND…
  *
- * CALL is a name, ARG 0 to 5, VALUE and MASK numbers as C writes them, ERRNO a name or a number. The call is not
- * executed where the argument register, after MASK, equals VALUE.
+ * CALL is a name, ARG 0 to 5, VALUE and MASK numbers as C writes them, ERRNO a name or a number; 0: the call tells that
+ * it succeeded. The call is not executed where the argument register, after MASK, equals VALUE.
  * Exit status: the command's; 125 when failcall itself failed.
  * A seccomp filter cannot be taken off again, and needs no_new_privs: the command has it from the start.
  */
@@ -81,7 +81,7 @@ static int parse_errno(const char *text)
 		if (name && strcmp(name, text) == 0)
 			return e;
 	}
-	return atoi(text);
+	return strcmp(text, "0") == 0 ? 0 : atoi(text) > 0 ? atoi(text) : -1;
 }
 
 static int install(const struct rule *r, int err)
@@ -112,7 +112,7 @@ int main(int argc, char **argv)
 	if (!parse_rule(argv[1], &r))
 		return usage("no such call, or a bad condition");
 	err = parse_errno(argv[2]);
-	if (err < 1 || err > 4095)
+	if (err < 0 || err > 4095)
 		return usage("no such errno");
 	ret = install(&r, err);
 	if (ret < 0)

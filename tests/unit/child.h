@@ -30,6 +30,7 @@
 
 #define ARENA_PAGES 8
 #define JOB_UID 64999
+#define WORKERS_UMASK 0002 /* neither what a job starts with nor what it sets */
 
 struct child {
 	pid_t pid;
@@ -252,13 +253,43 @@ static inline char *out(struct fixture *f)
 }
 #define OUT(f) ((uint64_t)(uintptr_t)out(f))
 
+/* CONTINUE is for verdicts from plain register values: what a pointer or a descriptor leads to, another thread changes
+ * between the check and the kernel's own look. */
+static inline bool may_go_on(const struct fixture *f, const char *name, const struct broker_call *c)
+{
+	static const char *const by_values[] = {"clone", "kill", "tgkill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo",
+		"prlimit64", "umask"};
+
+	for (size_t i = 0; i < sizeof(by_values) / sizeof(by_values[0]); i++)
+		if (!strcmp(by_values[i], name))
+			return true;
+	return policy_judge(f->policy, c->nr, c->args).kind == RULE_ALLOW;
+}
+
+/* What must be so after each call, whatever it was: no power is left with the worker, nor anything of the job's. */
+static inline void check_worker(const char *name)
+{
+	mode_t mask = umask(WORKERS_UMASK);
+
+	if (mask != WORKERS_UMASK)
+		fail_msg("%s: the worker was left with umask %03o", name, mask);
+	if (!identity_can_switch())
+		return;
+	if ((uid_t)syscall(SYS_setfsuid, (uid_t)-1) != 65534 || (gid_t)syscall(SYS_setfsgid, (gid_t)-1) != 65534)
+		fail_msg("%s: the worker was left with a file-system identity", name);
+}
+
 static inline int64_t answer(struct fixture *f, const char *name, const uint64_t args[6])
 {
 	struct broker_call c = {.id = 1, .t_tid = f->c.pid, .nr = policy_call_nr(name)};
 
 	assert_true(c.nr >= 0);
 	memcpy(c.args, args, sizeof(c.args));
+	umask(WORKERS_UMASK);
 	broker_answer(f->job, &c, always_there, NULL, &f->reply);
+	check_worker(name);
+	if (f->reply.kind == REPLY_CONTINUE && !may_go_on(f, name, &c))
+		fail_msg("%s: answered CONTINUE", name);
 	return f->reply.kind == REPLY_FD ? f->reply.fd : f->reply.value;
 }
 #define call(f, name, ...) answer(f, name, (const uint64_t[6]){__VA_ARGS__})

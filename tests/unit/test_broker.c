@@ -7,7 +7,9 @@
 #include <sys/file.h>
 #include <time.h>
 
+#include "calls.h"
 #include "guest.h"
+#include "handlers.h"
 #include "rows.h"
 #include "state.h"
 
@@ -366,6 +368,11 @@ static void test_threads(void **state)
 	for (size_t i = 0; i < sizeof(no_threads) / sizeof(no_threads[0]); i++) {
 		assert_int_equal(call(f, "clone", no_threads[i]), -EPERM);
 		assert_int_equal(f->reply.kind, REPLY_VALUE);
+		/* and where a policy's own conditions would let it through */
+		struct broker_call c = {.id = 1, .t_tid = f->c.pid, .nr = policy_call_nr("clone"), .args = {no_threads[i]}};
+		struct request r = {.job = f->job, .call = &c, .reply = &f->reply};
+		assert_int_equal(processes_clone(&r), -EPERM);
+		assert_int_equal(f->reply.kind, REPLY_VALUE);
 	}
 }
 
@@ -479,6 +486,29 @@ static void test_violations(void **state)
 }
 
 /* What is brokered has a row, and every row is brokered by some shipped policy. */
+/* A policy may say that a call is brokered which this version has no handler for: it is refused, and told. */
+static void test_call_without_a_handler(void **state)
+{
+	struct violation *v;
+	struct fixture g;
+	uint64_t dropped;
+	size_t n;
+
+	(void)state;
+	fixture_base(&g);
+	fixture_start(&g, "  - {path: /dev/null, rights: [read]}\nsyscalls:\n  more:\n    why: for a test\n    broker: [listen]\n");
+	assert_int_equal(call(&g, "listen", 3, 5), -EPERM);
+	assert_int_equal(g.reply.kind, REPLY_VALUE);
+	broker_take_violations(g.job, &v, &n, &dropped);
+	assert_int_equal(n, 1);
+	assert_string_equal(v->syscall, "listen");
+	assert_int_equal(v->verdict, VERDICT_REFUSED);
+	violation_done(v);
+	free(v);
+	fixture_stop(&g);
+	assert_int_equal(identity_rest(), 0);
+}
+
 static void test_rows_match_policies(void **state)
 {
 	const char *const dirs[] = {"policies", NULL};
@@ -509,6 +539,13 @@ static void test_rows_match_policies(void **state)
 		free(index);
 	}
 	for (size_t i = 0; i < rows_count; i++) {
+		const struct floor *floor = floor_find(rows_all[i].name);
+
+		/* no policy can let through natively what takes a path */
+		if (rows_all[i].path[0] && (!floor || floor->kind != FLOOR_BROKER_ONLY)) {
+			print_error("row %s: not for the broker alone, by the floor\n", rows_all[i].name);
+			bad++;
+		}
 		if (!used[i + 1] && policy_call_nr(rows_all[i].name) >= 0)
 			print_error("row %s: no policy brokers it\n", rows_all[i].name);
 		bad += !used[i + 1] && policy_call_nr(rows_all[i].name) >= 0;
@@ -589,6 +626,7 @@ static int run(const char *name)
 			cmocka_unit_test(test_locks),
 		cmocka_unit_test(test_threads), cmocka_unit_test(test_signals), cmocka_unit_test(test_socketpair),
 		cmocka_unit_test(test_violations), cmocka_unit_test(test_rows_match_policies),
+		cmocka_unit_test(test_call_without_a_handler),
 		cmocka_unit_test(test_ended_tracee), cmocka_unit_test(test_figures),
 	};
 

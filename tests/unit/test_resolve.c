@@ -2,7 +2,14 @@
 #include "child.h"
 #include "skip.h"
 
+#include <sched.h>
+#include <sys/mount.h>
+
+#include "resolve.h"
+#include "state.h"
+
 #define FD (uint64_t)AT_FDCWD
+#define CHAIN 41 /* links: one more than Linux follows, path_resolution(7) */
 
 /* The host's side:
  *   B/tree/         granted read, list          B/secret/        not granted
@@ -42,6 +49,13 @@ static void make_host(struct fixture *f)
 	assert_int_equal(symlink("/proc/self/environ", P("tree/environ")), 0);
 	assert_int_equal(symlink(T("real"), P("linked")), 0);
 	assert_int_equal(symlink("../sub/deep", P("tree/sub/to_deep")), 0);
+	assert_int_equal(mkdir(P("tree/chain"), 0755), 0);
+	write_file(P("tree/chain/0"), "end", 0644);
+	for (int i = 1; i <= CHAIN; i++) { /* N leads to the file over N links */
+		snprintf(p, sizeof(p), "%s/tree/chain/%d", f->base, i);
+		snprintf(to, sizeof(to), "%d", i - 1);
+		assert_int_equal(symlink(to, p), 0);
+	}
 }
 
 static int setup(void **state)
@@ -121,6 +135,8 @@ static const struct path_row open_rows[] = {
 	{"@/tree/to_file/", O_RDONLY, ENOTDIR, NULL, 0},
 	{"@/tree/file", O_RDONLY | O_DIRECTORY, ENOTDIR, NULL, 0},
 	{"@/tree/to_file", O_RDONLY | O_NOFOLLOW, ELOOP, NULL, 0},
+	{"@/tree/chain/40", O_RDONLY, 0, "end", 0},
+	{"@/tree/chain/41", O_RDONLY, ELOOP, NULL, 0},
 	{"@/tree/loop_a", O_RDONLY, ELOOP, NULL, 0},
 	{"@/tree/loop_a/x", O_RDONLY, ELOOP, NULL, 0},
 	{"@/tree/file", O_RDONLY | O_CREAT | O_EXCL, EEXIST, NULL, 0},
@@ -429,9 +445,97 @@ static void test_readlink(void **state)
 	told(f);
 }
 
+/* The step that all else stands on, asked for what its callers never ask: it leads nowhere by itself. */
+static void test_one_step(void **state)
+{
+	static const struct {
+		const char *rest;
+		int err;
+	} rows[] = {
+		{"file", 0}, {"sub/inner", 0}, {"../secret/key", EXDEV}, {"sub/../../secret/key", EXDEV}, {"..", EXDEV},
+		{"/etc/passwd", EXDEV}, {"to_sub/inner", ELOOP}, {"absolute", ELOOP}, {"environ", ELOOP},
+		{"out_dir/key", ELOOP},
+	};
+	struct fixture *f = *state;
+	char path[PATH_MAX];
+	int dir = open(expand(f, "@/tree", path, sizeof(path)), O_PATH | O_CLOEXEC), magic;
+
+	assert_true(dir >= 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int fd = resolve_openat2(dir, rows[i].rest, O_RDONLY, 0);
+
+		if (rows[i].err ? fd != -rows[i].err : fd < 0)
+			fail_msg("%s: %d", rows[i].rest, fd);
+		if (fd >= 0)
+			close(fd);
+	}
+	close(dir);
+	magic = open("/proc/self", O_PATH | O_CLOEXEC);
+	assert_int_equal(resolve_openat2(magic, "root/etc", O_PATH, 0), -ELOOP);
+	assert_int_equal(resolve_openat2(magic, "fd/0", O_PATH, 0), -ELOOP);
+	close(magic);
+}
+
+/* Where procfs is seen below a granted directory nothing of it is shown: it would speak of the worker. In a mount
+ * namespace of its own, and so in a process of its own, whose exit status counts what was shown. */
+static int shown_of_procfs(struct fixture *f)
+{
+	static const char *const names[] = {"@/tree/sub/deep", "@/tree/sub/deep/self/status", "@/tree/sub/deep/1/cmdline",
+		"@/tree/sub/deep/version"};
+	char path[PATH_MAX];
+	int shown = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		int64_t opened = call(f, "open", put(f, expand(f, names[i], path, sizeof(path))), O_RDONLY);
+
+		close_reply(f);
+		shown += opened != -ENOENT;
+		shown += call(f, "stat", put(f, path), OUT(f)) != -ENOENT;
+	}
+	return shown;
+}
+
+static int mount_proc_below_grant(struct fixture *f)
+{
+	char path[PATH_MAX];
+
+	if (identity_full() || unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return -1;
+	int r = mount("/proc", expand(f, "@/tree/sub/deep", path, sizeof(path)), NULL, MS_BIND | MS_REC, NULL);
+	identity_leave();
+	return r;
+}
+
+static void test_procfs_below_a_grant(void **state)
+{
+	struct fixture *f = *state, g;
+	int status;
+	pid_t pid;
+
+	if (!identity_can_switch())
+		SKIP(NEEDS_ROOT);
+	pid = fork();
+	if (!pid) {
+		if (mount_proc_below_grant(f))
+			_exit(99);
+		g = *f;
+		if (broker_tree_new(f->policy, NULL, &g.tree, &(struct err){0})) /* handles of the new namespace's mounts */
+			_exit(98);
+		f->job->tree = g.tree;
+		_exit(shown_of_procfs(&g));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 99)
+		SKIP("capability CAP_SYS_ADMIN");
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_step),
+		cmocka_unit_test(test_procfs_below_a_grant),
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_strings_at_page_edges),
 		cmocka_unit_test(test_from_descriptors),
