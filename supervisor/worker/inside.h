@@ -178,7 +178,7 @@ int brief_memfd(const struct job *j, const struct policy *p);
 /* outcome.c */
 double outcome_cpu(pid_t pid); /* CPU seconds of all its threads so far */
 void outcome_measure(struct slot *s, struct usage *u, const struct rusage *ru); /* ru NULL: it is in its exit stop */
-void outcome_judge(const struct slot *s, int status, struct result *r);
+void outcome_judge(struct slot *s, int status, struct result *r);
 
 /* tracer.c */
 int tracer_seize(struct slot *s);

@@ -1,5 +1,6 @@
 /* How a job ended and what it used: from the kernel and the worker, never from bytes that the job could have written. */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,7 +69,15 @@ static const struct {
 	[KILLED_ERROR] = {OUTCOME_ERROR, ENDED_BY_NONE},
 };
 
-void outcome_judge(const struct slot *s, int status, struct result *r)
+/* Its death signal may be seen before the zygote's own end is. */
+static bool zygote_has_gone(const struct slot *s)
+{
+	struct pollfd p = {.fd = s->nursery->pidfd, .events = POLLIN};
+
+	return p.fd < 0 || poll(&p, 1, 0) > 0;
+}
+
+void outcome_judge(struct slot *s, int status, struct result *r)
 {
 	if (WIFEXITED(status)) {
 		r->outcome = OUTCOME_EXITED;
@@ -76,6 +85,10 @@ void outcome_judge(const struct slot *s, int status, struct result *r)
 		return;
 	}
 	int sig = WTERMSIG(status);
+	if (sig == SIGKILL && s->killed_for == KILLED_NOT && zygote_has_gone(s)) {
+		s->killed_for = KILLED_ERROR;
+		snprintf(s->error, sizeof(s->error), "its zygote died");
+	}
 	uint64_t cpu_ms = s->job->limits[LIMIT_CPU_MS];
 	if (sig == SIGSYS && s->kill_seen) {
 		r->outcome = OUTCOME_VIOLATION;

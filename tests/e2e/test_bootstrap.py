@@ -27,7 +27,7 @@ def ready(info):
 def fail(step, text):
     os.write(2, text)
 
-def run(fork, rehearse, prepare, finish):
+def run(fork, rehearse, prepare, end, run_atexit, leave):
     os.write(1, json.dumps({"zygote": dict(os.environ)}).encode() + b"\\n")
     rehearse()
     code, names = prepare("main.py", ["a"], ["A=B", "C=D=E"], CODE)

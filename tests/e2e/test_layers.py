@@ -115,7 +115,7 @@ class Dying(unittest.TestCase):
         self.assertIn(job, tracees)
         os.kill(zygote, 9)
         r = c.wait(i)
-        self.assertEqual((r["outcome"], r["signal"], r["stdout"]), ("signaled", 9, b"on\n"), r)
+        self.assertEqual((r["outcome"], r["error"], r["stdout"]), ("error", "its zygote died", b"on\n"), r)
         for pid in tracees:
             eventually(lambda: gone(pid))
 

@@ -187,7 +187,7 @@ class SameAsOutside(Case):
         """Nothing of the supervisor's own environment is there."""
         names = set(eval(self.run_ok("import os; print(sorted(os.environ))", env={"MINE": "1"})))
         self.assertIn("MINE", names)
-        self.assertLessEqual(names, {"MINE", "LANG", "PATH", "HOME", "TMPDIR", "TZ", "LC_ALL", "LC_CTYPE"}, names)
+        self.assertLessEqual(names, {"MINE", "LANG", "PATH", "HOME", "USER", "TMPDIR", "TZ", "LC_ALL", "LC_CTYPE"}, names)
 
     def test_refused_environment(self):
         for name in ("PYTHONPATH", "PYTHONHASHSEED", "LD_PRELOAD", "LD_LIBRARY_PATH", "NODE_OPTIONS"):

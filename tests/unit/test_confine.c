@@ -57,7 +57,13 @@ static bool holds_core(void) { return limit_is(RLIMIT_CORE, 1); }
 static bool holds_data(void) { return limit_is(RLIMIT_DATA, 3ull << 30); }
 static bool holds_fsize(void) { return limit_is(RLIMIT_FSIZE, 5 << 20); }
 static bool holds_nofile(void) { return limit_is(RLIMIT_NOFILE, 64); }
-static bool holds_cpu(void) { return limit_is(RLIMIT_CPU, 7); }
+/* SIGXCPU at the soft limit, SIGKILL a second later */
+static bool holds_cpu(void)
+{
+	struct rlimit r;
+
+	return !getrlimit(RLIMIT_CPU, &r) && r.rlim_cur == 7 && r.rlim_max == 8;
+}
 static bool holds_nproc(void) { return limit_is(RLIMIT_NPROC, 40); }
 static bool holds_memlock(void) { return limit_is(RLIMIT_MEMLOCK, 0); }
 static bool holds_msgqueue(void) { return limit_is(RLIMIT_MSGQUEUE, 0); }
@@ -97,7 +103,7 @@ static bool caps_within(uint32_t low)
 }
 
 static bool holds_no_caps(void) { return caps_within(0); }
-static bool holds_birth_caps(void) { return caps_within(1u << CAP_SETUID | 1u << CAP_SETGID); }
+static bool holds_birth_caps(void) { return caps_within(1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL); }
 static bool holds_low_fd(void) { return fcntl(LOW_FD, F_GETFD) < 0 && errno == EBADF; }
 static bool holds_high_fd(void) { return fcntl(HIGH_FD, F_GETFD) < 0 && errno == EBADF; }
 

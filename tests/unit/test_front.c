@@ -27,7 +27,7 @@ static void requests_are_answered(void **state)
 		{"cancel number", "[0, 1, 'cancel', [{'job': 1}]]", "bad_request: job: must be a string"},
 		{"cancel twice", "[0, 1, 'cancel', [{'job': 'a', 'job': 'b'}]]",
 		 "bad_request: unknown or duplicate field job"},
-		{"no policy", "[0, 1, 'run', [{'language': 'nodejs', 'code': 'x'}]]", "unknown_policy: nodejs"},
+		{"no policy", "[0, 1, 'run', [{'language': 'nodejs', 'code': 'x'}]]", "bad_request: language: nodejs: no policy of that name, so not supported here"},
 		{"policy", "[0, 1, 'run', [{'language': 'python3', 'code': 'x', 'policy': 'y'}]]", "unknown_policy: y"},
 		{"base", "[0, 1, 'run', [{'language': 'python3', 'code': 'x', 'policy': 'base'}]]",
 		 "bad_request: policy: base names no language, it is for others to extend"},
