@@ -15,14 +15,14 @@
  * Today keeper, front and worker are one process and one thread; port.h is where they come apart.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdbool.h>
-#include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,29 +37,31 @@
 
 struct options {
 	const char *config, *socket, *policy_dirs[POLICY_DIRS_MAX + 1], *log_level;
-	int n_policy_dirs, serve_fd;
-	bool check, doctor, json;
+	int n_policy_dirs, serve_fd, workers;
+	bool check, doctor, json, help, version;
 };
 
-enum { OPT_CONFIG = 256, OPT_SOCKET, OPT_POLICY_DIR, OPT_WORKERS, OPT_CHECK, OPT_SERVE_FD, OPT_DOCTOR, OPT_JSON,
-       OPT_LOG_LEVEL, OPT_HELP, OPT_VERSION };
+enum kind { TEXT, FLAG, NUMBER, POLICY_DIR, LOG_LEVEL };
 
 /* One row an option: used to parse and to print the help. */
+#define AT(member) offsetof(struct options, member)
 static const struct {
 	const char *name, *arg, *help;
-	int id;
+	enum kind kind;
+	size_t at;
+	int min, max; /* NUMBER */
 } rows[] = {
-	{"config", "FILE", "configuration (YAML); without it all defaults hold", OPT_CONFIG},
-	{"socket", "PATH", "where clients connect; - for none", OPT_SOCKET},
-	{"policy-dir", "DIR", "where policies are; may be given several times, the first wins", OPT_POLICY_DIR},
-	{"workers", "N", "how many workers; this version runs 1", OPT_WORKERS},
-	{"check", NULL, "validate configuration and policies, then exit", OPT_CHECK},
-	{"doctor", NULL, "tell which layers this machine gives, then exit", OPT_DOCTOR},
-	{"json", NULL, "with --doctor: one JSON object", OPT_JSON},
-	{"serve-fd", "N", "serve the one client connected to descriptor N until it hangs up", OPT_SERVE_FD},
-	{"log-level", "LEVEL", "error, warn, info (default) or debug", OPT_LOG_LEVEL},
-	{"help", NULL, "this text", OPT_HELP},
-	{"version", NULL, "the version", OPT_VERSION},
+	{"config", "FILE", "configuration (YAML); without it all defaults hold", TEXT, AT(config), 0, 0},
+	{"socket", "PATH", "where clients connect; - for none", TEXT, AT(socket), 0, 0},
+	{"policy-dir", "DIR", "where policies are; may be given several times, the first wins", POLICY_DIR, 0, 0, 0},
+	{"workers", "N", "how many workers; this version runs 1", NUMBER, AT(workers), 1, 1},
+	{"check", NULL, "validate configuration and policies, then exit", FLAG, AT(check), 0, 0},
+	{"doctor", NULL, "tell which layers this machine gives, then exit", FLAG, AT(doctor), 0, 0},
+	{"json", NULL, "with --doctor: one JSON object", FLAG, AT(json), 0, 0},
+	{"serve-fd", "N", "serve the one client connected to descriptor N until it hangs up", NUMBER, AT(serve_fd), 3, INT_MAX},
+	{"log-level", "LEVEL", "error, warn, info (default) or debug", LOG_LEVEL, AT(log_level), 0, 0},
+	{"help", NULL, "this text", FLAG, AT(help), 0, 0},
+	{"version", NULL, "the version", FLAG, AT(version), 0, 0},
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -73,88 +75,71 @@ static void usage(FILE *f)
 	}
 }
 
-static bool number(const char *s, int min, int max, int *out)
+static bool take_number(size_t row, const char *arg, int *out)
 {
 	char *end;
-	long v = strtol(s, &end, 10);
+	long v = strtol(arg, &end, 10);
 
-	if (!*s || *end || v < min || v > max)
+	if (arg[0] < '0' || arg[0] > '9' || *end || v < rows[row].min || v > rows[row].max) {
+		fprintf(stderr, "warderd: --%s: must be %d to %d, is %s\n", rows[row].name, rows[row].min, rows[row].max, arg);
 		return false;
+	}
 	*out = (int)v;
 	return true;
 }
 
-/* 0: go on; otherwise exit with status - 1. */
-static int take(struct options *o, int id, const char *arg)
+static bool take_dir(struct options *o, const char *arg)
 {
-	int workers;
-
-	switch (id) {
-	case OPT_CONFIG:
-		o->config = arg;
-		return 0;
-	case OPT_SOCKET:
-		o->socket = arg;
-		return 0;
-	case OPT_POLICY_DIR:
-		if (o->n_policy_dirs == POLICY_DIRS_MAX) {
-			fprintf(stderr, "warderd: --policy-dir: at most %d\n", POLICY_DIRS_MAX);
-			return 3;
-		}
-		o->policy_dirs[o->n_policy_dirs++] = arg;
-		return 0;
-	case OPT_WORKERS:
-		if (number(arg, 1, 1, &workers))
-			return 0;
-		fprintf(stderr, "warderd: --workers: this version runs 1, not %s\n", arg);
-		return 3;
-	case OPT_CHECK:
-		o->check = true;
-		return 0;
-	case OPT_DOCTOR:
-		o->doctor = true;
-		return 0;
-	case OPT_JSON:
-		o->json = true;
-		return 0;
-	case OPT_SERVE_FD:
-		if (number(arg, 3, INT_MAX, &o->serve_fd))
-			return 0;
-		fprintf(stderr, "warderd: --serve-fd: must be a descriptor from 3 on, is %s\n", arg);
-		return 3;
-	case OPT_LOG_LEVEL:
-		o->log_level = arg;
-		if (log_level_parse(arg) >= 0)
-			return 0;
-		fprintf(stderr, "warderd: --log-level: unknown level %s\n", arg);
-		return 3;
-	case OPT_HELP:
-		usage(stdout);
-		return 1;
-	case OPT_VERSION:
-		printf("warderd %s\n", WARDER_VERSION);
-		return 1;
-	default:
-		fprintf(stderr, "Try 'warderd --help'.\n");
-		return 3;
+	if (o->n_policy_dirs == POLICY_DIRS_MAX) {
+		fprintf(stderr, "warderd: --policy-dir: at most %d\n", POLICY_DIRS_MAX);
+		return false;
 	}
+	o->policy_dirs[o->n_policy_dirs++] = arg;
+	return true;
 }
 
-static int parse(int argc, char **argv, struct options *o)
+static bool take(struct options *o, size_t row, const char *arg)
+{
+	void *at = (char *)o + rows[row].at;
+
+	switch (rows[row].kind) {
+	case TEXT:
+		*(const char **)at = arg;
+		return true;
+	case FLAG:
+		*(bool *)at = true;
+		return true;
+	case NUMBER:
+		return take_number(row, arg, at);
+	case POLICY_DIR:
+		return take_dir(o, arg);
+	case LOG_LEVEL:
+		o->log_level = arg;
+		if (log_level_parse(arg) < 0)
+			fprintf(stderr, "warderd: --log-level: unknown level %s\n", arg);
+		return log_level_parse(arg) >= 0;
+	}
+	return false;
+}
+
+static bool parse(int argc, char **argv, struct options *o)
 {
 	struct option longs[N_ROWS + 1] = {{0}};
-	int id, r;
+	int row;
 
 	for (size_t i = 0; i < N_ROWS; i++)
-		longs[i] = (struct option){rows[i].name, rows[i].arg ? required_argument : no_argument, NULL, rows[i].id};
-	while ((id = getopt_long(argc, argv, "", longs, NULL)) != -1)
-		if ((r = take(o, id, optarg)))
-			return r;
-	if (optind < argc) {
-		fprintf(stderr, "warderd: unexpected argument %s\nTry 'warderd --help'.\n", argv[optind]);
-		return 3;
+		longs[i] = (struct option){rows[i].name, rows[i].arg ? required_argument : no_argument, NULL, (int)i};
+	while ((row = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		if (row == '?') {
+			fprintf(stderr, "Try 'warderd --help'.\n");
+			return false;
+		}
+		if (!take(o, (size_t)row, optarg))
+			return false;
 	}
-	return 0;
+	if (optind < argc)
+		fprintf(stderr, "warderd: unexpected argument %s\nTry 'warderd --help'.\n", argv[optind]);
+	return optind == argc;
 }
 
 /* The folder of this program; policies and the tracee's parts are found from it. */
@@ -293,15 +278,21 @@ int main(int argc, char **argv)
 {
 	struct options o = {.serve_fd = -1};
 	struct config c = {0};
-	int r;
+	int status;
 
 	fill_standard_streams();
 	umask(022); /* what the worker makes for jobs has its modes said; the starter's mask is not for them */
-	r = parse(argc, argv, &o);
-
-	if (r)
-		return r - 1;
-	r = run(&o, &c);
+	if (!parse(argc, argv, &o))
+		return 2;
+	if (o.help) {
+		usage(stdout);
+		return 0;
+	}
+	if (o.version) {
+		printf("warderd %s\n", WARDER_VERSION);
+		return 0;
+	}
+	status = run(&o, &c);
 	config_done(&c);
-	return r;
+	return status;
 }
