@@ -124,3 +124,13 @@ int64_t processes_prlimit(struct request *r)
 		return request_go_on(r);
 	return request_refused(r, EPERM, NULL, "prlimit64: only the job itself");
 }
+
+/* Questions about a process by its number: the job's own only, so that it does not learn which others there are. */
+int64_t processes_about(struct request *r)
+{
+	pid_t of = (pid_t)r->call->args[0];
+
+	if (of == 0 || of == r->job->who.t_pid)
+		return request_go_on(r);
+	return request_refused(r, EPERM, NULL, "processes: only the job itself");
+}

@@ -30,5 +30,6 @@ struct request;
 int64_t processes_clone(struct request *r);
 int64_t processes_signal(struct request *r);
 int64_t processes_prlimit(struct request *r);
+int64_t processes_about(struct request *r);
 
 #endif

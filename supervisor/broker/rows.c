@@ -69,6 +69,8 @@ const struct row rows_all[] = {
 	{.name = "rt_sigqueueinfo", .answer = processes_signal},
 	{.name = "rt_tgsigqueueinfo", .answer = processes_signal},
 	{.name = "prlimit64", .answer = processes_prlimit},
+	{.name = "getpgid", .answer = processes_about},
+	{.name = "getsid", .answer = processes_about},
 };
 const size_t rows_count = sizeof(rows_all) / sizeof(rows_all[0]);
 

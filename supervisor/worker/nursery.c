@@ -36,11 +36,10 @@ static void stop(struct nursery *n)
 	close_fd(&n->log);
 }
 
-/* The zygote cannot serve: say why to those who wait, try again later. Its tracees die with it (PDEATHSIG). */
-static void broken(struct nursery *n, const struct err *why)
+/* The zygote cannot serve any more. Its tracees go with it: by their death signals, and by us where those do not reach. */
+static void clear_away(struct nursery *n, const struct err *why)
 {
 	struct worker *w = n->worker;
-	double wait = RETRY_FIRST * (1u << (n->failures < 6 ? n->failures : 6));
 	char text[300], value[400];
 
 	stop(n);
@@ -51,18 +50,28 @@ static void broken(struct nursery *n, const struct err *why)
 		n->birth = NULL;
 	}
 	for (unsigned i = 0; i < w->n_slots; i++)
-		if (w->slots[i].nursery == n && w->slots[i].t_pid > 0) {
+		if (w->slots[i].nursery == n && (w->slots[i].state == SLOT_WAITING || w->slots[i].state == SLOT_BORN)) {
+			slot_retire(&w->slots[i]);
+		} else if (w->slots[i].nursery == n && w->slots[i].state == SLOT_RUNNING) {
 			snprintf(w->slots[i].error, sizeof(w->slots[i].error), "its zygote died");
 			slot_kill(&w->slots[i], KILLED_ERROR);
 		}
 	n->state = NURSERY_BROKEN;
 	n->err = *why;
 	n->failures++;
-	n->retry_at = worker_clock() + (wait < RETRY_MOST ? wait : RETRY_MOST);
 	log_write(LOG_ERROR, "zygote_failed", "policy=%s error=%s", n->policy->name,
 	          log_value(value, sizeof(value), err_str(why, text, sizeof(text))));
-	worker_fail_pending(w, n->policy, why);
 	worker_changed(w);
+}
+
+/* Says why to those who wait; tried again later. */
+static void broken(struct nursery *n, const struct err *why)
+{
+	double wait = RETRY_FIRST * (1u << (n->failures < 6 ? n->failures : 6));
+
+	clear_away(n, why);
+	n->retry_at = worker_clock() + (wait < RETRY_MOST ? wait : RETRY_MOST);
+	worker_fail_pending(n->worker, n->policy, why);
 }
 
 static void on_patience(struct ev_loop *loop, ev_timer *t, int revents)
@@ -109,7 +118,8 @@ static void on_ready(struct nursery *n, const struct birth_message *m)
 	char **trees = library_trees(n->info);
 	if (!trees)
 		err_set(&e, ERR_HOST, "zygote", ENOMEM, "no memory");
-	int r = trees ? broker_tree_new(n->policy, (const char *const *)trees, &n->tree, &e) : -ENOMEM;
+	/* a zygote that comes after another has the same policy and interpreter, and jobs of the other may still use the tree */
+	int r = !trees ? -ENOMEM : n->tree ? 0 : broker_tree_new(n->policy, (const char *const *)trees, &n->tree, &e);
 	free(trees);
 	if (r) {
 		broken(n, &e);
@@ -311,8 +321,16 @@ void nursery_reaped(struct nursery *n, int status)
 		        WIFEXITED(status) ? "exit code" : "signal", WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 	n->pid = 0;
 	close_fd(&n->pidfd);
-	if (n->state != NURSERY_BROKEN)
+	if (n->state == NURSERY_BROKEN)
+		return;
+	/* one that served well is replaced at once, and who waits goes on waiting; the next failure in a row is told and waits */
+	bool served = n->state == NURSERY_READY && n->failures == 0;
+	if (served)
+		clear_away(n, &e);
+	else
 		broken(n, &e);
+	if (served)
+		nursery_start(n);
 }
 
 void nursery_free(struct nursery *n)

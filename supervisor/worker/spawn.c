@@ -24,10 +24,12 @@
 /* How each language's interpreter is started. */
 static const struct {
 	const char *bootstrap, *addon;
-	const char *options[4];
+	const char *options[6];
 } languages[LANGUAGE_COUNT] = {
-	/* -s: no user site; -B: a job may not write byte code beside the library anyway */
-	[LANGUAGE_PYTHON3] = {"bootstrap.py", "_warder.abi3.so", {"-s", "-B"}},
+	/* -s: no user site; -B: a job may not write byte code beside the library anyway; by -c, so that no warning or traceback of a job
+	 * shows a path of the host */
+	[LANGUAGE_PYTHON3] = {"bootstrap.py", "_warder.abi3.so", {"-s", "-B", "-c",
+		"import sys\nwith open(sys.argv[1], 'rb') as f: code = compile(f.read(), '<warder>', 'exec')\nexec(code)"}},
 };
 
 /* A bare name: /usr/bin first, then PATH: the first python3 on a PATH may be a private build. */

@@ -4,6 +4,7 @@ No supervisor: the stub plays the modules that a policy preloads, which may do w
 """
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -65,6 +66,21 @@ class Bootstrap(unittest.TestCase):
         zygote = self.ask()[0]["zygote"]
         self.assertNotIn("A", zygote)
         self.assertEqual((zygote["OF_THE_ZYGOTE"], zygote["LEFT_BY_A_MODULE"]), ("1", "x"))
+
+    @unittest.skipUnless(shutil.which("strace"), "missing strace")
+    def test_the_zygote_never_looks_into_tmp(self):
+        """It warms up unconfined, and anybody may put a main.py, a tokenize.py or a FIFO there."""
+        with tempfile.TemporaryDirectory(prefix="warder-bootstrap-", dir="/var/tmp") as folder:
+            stub, trace = os.path.join(folder, "stub.py"), os.path.join(folder, "trace")
+            with open(stub, "w") as f:
+                f.write(STUB.replace('    rehearse()\n', '    os._exit(0)\n', 1))
+            subprocess.run(["strace", "-f", "-qq", "-e", "trace=%file", "-o", trace, support.PYTHON, "-s", "-B", BOOTSTRAP, stub],
+                           stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=support.DEADLINE,
+                           env={"PATH": "/usr/bin:/bin"})
+            with open(trace) as f:
+                lines = f.read().splitlines()
+        self.assertGreater(len(lines), 100)
+        self.assertEqual([line for line in lines if '"/tmp' in line or '"main.py' in line], [])
 
 
 if __name__ == "__main__":

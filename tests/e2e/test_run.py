@@ -704,6 +704,41 @@ print(b"PATH=" in strings, b"OF-THE-SUPERVISOR" in strings, "WARDER_TEST_SECRET"
         self.assertEqual((r["outcome"], r["stdout"]), ("exited", b"True False False\n"), r)
 
 
+class EndOfProcess(Case):
+    """What a program's end does natively, it does here: each is compared with python3's own output and status."""
+
+    def same(self, code):
+        outside, inside = support.Outside(code), self.run_job(code)
+        self.assertEqual((inside["exit_code"], inside["stdout"], inside["stderr"]),
+                         (outside.status, outside.stdout, outside.stderr), code)
+
+    def test_stdout_replaced(self):
+        self.same("import sys\nprint('before')\nclass T:\n  def write(s, x): sys.__stdout__.write(x)\n"
+                  "  def flush(s): pass\nsys.stdout = T(); print('after')")
+        self.same("import sys, io\nprint('before'); sys.stdout = io.StringIO(); print('kept')")
+        self.same("import sys\nprint('before'); sys.stdout = None")
+        self.same("import sys\nprint('before'); del sys.stdout")
+        self.same("import sys, io\nsys.stdout = io.TextIOWrapper(sys.stdout.detach(), encoding='utf-8'); print('x')")
+
+    def test_finalizers_see_their_globals(self):
+        self.same("import os, json\nclass D:\n  def __del__(s): print('cleaned', json.dumps([1]), helper(), os.sep)\n"
+                  "def helper(): return 'h'\nt = D()\nclass C: pass\nc = C(); c.c = c; c.d = D()")
+        self.same("import os\ndef g():\n  try: yield 1\n  finally: print('closed', os.sep)\nx = g(); next(x)")
+
+    def test_atexit_and_hooks(self):
+        self.same("import atexit, sys\natexit.register(sys.exit, 7)\natexit.register(print, 'first')")
+        self.same("import sys\nsys.excepthook = lambda *a: print('hook', a[0].__name__)\n1/0")
+        self.same("import atexit\natexit.register(print, 'x')\nraise SystemExit('bye')")
+
+    def test_lines_of_threads_stay_whole(self):
+        code = ("import threading, sys\nb = threading.Barrier(8)\ndef f():\n  b.wait()\n  for i in range(3000): sys.stdout.write('x' * 10 + '\\n')\n"
+                "t = [threading.Thread(target=f) for _ in range(8)]\n[x.start() for x in t]; [x.join() for x in t]")
+        self.assertEqual(set(self.run_ok(code).split("\n")[:-1]), {"x" * 10})
+
+    def test_time_zone_of_the_environment(self):
+        self.assertEqual(self.run_ok("import time; print(time.strftime('%Z %H', time.localtime(0)))", env={"TZ": "Asia/Tokyo"}), "JST 09\n")
+
+
 class Shutdown(unittest.TestCase):
     def test_ends_in_good_order(self):
         for sig in (signal.SIGTERM, signal.SIGINT):

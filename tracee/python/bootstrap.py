@@ -1,6 +1,6 @@
 """The Python side of a zygote: warms the interpreter up, then hands over to the addon's loop.
 
-Started as a script by the worker: `python3 -s -B bootstrap.py ADDON`. It sees no byte of a job until the
+Run by the worker under the name `<warder>`, with the addon's path as its last argument. It sees no byte of a job until the
 tracee is confined. User code is the bottom frame and finds neither this module nor the addon among its modules; what
 it can still reach (by the garbage collector, say) gives it nothing that it could not do by itself.
 """
@@ -11,6 +11,7 @@ import importlib.machinery
 import importlib.util
 import io
 import itertools
+import linecache
 import os
 import signal
 import sys
@@ -30,15 +31,8 @@ def load_addon(path):
     return module
 
 
-def forget_own_folder():
-    """Jobs find neither this script nor the addon by looking around."""
-    del sys.path[0]
-    for path in (__file__, os.path.dirname(__file__)):
-        sys.path_importer_cache.pop(path, None)
-
-
-warder = load_addon(sys.argv[1])
-forget_own_folder()
+warder = load_addon(sys.argv[-1])
+del sys.path[0]  # the working directory, which `-c` puts there
 
 
 def preload(names):
@@ -68,12 +62,13 @@ FAILING = REHEARSAL + b"raise ValueError('rehearsal')"
 
 
 def rehearse(code=REHEARSAL):
-    """A whole job without its effects: what is done for the first time after a fork costs page faults and lazy set-up."""
+    """A whole job without its effects: what is done for the first time after a fork costs page faults and lazy set-up. The zygote does
+    it unconfined, so nothing here may look into the host's /tmp: neither by the code's name nor by sys.path."""
     out, err, argv, path, main = sys.stdout, sys.stderr, sys.argv[:], sys.path[:], sys.modules["__main__"]
     environ = dict(os.environ._data)
     sys.stdout = sys.stderr = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     try:
-        program, names = prepare("main.py", [], ["A=B"], code)
+        program, names = prepare(None, [], ["A=B"], code)
         try:
             exec(program, names)
         except ValueError as e:
@@ -101,11 +96,12 @@ def reseed():
 
 def prepare(filename, args, env, source):
     """Gives (code object, namespace of __main__). Raises what `python3 main.py` would print, a SyntaxError for one."""
-    path = "/tmp/" + filename
+    path = "/tmp/" + filename if filename else "<rehearsal>"
     sys.argv[:] = [path] + args
     if hasattr(sys, "orig_argv"):
         sys.orig_argv[:] = [sys.executable, path] + args
-    sys.path.insert(0, "/tmp")
+    if filename:
+        sys.path.insert(0, "/tmp")
     os.environ._data.clear()
     for line in env:
         name, _, value = line.partition("=")
@@ -140,11 +136,17 @@ def exit_code(e):
     return 1
 
 
+MISSING = object()
+
+
 def show(e):
     """An uncaught exception, through whatever hook the job has set."""
-    hook = getattr(sys, "excepthook", None)
+    hook = getattr(sys, "excepthook", MISSING)
+    sys.last_type, sys.last_value, sys.last_traceback = type(e), e, e.__traceback__
+    if sys.version_info >= (3, 12):
+        sys.last_exc = e
     try:
-        if hook is None:
+        if hook is MISSING:
             sys.stderr.write("sys.excepthook is missing\n")
             hook = sys.__excepthook__
         hook(type(e), e, e.__traceback__)
@@ -160,16 +162,16 @@ def show(e):
     return 1
 
 
-def flush(streams):
-    """Whether stdout could be flushed. A closed or missing stream needs no flush, as in CPython's flush_std_files."""
+def flush(streams, tell=False):
+    """Whether they could be flushed. A closed or missing stream needs no flush, as in CPython's flush_std_files."""
     good = True
     for stream in streams:
         try:
             if stream is not None and not getattr(stream, "closed", False):
                 stream.flush()
         except BaseException as e:
-            if stream is streams[0]:
-                good = False
+            good = False
+            if stream is streams[0] and tell:
                 complain(stream, e)
     return good
 
@@ -203,7 +205,7 @@ def new_modules():
 def settle():
     """Destructors and buffers, in the order of Py_FinalizeEx: finalizers see their globals whole, since modules are first let go and
     collected; only what something still holds is emptied. The interpreter's own streams are flushed last, whatever stands in their place."""
-    good = flush(std_streams())
+    good = flush(std_streams(), tell=True)
     for name in ("stdin", "stdout", "stderr"):
         setattr(sys, name, getattr(sys, f"__{name}__", None))
     main = sys.modules.pop("__main__", None)
@@ -217,7 +219,8 @@ def settle():
         clear_main(held.__dict__)
         del held
         gc.collect()
-    return flush(std_streams()) and flush(state.streams) and good
+    flush(state.streams)  # what destructors printed; they may have been detached, which is no failure
+    return good
 
 
 def end(cell):
@@ -240,7 +243,9 @@ def end(cell):
 
 def leave(status, interrupted):
     """Ends the process as Py_FinalizeEx would, at a thirtieth of its price: what a job can notice is done, freeing is not."""
-    sys.last_traceback = sys.last_value = sys.last_type = sys.last_exc = None
+    sys.last_type = sys.last_value = sys.last_traceback = None
+    if hasattr(sys, "last_exc"):
+        sys.last_exc = None
     good = settle()
     if interrupted:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -274,6 +279,7 @@ def start():
         state.n_known = len(state.known)
         rehearse(FAILING)
         exit_code(SystemExit(0))
+        linecache.clearcache()
         state.known = frozenset(sys.modules)
         state.n_known = len(state.known)
         lines = [f"version={sys.version.split()[0]}", f"executable={sys.executable}"]
