@@ -72,10 +72,11 @@ class Bootstrap(unittest.TestCase):
         """It warms up unconfined, and anybody may put a main.py, a tokenize.py or a FIFO there."""
         with tempfile.TemporaryDirectory(prefix="warder-bootstrap-", dir="/var/tmp") as folder:
             stub, trace = os.path.join(folder, "stub.py"), os.path.join(folder, "trace")
+            script = shutil.copy(BOOTSTRAP, folder)  # the source tree may lie in /tmp
             with open(stub, "w") as f:
                 f.write(STUB.replace('    rehearse()\n', '    os._exit(0)\n', 1))
-            subprocess.run(["strace", "-f", "-qq", "-e", "trace=%file", "-o", trace, support.PYTHON, "-s", "-B", BOOTSTRAP, stub],
-                           stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=support.DEADLINE,
+            subprocess.run(["strace", "-f", "-qq", "-e", "trace=%file", "-o", trace, support.PYTHON, "-s", "-B", script, stub],
+                           cwd="/", stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=support.DEADLINE,
                            env={"PATH": "/usr/bin:/bin"})
             with open(trace) as f:
                 lines = f.read().splitlines()
