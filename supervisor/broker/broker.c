@@ -72,6 +72,11 @@ uint32_t broker_limits_hit(const struct broker_job *b)
 	return b->limits_hit;
 }
 
+bool broker_killed_itself(const struct broker_job *b)
+{
+	return b && b->killed_itself;
+}
+
 uint64_t broker_calls(const struct broker_job *b)
 {
 	return b->calls;

@@ -75,6 +75,7 @@ void broker_record_kill(struct broker_job *b, int nr, const uint64_t args[6]);
 /* Moves the violations out (caller owns). limits_hit: bits as in struct result. */
 void broker_take_violations(struct broker_job *b, struct violation **v, size_t *n, uint64_t *dropped);
 uint32_t broker_limits_hit(const struct broker_job *b);
+bool broker_killed_itself(const struct broker_job *b); /* it sent itself SIGKILL; false for NULL */
 uint64_t broker_calls(const struct broker_job *b);
 bool broker_has_tmp_quota(const struct broker_job *b); /* of the private /tmp: true when it is a tmpfs with a quota */
 

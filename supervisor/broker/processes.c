@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,8 @@ int64_t processes_signal(struct request *r)
 	pid_t to = (pid_t)r->call->args[0], own = r->job->who.t_pid;
 	bool by_tid = r->row->fixed;
 
+	if (r->call->args[1] == SIGKILL || r->call->args[2] == SIGKILL) /* kill and tkill have it second, tgkill third */
+		r->job->killed_itself = true;
 	if (to == own || (by_tid ? to == r->call->t_tid : to == 0))
 		return request_go_on(r);
 	return request_refused(r, EPERM, NULL, "signals: only the job itself");
@@ -117,9 +120,9 @@ int64_t processes_prlimit(struct request *r)
 {
 	pid_t of = (pid_t)r->call->args[0];
 
-	/* RLIMIT_CORE stays at 1: at 0 a core_pattern that is a pipe would be fed, core(5) */
-	if (r->call->args[1] == RLIMIT_CORE && r->call->args[2])
-		return request_refused(r, EPERM, NULL, "prlimit64: RLIMIT_CORE is fixed");
+	/* RLIMIT_CPU is how the worker knows the CPU limit was met. RLIMIT_CORE stays at 1: at 0 a core_pattern that is a pipe would be fed, core(5) */
+	if ((r->call->args[1] == RLIMIT_CORE || r->call->args[1] == RLIMIT_CPU) && r->call->args[2])
+		return request_refused(r, EPERM, NULL, "prlimit64: RLIMIT_CORE and RLIMIT_CPU are fixed");
 	if (of == 0 || of == r->job->who.t_pid)
 		return request_go_on(r);
 	return request_refused(r, EPERM, NULL, "prlimit64: only the job itself");

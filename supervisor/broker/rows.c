@@ -66,8 +66,6 @@ const struct row rows_all[] = {
 	{.name = "kill", .answer = processes_signal},
 	{.name = "tgkill", .answer = processes_signal},
 	{.name = "tkill", .answer = processes_signal, .fixed = BY_TID},
-	{.name = "rt_sigqueueinfo", .answer = processes_signal},
-	{.name = "rt_tgsigqueueinfo", .answer = processes_signal},
 	{.name = "prlimit64", .answer = processes_prlimit},
 	{.name = "getpgid", .answer = processes_about},
 	{.name = "getsid", .answer = processes_about},

@@ -25,6 +25,7 @@ struct broker_job {
 	struct violations violations;
 	uint32_t limits_hit;      /* bit (1 << LIMIT_HIT_x) */
 	uint64_t calls;
+	bool killed_itself;       /* sent itself SIGKILL */
 	unsigned ofd_locks;       /* set so far */
 };
 

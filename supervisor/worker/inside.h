@@ -177,7 +177,6 @@ int brief_memfd(const struct job *j, const struct policy *p);
 
 /* outcome.c */
 double outcome_cpu(pid_t pid); /* CPU seconds of all its threads so far */
-bool outcome_near_cpu_limit(const struct slot *s, double cpu_ms); /* with its birth */
 void outcome_measure(struct slot *s, struct usage *u, const struct rusage *ru); /* ru NULL: it is in its exit stop */
 void outcome_judge(struct slot *s, int status, struct result *r);
 

@@ -280,7 +280,7 @@ void tracer_unpark(struct slot *s)
 		go_on(s->parked[i].t_tid, s->parked[i].sig);
 }
 
-/* A process can put what it likes into a signal to itself, rt_sigqueueinfo(2): so the time is looked at, too. */
+/* Not to be forged: policies refuse rt_sigqueueinfo, and changes of RLIMIT_CPU are refused too. */
 static bool is_from_kernel(pid_t tid)
 {
 	siginfo_t i;
@@ -313,7 +313,7 @@ static void on_stop(struct slot *s, pid_t tid, int status)
 	default:
 		if (sig == SIGSYS)
 			s->sigsys_seen = true;
-		if (sig == SIGXCPU && is_from_kernel(tid) && outcome_near_cpu_limit(s, outcome_cpu(s->t_pid) * 1e3)) /* RLIMIT_CPU; whoever blocks it is killed at the hard limit, a second later */
+		if (sig == SIGXCPU && is_from_kernel(tid)) /* RLIMIT_CPU; whoever blocks it is killed at the hard limit, a second later */
 			slot_kill(s, KILLED_CPU_TIME);
 		if (too_many_stops(s) && park(s, tid, event ? 0 : sig))
 			return;

@@ -137,7 +137,12 @@ class CpuTime(Case):
         r = self.run_job("import ctypes, os, struct\n"
                          "info = ctypes.create_string_buffer(struct.pack('iii', 24, 0, 0x80) + bytes(116))\n"
                          "ctypes.CDLL(None).syscall(129, os.getpid(), 24, info)", policy="short")
-        self.assertEqual((r["outcome"], r["signal"], r["limit"]), ("signaled", 24, None), r)
+        self.assertEqual((r["outcome"], [v["syscall"] for v in r["violations"]]), ("exited", ["rt_sigqueueinfo"]), r)
+        for number in (9, 24):
+            r = self.run_job(f"import os, time\nwhile time.process_time() < 0.85: pass\nos.kill(os.getpid(), {number})", policy="short")
+            self.assertEqual((r["outcome"], r["signal"], r["limit"]), ("signaled", number, None), r)
+        r = self.run_job("import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 1))", policy="short")
+        self.assertEqual((r["exit_code"], [v["syscall"] for v in r["violations"]]), (1, ["prlimit64"]), r)
 
     def test_loop(self):
         r = self.run_job("print('on', flush=True)\nwhile True: pass", policy="short", limits={"wall_ms": 20000})

@@ -130,7 +130,10 @@ def exit_code(e):
         return code & 0xFF if -(1 << 63) <= code < 1 << 63 else 255
     try:
         sys.stderr.flush()
-        sys.stderr.write(str(code) + "\n")
+        try:
+            sys.stderr.write(str(code))
+        finally:
+            sys.stderr.write("\n")
     except Exception:
         pass
     return 1
@@ -140,7 +143,7 @@ MISSING = object()
 
 
 def show(e):
-    """An uncaught exception, through whatever hook the job has set."""
+    """An uncaught exception, through whatever hook the job has set. Gives the exit status, and whether the hook left by SystemExit."""
     hook = getattr(sys, "excepthook", MISSING)
     sys.last_type, sys.last_value, sys.last_traceback = type(e), e, e.__traceback__
     if sys.version_info >= (3, 12):
@@ -151,7 +154,7 @@ def show(e):
             hook = sys.__excepthook__
         hook(type(e), e, e.__traceback__)
     except SystemExit as again:
-        return exit_code(again)
+        return exit_code(again), True
     except BaseException as again:
         if hook is not sys.__excepthook__:
             again.__traceback__ = again.__traceback__.tb_next  # without this frame
@@ -159,7 +162,7 @@ def show(e):
             sys.__excepthook__(type(again), again, again.__traceback__)
             sys.stderr.write("\nOriginal exception was:\n")
             sys.__excepthook__(type(e), e, e.__traceback__)
-    return 1
+    return 1, False
 
 
 def flush(streams, tell=False):
@@ -228,11 +231,12 @@ def end(cell):
     refers to must die before the end. Gives the exit status, and whether it was an interrupt."""
     exception = cell.pop()
     status = 0
-    interrupted = isinstance(exception, KeyboardInterrupt)
+    interrupted = type(exception) is KeyboardInterrupt  # as CPython asks
     if isinstance(exception, SystemExit):
         status = exit_code(exception)
     elif exception is not None:
-        status = show(exception)
+        status, left = show(exception)
+        interrupted = interrupted and not left
     exception = None
     try:
         threading_shutdown()
@@ -250,6 +254,7 @@ def leave(status, interrupted):
     if interrupted:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
+        status = 130  # it was blocked
     os._exit(status if good else 120)
 
 
