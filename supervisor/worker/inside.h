@@ -169,7 +169,6 @@ void slot_over(struct slot *s, int status, const struct rusage *ru);        /* a
 void slot_reaped(struct slot *s, int status, const struct rusage *ru);
 void slot_hold_output(struct slot *s, bool hold);
 void slot_drop(struct slot *s); /* at the worker's end: kills, reaps, frees; answers nothing */
-const char *slot_state_name(enum slot_state s);
 
 /* brief.c: memfds, close-on-exec, the caller's; or -errno */
 int brief_file(const char *name, const void *data, size_t n);

@@ -278,7 +278,7 @@ void nursery_order(struct nursery *n, struct slot *s)
 	slot_ordered(s, n);
 	n->birth = s;
 	be_patient(n, BIRTH_PATIENCE);
-	/* A zygote that has gone is told by its status; a full socket cannot be: births are one at a time. */
+	/* A zygote that has gone is told by its status; a full socket cannot be: forks are ordered one at a time. */
 	if (send(n->control, &m, offsetof(struct birth_message, info), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		log_write(LOG_WARN, "order_failed", "policy=%s error=%s", n->policy->name, err_name(errno));
 }

@@ -28,11 +28,6 @@ static const char *const state_names[] = {
 };
 _Static_assert(sizeof(state_names) / sizeof(state_names[0]) == SLOT_STATES, "a name per state");
 
-const char *slot_state_name(enum slot_state s)
-{
-	return state_names[s];
-}
-
 /* The one place that changes a slot's state; the counts follow it. */
 static void set_state(struct slot *s, enum slot_state to)
 {
