@@ -8,6 +8,7 @@
  *   outcome.c  how a job ended, what it used
  *   tracer.c   ptrace and wait4: threads, exit stops, the killing call
  *   pump.c     the job's output
+ *   uids.c     which uids its tracees get
  *   watchdog.c the thread that ends a job which holds the worker up
  */
 #ifndef WARDER_INSIDE_H
@@ -22,6 +23,7 @@
 #include "filter.h"
 #include "layers.h"
 #include "port.h"
+#include "uids.h"
 #include "watchdog.h"
 #include "worker.h"
 
@@ -127,6 +129,7 @@ struct slot {
 struct worker {
 	struct ev_loop *loop;
 	struct worker_config config;
+	struct uids uids;        /* of the slots, in their order */
 	const struct port_front *front;
 	ev_signal on_child;
 	ev_prepare on_turn;      /* once a turn of the loop: hand out jobs, refill */

@@ -20,6 +20,7 @@
 #include "birth.h"
 #include "broker.h"
 #include "notify.h"
+#include "uids.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5) /* Linux 5.19 */
@@ -142,13 +143,13 @@ static int probe_no_new_privs(struct layers *l, struct err *e)
 static int take_identity(void *unused)
 {
 	(void)unused;
-	return setresuid(LAYERS_UID_BASE, LAYERS_UID_BASE, LAYERS_UID_BASE) ? -errno : 0;
+	return setresuid(UIDS_FIRST, UIDS_FIRST, UIDS_FIRST) ? -errno : 0;
 }
 
 static int take_group(void *unused)
 {
 	(void)unused;
-	return setgroups(0, NULL) || setresgid(LAYERS_UID_BASE, LAYERS_UID_BASE, LAYERS_UID_BASE) ? -errno : 0;
+	return setgroups(0, NULL) || setresgid(UIDS_FIRST, UIDS_FIRST, UIDS_FIRST) ? -errno : 0;
 }
 
 static int probe_identity(struct layers *l, struct err *e)
@@ -157,10 +158,10 @@ static int probe_identity(struct layers *l, struct err *e)
 		return err_set(e, ERR_HOST, "identity", EPERM, "not started as root: all jobs share uid %u", (unsigned)geteuid());
 	int r = in_child(take_group, NULL);
 	if (r)
-		return err_set(e, ERR_HOST, "setgroups, setresgid", -r, "gids from %d on cannot be taken", LAYERS_UID_BASE);
+		return err_set(e, ERR_HOST, "setgroups, setresgid", -r, "gids from %d on cannot be taken", UIDS_FIRST);
 	r = in_child(take_identity, NULL);
 	if (r)
-		return err_set(e, ERR_HOST, "setresuid", -r, "uids from %d on cannot be taken", LAYERS_UID_BASE);
+		return err_set(e, ERR_HOST, "setresuid", -r, "uids from %d on cannot be taken", UIDS_FIRST);
 	l->birth_flags |= BIRTH_IDENTITY;
 	return 0;
 }

@@ -12,10 +12,6 @@
 #include "err.h"
 #include "words.h"
 
-/* Tracees of a root supervisor get the uid and gid LAYERS_UID_BASE + slot: below 65536, since many containers map
- * no more, and outside the ranges that Debian and systemd hand out (policy manual 9.2.2: 60000 to 64999). */
-#define LAYERS_UID_BASE 60200
-
 struct layers {
 	uint32_t on;                  /* bit (1 << LAYER_x) */
 	uint32_t required;            /* likewise; after `require` and `optional` of the configuration */

@@ -83,8 +83,8 @@ void slot_init(struct slot *s, struct worker *w, int index)
 	bool identity = w->config.layers->birth_flags & BIRTH_IDENTITY;
 
 	*s = (struct slot){.worker = w, .index = index, .pidfd = -1, .mem = -1, .listener = -1};
-	s->uid = identity ? (uid_t)(LAYERS_UID_BASE + index) : (uid_t)-1;
-	s->gid = identity ? (gid_t)(LAYERS_UID_BASE + index) : (gid_t)-1;
+	s->uid = identity ? w->uids.base + (uid_t)index : (uid_t)-1;
+	s->gid = identity ? w->uids.base + (gid_t)index : (gid_t)-1;
 	s->pumps[0].fd = s->pumps[1].fd = -1;
 	ev_init(&s->wall, on_wall);
 	ev_init(&s->loose, on_loose);

@@ -261,6 +261,16 @@ static void pin(int cpu)
 		log_write(LOG_WARN, "not_pinned", "cpu=%d error=%s", cpu, err_name(errno));
 }
 
+static void claim_uids(struct worker *w)
+{
+	w->uids = (struct uids){.base = UIDS_FIRST};
+	if (!(w->config.layers->birth_flags & BIRTH_IDENTITY))
+		return;
+	int r = uids_claim(&w->uids, w->n_slots);
+	if (r)
+		log_write(LOG_WARN, "uids_shared", "base=%u error=%s", (unsigned)w->uids.base, err_name(-r));
+}
+
 int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct port_front *front, struct worker **out,
                struct err *e)
 {
@@ -292,6 +302,7 @@ int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct
 		free(w);
 		return err_set(e, ERR_HOST, "worker", ENOMEM, "cannot start");
 	}
+	claim_uids(w);
 	for (unsigned i = 0; i < w->n_slots; i++)
 		slot_init(&w->slots[i], w, i);
 	if (c->cpu >= 0)
@@ -321,6 +332,7 @@ void worker_free(struct worker *w)
 	while (w->first)
 		drop_pending(w, &w->first);
 	watchdog_free(w->watchdog);
+	uids_release(&w->uids);
 	free(w->slots);
 	free(w);
 }
