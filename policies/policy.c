@@ -7,6 +7,7 @@
 
 #include "calls.h"
 #include "mem.h"
+#include "paths.h"
 #include "read.h"
 
 #define BASES_MAX    16   /* depth of a chain of `extends` */
@@ -68,6 +69,11 @@ void policy_free(struct policy *p)
 	for (size_t i = 0; i < p->n_files; i++) {
 		free(p->files[i].path);
 		free(p->files[i].rule);
+	}
+	for (int g = 0; g < GRANT_COUNT; g++) {
+		for (size_t i = 0; i < p->callers_may[g].n; i++)
+			free(p->callers_may[g].v[i].text);
+		free(p->callers_may[g].v);
 	}
 	list_free(p->preload);
 	list_free(p->env);
@@ -445,6 +451,20 @@ int policy_call_nr(const char *name)
 	int nr = calls_number(name);
 
 	return nr < 0 ? -1 : nr;
+}
+
+static bool is_within(const struct policy_bounds *b, const char *path)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (paths_cover(b->v[i].text, path))
+			return true;
+	return false;
+}
+
+bool policy_may_grant(const struct policy *p, enum grant_kind kind, const char *path)
+{
+	return is_within(&p->callers_may[GRANT_WRITE], path) ||
+	       (kind == GRANT_READ && is_within(&p->callers_may[GRANT_READ], path));
 }
 
 bool policy_is_quiet(const struct policy *p, const char *path)

@@ -65,6 +65,16 @@ struct policy_file {
 	char *rule;             /* "base.yaml:40 files" */
 };
 
+/* One line of callers_may: a path, or for CONNECT "host:port" as written. */
+struct policy_bound {
+	char *text;
+	int line, column;       /* in the file that it was written in */
+};
+struct policy_bounds {
+	struct policy_bound *v;
+	size_t n;
+};
+
 struct policy {
 	char *name;
 	char *file;             /* where it was read from */
@@ -79,6 +89,7 @@ struct policy {
 	size_t n_files;
 	uint64_t limits[LIMIT_COUNT];     /* every one set after the chain is merged */
 	uint64_t max_limits[LIMIT_COUNT]; /* callers_may.limits; where silent, limits */
+	struct policy_bounds callers_may[GRANT_COUNT]; /* how far a job's own grants may go; itself grants nothing */
 	bool end_on_output_limit;
 	char **env;             /* NULL-terminated NAME=VALUE */
 	char **quiet;           /* NULL-terminated absolute paths; a trailing slash and star "/x/" followed by "*" covers what is below */
@@ -120,6 +131,10 @@ struct judgement {
 struct judgement policy_judge(const struct policy *p, int nr, const uint64_t args[6]);
 const char *policy_call_name(const struct policy *p, int nr); /* NULL: no such number */
 int policy_call_nr(const char *name);                         /* -1: unknown */
+/* NULL, or why nobody can grant this path, whoever asks: the floor of grants. Static storage. */
+const char *policy_grant_problem(const char *path);
+/* Whether callers_may covers a path that a job wants granted; a bound to write is one to read, too. */
+bool policy_may_grant(const struct policy *p, enum grant_kind kind, const char *path);
 /* Whether the list `quiet:` covers this path. */
 bool policy_is_quiet(const struct policy *p, const char *path);
 

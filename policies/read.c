@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "mem.h"
+#include "paths.h"
 
 #define N(a)       (sizeof(a) / sizeof((a)[0]))
 #define TEXT(node) ((const char *)(node)->data.scalar.value)
@@ -125,27 +126,11 @@ static void take_preload(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, v
 	ydoc_items(d, value, "preload", take_module, ctx);
 }
 
-const char *read_path_problem(const char *path)
-{
-	size_t len = strlen(path);
-
-	if (*path != '/')
-		return "must be an absolute path";
-	if (len >= 4096)
-		return "longer than PATH_MAX";
-	if (strstr(path, "//") || strstr(path, "/./") || strstr(path, "/../"))
-		return "must be normalised: no //, no . and no ..";
-	if (len > 1 &&
-	    (path[len - 1] == '/' || !strcmp(path + len - 2, "/.") || (len > 2 && !strcmp(path + len - 3, "/.."))))
-		return "must be normalised: no slash and no dot at the end";
-	return NULL;
-}
-
 static void take_quiet_path(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
 {
 	struct reader *r = ctx;
 	const char *s = ydoc_str(d, value, "quiet");
-	const char *wrong = s ? read_path_problem(s) : NULL;
+	const char *wrong = s ? paths_problem(s) : NULL;
 
 	(void)key;
 	if (!s)
@@ -253,15 +238,6 @@ static void take_max_limits(struct ydoc *d, yaml_node_t *key, yaml_node_t *value
 		   &(struct limits_ctx){"callers_may.limits", r->p->max_limits});
 }
 
-static void take_callers_may(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
-{
-	static const struct ydoc_key keys[] = {
-		{"limits", take_max_limits}, {"read", NULL}, {"write", NULL}, {"connect", NULL}};
-
-	(void)key;
-	ydoc_map(d, value, "callers_may", keys, N(keys), ctx);
-}
-
 /* --- files ------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -283,7 +259,7 @@ static const struct {
 	{"/.warder", true, "is the supervisor's own"},
 };
 
-static const char *grant_problem(const char *path)
+const char *policy_grant_problem(const char *path)
 {
 	for (size_t i = 0; i < N(reserved); i++) {
 		size_t n = strlen(reserved[i].path);
@@ -292,7 +268,7 @@ static const char *grant_problem(const char *path)
 		    (reserved[i].below && !strncmp(path, reserved[i].path, n) && path[n] == '/'))
 			return reserved[i].why;
 	}
-	return read_path_problem(path);
+	return paths_problem(path);
 }
 
 struct grant {
@@ -304,7 +280,7 @@ struct grant {
 static void take_grant_path(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
 {
 	const char *s = ydoc_str(d, value, "path");
-	const char *wrong = s ? grant_problem(s) : NULL;
+	const char *wrong = s ? policy_grant_problem(s) : NULL;
 
 	(void)key;
 	if (wrong)
@@ -390,6 +366,69 @@ static void take_files(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, voi
 {
 	(void)key;
 	ydoc_items(d, value, "files", take_file, ctx);
+}
+
+/* --- callers_may ------------------------------------------------------------------------------ */
+
+struct bound_ctx {
+	struct reader *r;
+	enum grant_kind kind;
+	char where[32];
+};
+
+/* A bound is no grant: "/" and "/tmp" may stand here, since each grant is held against the floor by itself. */
+static void take_bound(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	const struct bound_ctx *c = ctx;
+	const char *s = ydoc_str(d, value, c->where);
+	const char *wrong = s && c->kind != GRANT_CONNECT ? paths_problem(s) : NULL;
+	struct policy_bounds *b = &c->r->p->callers_may[c->kind];
+
+	(void)key;
+	if (!s)
+		return;
+	if (wrong) {
+		ydoc_fail(d, value, "%s: %s: %s", c->where, s, wrong);
+		return;
+	}
+	b->v = mem_grow(b->v, b->n + 1, sizeof(*b->v));
+	b->v[b->n++] = (struct policy_bound){mem_copy(s), ydoc_line(value), (int)value->start_mark.column + 1};
+}
+
+static void take_bounds(struct ydoc *d, yaml_node_t *value, void *ctx, enum grant_kind kind)
+{
+	struct bound_ctx c = {.r = ctx, .kind = kind};
+
+	snprintf(c.where, sizeof(c.where), "callers_may.%s", grant_kind_name(kind));
+	ydoc_items(d, value, c.where, take_bound, &c);
+}
+
+static void take_may_read(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	(void)key;
+	take_bounds(d, value, ctx, GRANT_READ);
+}
+
+static void take_may_write(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	(void)key;
+	take_bounds(d, value, ctx, GRANT_WRITE);
+}
+
+static void take_may_connect(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	(void)key;
+	take_bounds(d, value, ctx, GRANT_CONNECT);
+}
+
+static void take_callers_may(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	static const struct ydoc_key keys[] = {
+		{"limits", take_max_limits}, {"read", take_may_read}, {"write", take_may_write},
+		{"connect", take_may_connect}};
+
+	(void)key;
+	ydoc_map(d, value, "callers_may", keys, N(keys), ctx);
 }
 
 /* --- the whole document ----------------------------------------------------------------------- */

@@ -31,8 +31,6 @@ void read_syscalls(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *r
 /* Lays what the file says of its calls over what its bases say. Frees r->own's contents. */
 void read_merge_calls(struct reader *r);
 
-/* NULL, or what is wrong with an absolute path as a policy writes it. */
-const char *read_path_problem(const char *path);
 char *read_rule(const struct reader *r, const yaml_node_t *at, const char *group); /* returns new */
 void read_rows_free(struct policy_row *rows, size_t n);
 

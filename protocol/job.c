@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "paths.h"
 #include "rpc.h"
 
 #define ENV_NAME_SHOWN 64 /* bytes of a caller's name in an error text */
@@ -350,7 +351,71 @@ static int parse_limits(struct job *j, const msgpack_object *v, struct err *e)
 	return 0;
 }
 
-/* Whether a value asks for nothing: nil, false, "", [], {}, or a map of such. Not recursive beyond one level. */
+static int parse_grant(struct job_list *l, const char *path, bool is_path, const msgpack_object *v, struct err *e)
+{
+	const char *wrong;
+	char *s = NULL;
+	int ret = take_cstr(v, JOB_GRANT_MAX, path, &s, e);
+
+	if (ret == 0 && *s == '\0')
+		ret = bad(e, path, "must not be empty");
+	wrong = ret == 0 && is_path ? paths_problem(s) : NULL;
+	if (wrong)
+		ret = bad(e, path, "%s, is %.*s%s", wrong, ENV_NAME_SHOWN, s, strlen(s) > ENV_NAME_SHOWN ? "..." : "");
+	if (ret < 0) {
+		free(s);
+		return ret;
+	}
+	l->v[l->n++] = s;
+	return 0;
+}
+
+static int parse_grant_list(struct job *j, int g, const msgpack_object *v, struct err *e)
+{
+	char path[32];
+	int ret = 0;
+
+	snprintf(path, sizeof(path), "grants.%s", grant_kind_name(g));
+	if (is_nil(v))
+		return 0;
+	if (v->type != MSGPACK_OBJECT_ARRAY)
+		return bad(e, path, "must be a list of strings");
+	if (v->via.array.size > JOB_GRANTS_MAX)
+		return bad(e, path, "must have at most %d entries, has %u", JOB_GRANTS_MAX, v->via.array.size);
+	j->grants[g].v = calloc(v->via.array.size + 1u, sizeof(char *));
+	if (!j->grants[g].v)
+		return out_of_memory(e);
+	for (uint32_t i = 0; i < v->via.array.size && ret == 0; i++) {
+		snprintf(path, sizeof(path), "grants.%s[%u]", grant_kind_name(g), i);
+		ret = parse_grant(&j->grants[g], path, g != GRANT_CONNECT, &v->via.array.ptr[i], e);
+	}
+	return ret;
+}
+
+static int parse_grants(struct job *j, const msgpack_object *v, struct err *e)
+{
+	char name[ENV_NAME_SHOWN];
+	uint32_t seen = 0;
+
+	if (v->type != MSGPACK_OBJECT_MAP)
+		return bad(e, "grants", "must be a map");
+	for (uint32_t i = 0; i < v->via.map.size; i++) {
+		const msgpack_object_kv *kv = &v->via.map.ptr[i];
+		int g = is_bytes(&kv->key) ? grant_kind_parse(kv->key.via.str.ptr, kv->key.via.str.size) : -1, ret;
+
+		if (g < 0)
+			return bad(e, "", "unknown field grants.%s", shown(&kv->key, name));
+		if (seen & 1u << g)
+			return bad(e, "", "duplicate field grants.%s", grant_kind_name(g));
+		seen |= 1u << g;
+		ret = parse_grant_list(j, g, &kv->val, e);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* Whether a value asks for nothing: nil, false, "", [] or {}. */
 static bool is_empty_leaf(const msgpack_object *v)
 {
 	switch (v->type) {
@@ -374,14 +439,7 @@ static bool asks_for_nothing(const char *field, const msgpack_object *v)
 {
 	if (is_empty_leaf(v))
 		return true;
-	if (strcmp(field, "trace") == 0)
-		return same(v, trace_name(TRACE_OFF));
-	if (strcmp(field, "grants") != 0 || v->type != MSGPACK_OBJECT_MAP)
-		return false;
-	for (uint32_t i = 0; i < v->via.map.size; i++)
-		if (!is_empty_leaf(&v->via.map.ptr[i].val))
-			return false;
-	return true;
+	return strcmp(field, "trace") == 0 && same(v, trace_name(TRACE_OFF));
 }
 
 /* `parse` NULL: a field of the interface that this version does not carry out. It is refused when it asks for
@@ -400,12 +458,12 @@ static const struct job_field {
 	{"env", parse_env, false},
 	{"stdin", parse_stdin, false},
 	{"limits", parse_limits, false},
+	{"grants", parse_grants, false},
 	{"tenant", parse_tenant, false},
 	{"detach", parse_detach, false},
 	{"stream", parse_stream, false},
 	{"files", NULL, false},
 	{"collect", NULL, false},
-	{"grants", NULL, false},
 	{"policy_text", NULL, false},
 	{"debug", NULL, false},
 	{"dependencies", NULL, false},
@@ -520,6 +578,11 @@ void job_free(struct job *j)
 		free(j->env[i].name);
 		free(j->env[i].value);
 	}
+	for (int g = 0; g < GRANT_COUNT; g++) {
+		for (size_t i = 0; i < j->grants[g].n; i++)
+			free(j->grants[g].v[i]);
+		free(j->grants[g].v);
+	}
 	free(j->args);
 	free(j->env);
 	free((char *)j->code.p);
@@ -621,12 +684,35 @@ static size_t pack_limits(msgpack_packer *pk, const struct job *j)
 	return 1;
 }
 
+static size_t pack_grants(msgpack_packer *pk, const struct job *j)
+{
+	size_t n = 0;
+
+	for (int g = 0; g < GRANT_COUNT; g++)
+		n += j->grants[g].n > 0;
+	if (n == 0 || !pk)
+		return n > 0;
+	pack_key(pk, "grants");
+	msgpack_pack_map(pk, n);
+	for (int g = 0; g < GRANT_COUNT; g++) {
+		const struct job_list *l = &j->grants[g];
+
+		if (l->n == 0)
+			continue;
+		pack_key(pk, grant_kind_name(g));
+		msgpack_pack_array(pk, l->n);
+		for (size_t i = 0; i < l->n; i++)
+			pack_exact(pk, l->v[i]);
+	}
+	return 1;
+}
+
 /* How many optional fields there are; packs them when pk is given. One list for both: a map's size comes first. */
 static size_t pack_optional(msgpack_packer *pk, const struct job *j)
 {
 	return pack_str_field(pk, "policy", j->policy) + pack_str_field(pk, "job", j->id) +
 	       pack_str_field(pk, "filename", j->filename) + pack_str_field(pk, "tenant", j->tenant) +
-	       pack_args(pk, j) + pack_env(pk, j) + pack_stdin(pk, j->stdin_data) + pack_limits(pk, j) +
+	       pack_args(pk, j) + pack_env(pk, j) + pack_stdin(pk, j->stdin_data) + pack_limits(pk, j) + pack_grants(pk, j) +
 	       pack_true_field(pk, "detach", j->detach) + pack_true_field(pk, "stream", j->stream);
 }
 

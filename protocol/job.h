@@ -21,10 +21,18 @@
 #define JOB_ARGS_MAX 1024   /* entries of `args` */
 #define JOB_ENV_MAX 1024    /* entries of `env` */
 #define JOB_STRINGS_MAX (1u << 20) /* bytes of all args and env together */
+#define JOB_GRANTS_MAX 1024 /* entries of each list of `grants` */
+#define JOB_GRANT_MAX 4095  /* bytes of one: what the kernel takes of a path */
 
 struct job_env { /* both NUL-terminated */
 	char *name;
 	char *value;
+};
+
+/* A list of strings, each NUL-terminated. */
+struct job_list {
+	char **v;
+	size_t n;
 };
 
 /* One request to run code. Strings are NUL-terminated, owned by the struct; absent strings are NULL.
@@ -42,13 +50,15 @@ struct job {
 	struct bytes stdin_data;
 	int64_t limits[LIMIT_COUNT];  /* as asked for, in range only after admission, which knows the policy; units are in the names */
 	bool limit_given[LIMIT_COUNT]; /* false: the policy's */
+	struct job_list grants[GRANT_COUNT]; /* READ, WRITE: absolute normal paths; CONNECT: "host:port" as written */
+	bool by_operator;       /* not on the wire: told by the front, bounds `grants` by the floor alone */
 	char *tenant;           /* "" by default */
 	bool detach;
 	bool stream;
 };
 
 /* Parses `map`. On success `*out` is new, to be freed with job_free. Fields of the interface that this version
- * does not carry out (files, collect, grants, policy_text, debug, dependencies, trace other than "off") are
+ * does not carry out (files, collect, policy_text, debug, dependencies, trace other than "off") are
  * refused by name, never ignored. */
 int job_parse(const msgpack_object *map, struct job **out, struct err *e);
 /* Packs a job as the params map of `run` (for clients). Absent and default fields are left out. */

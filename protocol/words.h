@@ -26,6 +26,8 @@
 	X(IDENTITY, "identity") X(NAMESPACES, "namespaces") X(EMPTY_ROOT, "empty_root") \
 	X(READONLY_GRANTS, "readonly_grants") X(TMP_QUOTA, "tmp_quota") X(RLIMITS, "rlimits") \
 	X(CGROUP, "cgroup") X(PTRACE, "ptrace")
+/* the lists of a job's `grants` and of `callers_may` */
+#define WORDS_GRANT(X) X(READ, "read") X(WRITE, "write") X(CONNECT, "connect")
 #define WORDS_STATE(X) X(QUEUED, "queued") X(RUNNING, "running") X(ENDING, "ending")
 #define WORDS_LANGUAGE(X) X(PYTHON3, "python3") X(NODEJS, "nodejs")
 #define WORDS_TRACE(X) X(OFF, "off") X(BROKERED, "brokered") X(ALL, "all")
@@ -35,7 +37,8 @@
 	X(BUSY, "busy") X(SHUTTING_DOWN, "shutting_down")
 
 #define WORDS_ALL(V) V(outcome, OUTCOME) V(verdict, VERDICT) V(ended_by, ENDED_BY) V(limit_hit, LIMIT_HIT) \
-	V(limit, LIMIT) V(layer, LAYER) V(state, STATE) V(language, LANGUAGE) V(trace, TRACE) V(rpc_error, RPC_ERROR)
+	V(limit, LIMIT) V(layer, LAYER) V(grant_kind, GRANT) V(state, STATE) V(language, LANGUAGE) V(trace, TRACE) \
+	V(rpc_error, RPC_ERROR)
 
 /* enum outcome { OUTCOME_EXITED, …, OUTCOME_COUNT }, and so on */
 #define W_OUTCOME(n, s) OUTCOME_##n,
@@ -44,6 +47,7 @@
 #define W_LIMIT_HIT(n, s) LIMIT_HIT_##n,
 #define W_LIMIT(n, s) LIMIT_##n,
 #define W_LAYER(n, s) LAYER_##n,
+#define W_GRANT(n, s) GRANT_##n,
 #define W_STATE(n, s) STATE_##n,
 #define W_LANGUAGE(n, s) LANGUAGE_##n,
 #define W_TRACE(n, s) TRACE_##n,

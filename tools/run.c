@@ -28,7 +28,7 @@
 struct run_options {
 	bool help, json, stats;
 	const char *language, *policy, *filename, *stdin_file, *socket, *config;
-	struct option_list env, policy_dirs;
+	struct option_list env, policy_dirs, grants[GRANT_COUNT];
 	uint64_t limits[LIMIT_COUNT];
 };
 
@@ -39,6 +39,9 @@ static const struct option rows[] = {
 	{"--policy-dir", "DIR", OPTION_LIST, AT(policy_dirs), "where a supervisor of its own looks for policies"},
 	{"--config", "FILE", OPTION_TEXT, AT(config), "configuration of a supervisor of its own"},
 	{"--socket", "PATH", OPTION_TEXT, AT(socket), "use the supervisor at PATH; WARDER_SOCKET does the same"},
+	{"--allow-read", "PATH", OPTION_LIST, AT(grants[GRANT_READ]), "a file or directory that the job may read and list"},
+	{"--allow-write", "PATH", OPTION_LIST, AT(grants[GRANT_WRITE]), "one that it may also change"},
+	{"--allow-connect", "HOST[:PORT]", OPTION_LIST, AT(grants[GRANT_CONNECT]), "an address that it may connect to"},
 	{"--env", "NAME=VALUE", OPTION_LIST, AT(env), "one variable of the job's environment"},
 	{"--stdin", "FILE", OPTION_TEXT, AT(stdin_file), "what the job reads from stdin; - is this command's own"},
 	{"--filename", "NAME", OPTION_TEXT, AT(filename), "name of the code in tracebacks; main.py, main.js"},
@@ -152,6 +155,57 @@ static int set_env(struct job *j, const struct option_list *l, struct err *e)
 	return 0;
 }
 
+/* Paths are taken as a shell's user means them, seen from here; where links lead is the supervisor's to look at, but
+ * for "..", which has no meaning without. */
+static char *absolute(const char *path)
+{
+	char *cwd = *path == '/' ? strdup("") : getcwd(NULL, 0), *all = NULL, *to, *from;
+
+	if (!cwd || asprintf(&all, "%s/%s", cwd, path) < 0)
+		all = NULL;
+	free(cwd);
+	if (!all)
+		return NULL;
+	if (strstr(all, "/..")) {
+		char *real = realpath(all, NULL);
+
+		if (real) {
+			free(all);
+			return real;
+		}
+	}
+	for (from = to = all; *from;) {
+		size_t n = strcspn(from + 1, "/");
+
+		if (n == 0 || (n == 1 && from[1] == '.')) { /* "//", "/./", or the last slash */
+			from += n + 1;
+			continue;
+		}
+		memmove(to, from, n + 1);
+		to += n + 1;
+		from += n + 1;
+	}
+	*to = '\0';
+	return to == all ? strcpy(all, "/") : all;
+}
+
+static int set_grants(struct job *j, const struct option_list lists[GRANT_COUNT], struct err *e)
+{
+	for (int g = 0; g < GRANT_COUNT; g++) {
+		struct job_list *to = &j->grants[g];
+
+		to->v = calloc(lists[g].n + 1, sizeof(*to->v));
+		for (size_t i = 0; to->v && i < lists[g].n; i++, to->n++) {
+			to->v[i] = g == GRANT_CONNECT ? strdup(lists[g].v[i]) : absolute(lists[g].v[i]);
+			if (!to->v[i])
+				break;
+		}
+		if (!to->v || to->n < lists[g].n)
+			return err_set(e, ERR_HOST, "job", ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
 /* An id of our own, so that the cancelling message can be packed before the request is sent. */
 static int set_id(struct job *j, struct err *e)
 {
@@ -186,6 +240,8 @@ static int fill_job(struct job *j, const struct run_options *o, const char *file
 		rc = set_text(&j->filename, o->filename, e);
 	if (!rc)
 		rc = set_env(j, &o->env, e);
+	if (!rc)
+		rc = set_grants(j, o->grants, e);
 	if (!rc)
 		rc = set_id(j, e);
 	if (!rc)
@@ -459,6 +515,8 @@ int run_main(int argc, char **argv)
 	}
 	options_list_done(&o.env);
 	options_list_done(&o.policy_dirs);
+	for (int g = 0; g < GRANT_COUNT; g++)
+		options_list_done(&o.grants[g]);
 	options_list_done(&words);
 	return status;
 }

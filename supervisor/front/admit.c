@@ -63,10 +63,44 @@ static int settle_limits(struct job *j, const struct policy *p, size_t max_messa
 	return 0;
 }
 
-int admit_job(struct job *j, const struct policy_set *ps, size_t max_message, const struct policy **policy,
-	      enum rpc_error *code, struct err *e)
+/* What the texts say. Links can lead elsewhere, which the worker finds out (broker/grants.h). */
+static int check_paths(const struct job *j, const struct policy *p, enum grant_kind kind, enum rpc_error *code,
+		       struct err *e)
+{
+	for (size_t i = 0; i < j->grants[kind].n; i++) {
+		const char *path = j->grants[kind].v[i], *why = policy_grant_problem(path);
+
+		if (why)
+			return refuse(code, RPC_ERROR_NOT_PERMITTED, e, "grants.%s[%zu]: %.80s cannot be granted: %s",
+				      grant_kind_name(kind), i, path, why);
+		if (!j->by_operator && !policy_may_grant(p, kind, path))
+			return refuse(code, RPC_ERROR_NOT_PERMITTED, e,
+				      "grants.%s[%zu]: %.100s is outside callers_may of policy %.40s",
+				      grant_kind_name(kind), i, path, p->name);
+	}
+	return 0;
+}
+
+/* Lists that this version does not carry out. */
+static const bool unsupported[GRANT_COUNT] = {[GRANT_READ] = true, [GRANT_WRITE] = true, [GRANT_CONNECT] = true};
+
+static int check_supported(const struct job *j, enum rpc_error *code, struct err *e)
+{
+	for (int g = 0; g < GRANT_COUNT; g++)
+		if (unsupported[g] && j->grants[g].n)
+			return refuse(code, RPC_ERROR_BAD_REQUEST, e, "grants.%s: not supported by this version",
+				      grant_kind_name(g));
+	return 0;
+}
+
+int admit_job(struct job *j, const struct policy_set *ps, size_t max_message, bool by_operator,
+	      const struct policy **policy, enum rpc_error *code, struct err *e)
 {
 	int ret = choose_policy(j, ps, policy, code, e);
 
-	return ret < 0 ? ret : settle_limits(j, *policy, max_message, code, e);
+	j->by_operator = by_operator;
+	ret = ret < 0 ? ret : settle_limits(j, *policy, max_message, code, e);
+	ret = ret < 0 ? ret : check_supported(j, code, e);
+	ret = ret < 0 ? ret : check_paths(j, *policy, GRANT_READ, code, e);
+	return ret < 0 ? ret : check_paths(j, *policy, GRANT_WRITE, code, e);
 }

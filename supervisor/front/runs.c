@@ -200,7 +200,7 @@ static struct job *admit(struct front *f, struct session *s, const struct rpc_me
 	}
 	ret = job_parse(m->params, &j, &e);
 	if (ret == 0)
-		ret = admit_job(j, f->policies, f->max_message, policy, &code, &e);
+		ret = admit_job(j, f->policies, f->max_message, front_is_operator(f, session_uid(s)), policy, &code, &e);
 	if (ret == 0 && find_id(f, false, session_uid(s), j->id, strlen(j->id)))
 		ret = err_set(&e, ERR_REQUEST, "job", 0, "%s is running already", j->id);
 	if (ret == 0)

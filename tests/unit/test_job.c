@@ -106,7 +106,18 @@ static void refused(void **state)
 		 "limits.open_files: not supported by this version"},
 		{"files", "{" OK ", 'files': {'a': 'b'}}", "files: not supported by this version"},
 		{"collect", "{" OK ", 'collect': ['*']}", "collect: not supported by this version"},
-		{"grants", "{" OK ", 'grants': {'read': ['/x']}}", "grants: not supported by this version"},
+		{"grants", "{" OK ", 'grants': []}", "grants: must be a map"},
+		{"grants key", "{" OK ", 'grants': {'exec': []}}", "unknown field grants.exec"},
+		{"grants twice", "{" OK ", 'grants': {'read': [], 'read': []}}", "duplicate field grants.read"},
+		{"grants list", "{" OK ", 'grants': {'read': '/x'}}", "grants.read: must be a list of strings"},
+		{"grants relative", "{" OK ", 'grants': {'read': ['foo']}}",
+		 "grants.read[0]: must be an absolute path, is foo"},
+		{"grants dots", "{" OK ", 'grants': {'write': ['/x', '/x/../y']}}",
+		 "grants.write[1]: must be normalised: no //, no . and no .., is /x/../y"},
+		{"grants slash", "{" OK ", 'grants': {'read': ['/x/']}}",
+		 "grants.read[0]: must be normalised: no slash and no dot at the end, is /x/"},
+		{"grants empty", "{" OK ", 'grants': {'connect': ['']}}", "grants.connect[0]: must not be empty"},
+		{"grants NUL", "{" OK ", 'grants': {'read': ['/x\\0y']}}", "grants.read[0]: holds a NUL byte"},
 		{"policy_text", "{" OK ", 'policy_text': 'name: x'}", "policy_text: not supported by this version"},
 		{"debug", "{" OK ", 'debug': true}", "debug: not supported by this version"},
 		{"dependencies", "{" OK ", 'dependencies': 'x'}", "dependencies: not supported by this version"},
@@ -168,6 +179,10 @@ static void check_full(const struct job *j)
 	assert_int_equal(j->limits[LIMIT_WALL_MS], 5000);
 	assert_int_equal(j->limits[LIMIT_THREADS], 4);
 	assert_int_equal(j->limits[LIMIT_CPU_MS], 0);
+	assert_int_equal(j->grants[GRANT_READ].n, 2);
+	assert_string_equal(j->grants[GRANT_READ].v[1], "/b\xff");
+	assert_int_equal(j->grants[GRANT_WRITE].n, 0);
+	assert_string_equal(j->grants[GRANT_CONNECT].v[0], "*:443");
 	assert_string_equal(j->tenant, "t");
 	assert_true(j->detach && j->stream);
 }
@@ -185,7 +200,8 @@ static void round_trip(void **state)
 	assert_int_equal(
 		parse_text("{'language': 'python3', 'code': b'a\\0b', 'job': 'j1', 'policy': 'strict', 'filename': "
 			   "'x.py', 'args': ['a', '', b'\\xff'], 'env': {'A': 'b=c', 'NODE_PATH': ''}, 'stdin': "
-			   "'in', 'limits': {'wall_ms': 5000, 'threads': 4}, 'tenant': 't', 'detach': true, "
+			   "'in', 'limits': {'wall_ms': 5000, 'threads': 4}, 'grants': {'read': ['/a', b'/b\\xff'], "
+			   "'connect': ['*:443']}, 'tenant': 't', 'detach': true, "
 			   "'stream': true}",
 			   &j, &e),
 		0);

@@ -59,7 +59,9 @@ static const struct {
 	{"later: sockets", "name: x\nsockets: []\n", "2:1: sockets: not supported by this version"},
 	{"later: sockopts", "name: x\nsockopts: []\n", "2:1: sockopts: not supported by this version"},
 	{"later: dependencies", "name: x\ndependencies: d\n", "2:1: dependencies: not supported by this version"},
-	{"later: callers_may.read", "name: x\ncallers_may: {read: [/x]}\n", "2:15: callers_may: read: not supported"},
+	{"bound to read", "name: x\ncallers_may: {read: [/x, y]}\n", "2:26: callers_may.read: y: must be an absolute path"},
+	{"bound to write", "name: x\ncallers_may: {write: [/x/../y]}\n", "2:23: callers_may.write: /x/../y: must be normalised"},
+	{"bound to connect", "name: x\ncallers_may: {connect: a}\n", "2:24: callers_may.connect: must be a list"},
 	{"later: nodejs", "name: x\nlanguage: nodejs\n", "2:11: language: nodejs: not supported"},
 	{"unknown language", "name: x\nlanguage: perl\n", "2:11: language: unknown language perl"},
 	{"interpreter", "name: x\ninterpreter: bin/python\n", "2:14: interpreter: must be a bare name"},
@@ -293,7 +295,8 @@ static void the_rest_of_a_policy_is_kept(void **state)
 	struct policy *p = load_good(
 		"name: x\nlanguage: python3\npreload: [json, a.b_1, json]\n"
 		"files: [{path: /a, rights: [read]}, {path: /a, rights: [list]}, {interpreter: true, rights: [read]}]\n"
-		"limits: {threads: 3}\ncallers_may: {limits: {wall_ms: 60000}}\non_output_limit: end\n"
+		"limits: {threads: 3}\ncallers_may: {limits: {wall_ms: 60000}, read: [/r],"
+		" write: [/w], connect: ['*:443']}\non_output_limit: end\n"
 		"env: {A: b, C: \"d e\"}\nquiet: [/q, /z/*]\n");
 
 	(void)state;
@@ -308,6 +311,12 @@ static void the_rest_of_a_policy_is_kept(void **state)
 	assert_int_equal(p->max_limits[LIMIT_THREADS], 3);
 	assert_int_equal(p->limits[LIMIT_WALL_MS], 15000);
 	assert_int_equal(p->max_limits[LIMIT_WALL_MS], 60000);
+	assert_true(policy_may_grant(p, GRANT_READ, "/r/x") && policy_may_grant(p, GRANT_READ, "/w"));
+	assert_true(policy_may_grant(p, GRANT_WRITE, "/w/x") && !policy_may_grant(p, GRANT_WRITE, "/r"));
+	assert_false(policy_may_grant(p, GRANT_READ, "/rr") || policy_may_grant(p, GRANT_READ, "/"));
+	assert_string_equal(p->callers_may[GRANT_CONNECT].v[0].text, "*:443");
+	assert_int_equal(p->callers_may[GRANT_CONNECT].v[0].line, 6);
+	assert_int_equal(p->callers_may[GRANT_CONNECT].v[0].column, 76);
 	assert_true(p->end_on_output_limit);
 	assert_string_equal(p->env[1], "C=d e");
 	assert_true(policy_is_quiet(p, "/q"));
