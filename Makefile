@@ -27,7 +27,7 @@ LDFLAGS := $(HARDEN_LD) $(SAN_FLAGS)
 
 # Debian's libmsgpack-dev calls its pkg-config file msgpack, newer ones msgpack-c
 MSGPACK := $(shell pkg-config --libs msgpack-c 2>/dev/null || pkg-config --libs msgpack 2>/dev/null || echo -lmsgpackc)
-LIBS    := -pthread -lev $(MSGPACK) -lseccomp -lyaml
+LIBS    := -pthread -lev $(MSGPACK) -lseccomp -lyaml -lcares
 # abi3: one extension for every CPython from 3.8 on, so any one's headers will do
 PY_INCLUDES := $(shell $(PYTHON)-config --includes 2>/dev/null || python3-config --includes 2>/dev/null)
 
