@@ -276,6 +276,58 @@ static void take_optional(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, 
 	check_layers(d, value, c);
 }
 
+/* --- proxy ------------------------------------------------------------------------------------ */
+
+static void take_proxy_server(struct ydoc *d, yaml_node_t *value, struct config *c, enum proxy_kind k)
+{
+	char where[32];
+
+	snprintf(where, sizeof(where), "proxy.%s", proxy_kind_name(k));
+	const char *s = ydoc_str(d, value, where), *why = s ? proxy_set(&c->proxy, k, s) : NULL;
+	if (why) /* not the value: it may hold a password */
+		ydoc_fail(d, value, "%s: %s", where, why);
+}
+
+#define TAKE_PROXY(name, kind)                                                                                         \
+	static void take_proxy_##name(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)                 \
+	{                                                                                                              \
+		(void)key;                                                                                             \
+		take_proxy_server(d, value, ctx, kind);                                                                \
+	}
+
+TAKE_PROXY(http, PROXY_HTTP)
+TAKE_PROXY(https, PROXY_HTTPS)
+TAKE_PROXY(socks5, PROXY_SOCKS5)
+
+static void take_no_proxy_item(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	struct config *c = ctx;
+	const char *s = ydoc_str(d, value, "proxy.no_proxy"), *why = s ? proxy_except(&c->proxy, s) : NULL;
+
+	(void)key;
+	if (why)
+		ydoc_fail(d, value, "proxy.no_proxy: %s, is %.80s", why, s);
+}
+
+static void take_no_proxy(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	(void)key;
+	ydoc_items(d, value, "proxy.no_proxy", take_no_proxy_item, ctx);
+}
+
+static void take_proxy(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	static const struct ydoc_key keys[] = {
+		{"http", take_proxy_http}, {"https", take_proxy_https}, {"socks5", take_proxy_socks5}, {"no_proxy", take_no_proxy}};
+	struct config *c = ctx;
+
+	(void)key;
+	ydoc_map(d, value, "proxy", keys, N(keys), c);
+	if (!proxy_is_set(&c->proxy))
+		ydoc_fail(d, value, "proxy: names no proxy");
+	proxy_finish(&c->proxy);
+}
+
 /* --- log -------------------------------------------------------------------------------------- */
 
 static void take_log_level(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
@@ -322,7 +374,7 @@ static const struct ydoc_key top_keys[] = {
 	{"drain_ms", take_drain_ms},
 	{"log", take_log},
 	{"zygote", NULL},
-	{"proxy", NULL},
+	{"proxy", take_proxy},
 };
 
 static struct config defaults(void)
@@ -368,5 +420,6 @@ void config_done(struct config *c)
 	free(c->socket_path);
 	free(c->socket_group);
 	free(c->operators);
+	proxy_done(&c->proxy);
 	*c = (struct config){0};
 }

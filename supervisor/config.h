@@ -12,6 +12,7 @@
 
 #include "log.h"
 #include "policy.h"
+#include "proxy.h"
 
 #define CONFIG_POOL_MAX        1024    /* tracees of one worker */
 #define CONFIG_QUEUE_MAX       1000000 /* waiting jobs */
@@ -31,6 +32,7 @@ struct config {
 	unsigned queue_length, queue_per_tenant; /* jobs */
 	size_t max_message_mib;
 	unsigned drain_ms; /* how long running jobs may go on after SIGTERM */
+	struct proxy proxy;
 	enum log_level log_level;
 };
 

@@ -115,7 +115,20 @@ static const struct {
 	{"workers: 2\n", "1:10: workers: more than 1 is not supported by this version"},
 	{"workers: 0\n", "1:10: workers: must be 1 to 1024, is 0"},
 	{"zygote: {max_jobs: 3}\n", "1:1: zygote: not supported by this version"},
-	{"proxy: {}\n", "1:1: proxy: not supported by this version"},
+	{"proxy: {}\n", "1:8: proxy: names no proxy"},
+	{"proxy: {no_proxy: [a]}\n", "1:8: proxy: names no proxy"},
+	{"proxy: {ftp: a:1}\n", "1:9: proxy: ftp: unknown key"},
+	{"proxy: {http: a}\n", "1:15: proxy.http: must be a URL or HOST:PORT, with a port"},
+	{"proxy: {http: \"[::1]\"}\n", "1:15: proxy.http: must be a URL or HOST:PORT, with a port"},
+	{"proxy: {http: \"http://:80\"}\n", "1:15: proxy.http: must be a URL or HOST:PORT, with a port"},
+	{"proxy: {http: \"a:0\"}\n", "1:15: proxy.http: must end in a port, 1 to 65535"},
+	{"proxy: {http: \"a:80/path\"}\n", "1:15: proxy.http: must end in a port, 1 to 65535"},
+	{"proxy: {http: \"a:99999\"}\n", "1:15: proxy.http: must end in a port, 1 to 65535"},
+	{"proxy: {http: \"a b:80\"}\n", "1:15: proxy.http: must be printable ASCII without spaces"},
+	{"proxy: {https: \"socks5://a:80\"}\n", "1:16: proxy.https: must be http://, https:// or HOST:PORT"},
+	{"proxy: {socks5: \"http://a:80\"}\n", "1:17: proxy.socks5: must be socks5h://, socks5:// or HOST:PORT"},
+	{"proxy: {http: \"a:80\", no_proxy: a}\n", "1:33: proxy.no_proxy: must be a list"},
+	{"proxy: {http: \"a:80\", no_proxy: [\"a,b\"]}\n", "1:34: proxy.no_proxy: must be a host"},
 	{"log: {format: json}\n", "1:15: log.format: json: not supported by this version"},
 	{"log: {level: loud}\n", "1:14: log.level: unknown level loud"},
 	{"policy_dirs: /a\n", "1:14: policy_dirs: must be a list"},
@@ -154,6 +167,35 @@ static void wrong_files_are_refused_with_their_place(void **state)
 	}
 }
 
+static const char *const proxied[] = {
+	"HTTP_PROXY=http://proxy.test:3128", "http_proxy=http://proxy.test:3128",
+	"HTTPS_PROXY=http://user:word@[fd00::1]:3129/", "https_proxy=http://user:word@[fd00::1]:3129/",
+	"ALL_PROXY=socks5h://10.0.0.1:1080", "all_proxy=socks5h://10.0.0.1:1080",
+	"NO_PROXY=localhost,.internal,10.0.0.0/8", "no_proxy=localhost,.internal,10.0.0.0/8",
+};
+
+static void proxies_become_variables_in_both_letter_cases(void **state)
+{
+	struct policy_errors es = {0};
+	struct config c;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(load("proxy: {http: \"proxy.test:3128\", https: \"http://user:word@[fd00::1]:3129/\","
+	                      " socks5: \"10.0.0.1:1080\", no_proxy: [localhost, .internal, 10.0.0.0/8]}\n", &c, &es), 0);
+	for (i = 0; c.proxy.env[i]; i++)
+		assert_string_equal(c.proxy.env[i], proxied[i]);
+	assert_int_equal(i, N(proxied));
+	assert_string_equal(c.proxy.servers[PROXY_HTTPS].host, "fd00::1");
+	assert_int_equal(c.proxy.servers[PROXY_HTTPS].port, 3129);
+	assert_string_equal(c.proxy.servers[PROXY_SOCKS5].host, "10.0.0.1");
+	config_done(&c);
+	assert_int_equal(load("proxy: {http: \"https://a:1\"}\n", &c, &es), 0);
+	assert_string_equal(c.proxy.env[0], "HTTP_PROXY=https://a:1");
+	assert_null(c.proxy.env[2]);
+	config_done(&c);
+}
+
 static void a_missing_file_is_an_error(void **state)
 {
 	struct policy_errors es = {0};
@@ -173,6 +215,7 @@ int main(void)
 		cmocka_unit_test(a_whole_file_is_taken),
 		cmocka_unit_test(silent_halves_follow_the_other),
 		cmocka_unit_test(wrong_files_are_refused_with_their_place),
+		cmocka_unit_test(proxies_become_variables_in_both_letter_cases),
 		cmocka_unit_test(a_missing_file_is_an_error),
 	};
 
