@@ -30,7 +30,7 @@ static int decide_on_descriptor(struct request *r, struct target *t)
 	char path[VPATH_MAX];
 	bool shown;
 
-	if (descriptor_owner(r, t->fd) == OWNER_JOB)
+	if (descriptor_rights(r, t->fd) & RIGHT_WRITE)
 		return 0;
 	shown = descriptor_show(r, t->fd, path, sizeof(path));
 	return request_refused(r, EACCES, shown ? path : NULL, r->job->tree->hidden_rule);
@@ -114,6 +114,43 @@ int64_t attributes_fchmod(struct request *r)
 	snprintf(t.proc, sizeof(t.proc), "%d", t.fd);
 	if (!rc && fchmodat(r->job->tree->proc_fds, t.proc, (mode_t)r->call->args[1] & MODE_GIVEN, 0))
 		rc = -errno;
+	target_done(&t);
+	return rc;
+}
+
+/* --- owner ------------------------------------------------------------------------------------------------- */
+
+/* The kernel lets an owner give it to himself and to a group of his own, which have no other: the worker has the job's
+ * identity here, and so no more power. */
+static int set_owner(struct request *r, const struct target *t, uid_t uid, gid_t gid)
+{
+	if (is_link(t))
+		return fchownat(t->o.fd, "", uid, gid, AT_EMPTY_PATH) ? -errno : 0;
+	return fchownat(r->job->tree->proc_fds, t->proc, uid, gid, 0) ? -errno : 0;
+}
+
+int64_t attributes_chown(struct request *r)
+{
+	row_arg owner = r->row->mode;
+	struct target t;
+	int rc;
+
+	if (r->flags & ~(uint64_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	rc = find(r, &t);
+	rc = rc ? rc : set_owner(r, &t, (uid_t)request_arg(r, owner), (gid_t)request_arg(r, owner + 1));
+	target_done(&t);
+	return rc;
+}
+
+int64_t attributes_fchown(struct request *r)
+{
+	struct target t;
+	int rc = by_descriptor(r, (int)r->call->args[0], &t);
+
+	rc = rc ? rc : request_enter(r, true);
+	snprintf(t.proc, sizeof(t.proc), "%d", t.fd);
+	rc = rc ? rc : set_owner(r, &t, (uid_t)r->call->args[1], (gid_t)r->call->args[2]);
 	target_done(&t);
 	return rc;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cwd.h"
 #include "decode.h"
 #include "guest.h"
 #include "handlers.h"
@@ -35,7 +36,7 @@ int broker_job_new(struct broker_tree *t, const struct broker_tracee *who, const
 	snprintf(b->filename, sizeof(b->filename), "%s", o->filename);
 	b->options.filename = b->filename;
 	b->umask = FIRST_UMASK;
-	vpath_set(&b->cwd, FIRST_CWD);
+	cwd_init(b, FIRST_CWD);
 	private_tmp_init(&b->tmp);
 	*out = b;
 	return 0;
@@ -45,6 +46,7 @@ void broker_job_free(struct broker_job *b)
 {
 	if (!b)
 		return;
+	cwd_done(b);
 	private_tmp_done(&b->tmp, &b->who);
 	violations_done(&b->violations);
 	threads_done(&b->threads);
@@ -246,11 +248,17 @@ void broker_answer(struct broker_job *b, const struct broker_call *c, bool (*sti
 	r.arg = arg;
 	r.entered = r.told = r.no_path = false;
 	r.flags = 0;
+	r.gone = r.jail = NULL;
+	r.gone_fd = -1;
+	r.gone_own = false;
+	r.how = 0;
 	r.text[0][0] = r.text[1][0] = '\0';
 	*out = (struct broker_reply){.kind = REPLY_VALUE, .fd = -1, .fd2 = -1};
 	b->calls++;
 	threads_not_cloning(&b->threads, c->t_tid);
 	out->value = judge(&r);
+	if (r.gone_own)
+		close(r.gone_fd);
 	if (r.entered)
 		identity_leave();
 }

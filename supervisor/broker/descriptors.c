@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "identity.h"
+#include "resolve.h"
 #include "scratch.h"
 
 /* procfs judges by the file-system uid; the pid is the tracee's only while its call is still pending. */
@@ -99,7 +100,17 @@ static int name_of(struct request *r, int fd, char *path, size_t size)
 	return *path == '/' ? 0 : -ENOENT;
 }
 
-static int path_of(struct request *r, int fd, char *path, size_t size)
+/* The kernel adds this to the last name of what was removed. */
+static void strip_deleted(char *path)
+{
+	static const char mark[] = " (deleted)";
+	size_t n = strlen(path), m = sizeof(mark) - 1;
+
+	if (n > m && !strcmp(path + n - m, mark))
+		path[n - m] = '\0';
+}
+
+int descriptor_directory(struct request *r, int fd, char *path, size_t size, bool *gone)
 {
 	struct statx sx = {0};
 	int rc;
@@ -108,27 +119,18 @@ static int path_of(struct request *r, int fd, char *path, size_t size)
 		return -errno;
 	if (!S_ISDIR(sx.stx_mode))
 		return -ENOTDIR;
-	if (sx.stx_nlink == 0)
-		return -ENOENT;
 	rc = name_of(r, fd, path, size);
-	return rc ? rc : to_virtual(r, sx.stx_mnt_id, path, size);
+	if (rc)
+		return rc;
+	*gone = sx.stx_nlink == 0;
+	if (*gone)
+		strip_deleted(path);
+	return to_virtual(r, sx.stx_mnt_id, path, size);
 }
 
 bool descriptor_show(struct request *r, int fd, char *path, size_t size)
 {
 	return !name_of(r, fd, path, size) && !to_virtual(r, scratch_mount_id(fd), path, size);
-}
-
-int descriptor_path(struct request *r, int t_fd, char *path, size_t size)
-{
-	bool real;
-	int fd = descriptor_get(r, t_fd, &real), rc;
-
-	if (fd < 0)
-		return fd;
-	rc = path_of(r, fd, path, size);
-	close(fd);
-	return rc;
 }
 
 enum owner descriptor_owner(struct request *r, int fd)
@@ -142,4 +144,21 @@ enum owner descriptor_owner(struct request *r, int fd)
 	if (!tmp->dir || name_of(r, fd, path, sizeof(path)))
 		return OWNER_OTHER;
 	return vpath_covers(tmp->dir, tmp->dir_len, path) ? OWNER_JOB : OWNER_OTHER;
+}
+
+uint32_t descriptor_rights(struct request *r, int fd)
+{
+	char path[VPATH_MAX];
+	struct object o = {.fd = -1};
+	struct stat st;
+	uint32_t rights = 0;
+
+	if (descriptor_owner(r, fd) == OWNER_JOB)
+		return RIGHT_READ | RIGHT_WRITE | RIGHT_CREATE | RIGHT_LIST;
+	/* a name is only a hint: what it leads to must be the very object */
+	if (descriptor_show(r, fd, path, sizeof(path)) && !fstat(fd, &st) &&
+	    !resolve_find(r, "", vpath_show(path), FIND_NOFOLLOW, &o) && o.st.st_dev == st.st_dev && o.st.st_ino == st.st_ino)
+		rights = o.rights;
+	object_done(&o);
+	return rights;
 }

@@ -12,9 +12,9 @@
 
 /* A duplicate of the tracee's descriptor, the caller's own, or -errno. *real: the same open file, else its object. */
 int descriptor_get(struct request *r, int t_fd, bool *real);
-/* The virtual path of a directory that the tracee holds. -EBADF, -ENOTDIR, -ENOENT when it is gone or not in the
- * tree. */
-int descriptor_path(struct request *r, int t_fd, char *path, size_t size);
+/* The virtual path of the directory behind fd (the worker's); of a removed one the last. -ENOTDIR, -ENOENT when it is
+ * not in the tree. */
+int descriptor_directory(struct request *r, int fd, char *path, size_t size, bool *gone);
 
 /* The virtual path of any object behind the worker's fd, for telling: false when it has none. */
 bool descriptor_show(struct request *r, int fd, char *path, size_t size);
@@ -22,5 +22,8 @@ bool descriptor_show(struct request *r, int fd, char *path, size_t size);
 enum owner { OWNER_JOB, OWNER_OTHER };
 /* Whether the object behind fd (the worker's duplicate) belongs to the job alone: its /tmp, its memfds. */
 enum owner descriptor_owner(struct request *r, int fd);
+/* What the job may do with the object behind fd by the name that it has now, whatever the descriptor was opened for:
+ * enum right; all of them for what belongs to the job, none where no name leads there. */
+uint32_t descriptor_rights(struct request *r, int fd);
 
 #endif

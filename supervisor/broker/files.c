@@ -26,6 +26,8 @@
 /* what is decided before an object is opened by its handle */
 #define OPEN_DECIDED (O_CREAT | O_EXCL | O_NOFOLLOW | O_DIRECTORY)
 #define OPEN_TRIES 4        /* for names that come and go meanwhile */
+#define RESOLVE_KNOWN (RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV | RESOLVE_BENEATH | RESOLVE_IN_ROOT | \
+	RESOLVE_CACHED)
 #define OPEN_HOW_MAX 4096u  /* openat2(2): a larger struct is E2BIG */
 
 struct opening {
@@ -259,7 +261,7 @@ static int64_t open_it(struct opening *p)
 
 	if (!*p->text)
 		return -ENOENT;
-	if (!p->how && !vpath_join(&v, p->base, p->text))
+	if (!p->how && !p->r->how && !p->r->gone && !vpath_join(&v, p->base, p->text))
 		fd = open_in_tmp(p, &v);
 	if (fd == 1) {
 		if (p->flags & O_NOFOLLOW || has(p->flags, O_CREAT | O_EXCL))
@@ -295,8 +297,12 @@ static int64_t start(struct opening *p, int t_dirfd)
 	normalise(p);
 	p->text = p->r->text[0];
 	rc = check_flags(p->flags);
-	rc = rc ? rc : resolve_base(p->r, t_dirfd, p->text, &p->base);
-	return rc ? rc : open_it(p);
+	/* with RESOLVE_IN_ROOT the descriptor is the root of absolute paths, too */
+	rc = rc ? rc : resolve_base(p->r, t_dirfd, p->r->how & FIND_IN_ROOT ? "" : p->text, &p->base);
+	if (rc)
+		return rc;
+	p->r->jail = p->base;
+	return open_it(p);
 }
 
 int64_t files_open(struct request *r)
@@ -334,12 +340,23 @@ static int check_how(const struct open_how *how)
 {
 	if (how->flags & ~(uint64_t)(OPEN_KNOWN | O_ASYNC | KERNEL_LARGEFILE))
 		return -EINVAL;
-	if (how->resolve & ~(uint64_t)(RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH))
+	if ((how->resolve & ~(uint64_t)RESOLVE_KNOWN) || !(~how->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)))
 		return -EINVAL;
 	if (makes((int)how->flags) ? how->mode & ~07777ull : how->mode)
 		return -EINVAL;
 	return (how->flags & O_PATH) && (how->flags & ~(uint64_t)OPEN_WITH_PATH) ? -EINVAL : 0;
 }
+
+/* Magic links do not exist here. */
+static const struct {
+	uint64_t resolve;
+	unsigned how;
+} resolves[] = {
+	{RESOLVE_NO_SYMLINKS, FIND_NO_LINKS},
+	{RESOLVE_BENEATH, FIND_UNDER_BASE},
+	{RESOLVE_IN_ROOT, FIND_IN_ROOT},
+	{RESOLVE_NO_XDEV, FIND_ONE_DEVICE},
+};
 
 int64_t files_openat2(struct request *r)
 {
@@ -350,11 +367,11 @@ int64_t files_openat2(struct request *r)
 	rc = rc ? rc : check_how(&how);
 	if (rc)
 		return rc;
-	if ((how.resolve & RESOLVE_BENEATH) && r->text[0][0] == '/')
-		return -EXDEV;
+	if (how.resolve & RESOLVE_CACHED)
+		return -EAGAIN; /* as if nothing were in the kernel's cache of names */
 	p.flags = (int)how.flags;
 	p.mode = (mode_t)how.mode;
-	p.how |= how.resolve & RESOLVE_NO_SYMLINKS ? FIND_NO_LINKS : 0;
-	p.how |= how.resolve & RESOLVE_BENEATH ? FIND_UNDER_BASE : 0;
+	for (size_t i = 0; i < sizeof(resolves) / sizeof(resolves[0]); i++)
+		r->how |= how.resolve & resolves[i].resolve ? resolves[i].how : 0;
 	return start(&p, request_dirfd(r, 0));
 }

@@ -17,24 +17,46 @@ int64_t look_stat(struct request *r);
 int64_t look_statx(struct request *r);
 int64_t look_access(struct request *r);
 int64_t look_readlink(struct request *r);
-int64_t look_getcwd(struct request *r);
-int64_t look_chdir(struct request *r);
-int64_t look_fchdir(struct request *r);
 int64_t look_umask(struct request *r);
+/* The object of a call's first path. With AT_EMPTY_PATH and an empty path that is the descriptor itself, whatever it
+ * is: *fd is then the worker's duplicate, and o->fd is -1; else *fd is -1. 0 or -errno; look_done in any case. */
+struct object;
+int look_find(struct request *r, struct object *o, int *fd);
+void look_done(struct object *o, int fd);
+
+/* cwd.c: the working directory */
+int64_t cwd_getcwd(struct request *r);
+int64_t cwd_chdir(struct request *r);
+int64_t cwd_fchdir(struct request *r);
 
 /* names.c: making and taking names */
 int64_t names_mkdir(struct request *r);
 int64_t names_unlink(struct request *r);
 int64_t names_rename(struct request *r);
+int64_t names_link(struct request *r);
+int64_t names_symlink(struct request *r);
+int64_t names_mknod(struct request *r);
 
 /* attributes.c: what an object is like */
 int64_t attributes_chmod(struct request *r);
 int64_t attributes_fchmod(struct request *r);
+int64_t attributes_chown(struct request *r);
+int64_t attributes_fchown(struct request *r);
 int64_t attributes_utimensat(struct request *r);
 int64_t attributes_utime(struct request *r);
 int64_t attributes_utimes(struct request *r);
 int64_t attributes_truncate(struct request *r);
 int64_t attributes_ftruncate(struct request *r);
+
+/* xattrs.c: extended attributes, of which there are none */
+int64_t xattrs_get(struct request *r);
+int64_t xattrs_list(struct request *r);
+int64_t xattrs_set(struct request *r);
+int64_t xattrs_remove(struct request *r);
+
+/* space.c: how full a file system is */
+int64_t space_statfs(struct request *r);
+int64_t space_fstatfs(struct request *r);
 
 /* locks.c */
 int64_t locks_flock(struct request *r);

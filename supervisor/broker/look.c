@@ -1,4 +1,4 @@
-/* look.c - looking at objects, and the working directory. */
+/* look.c - looking at objects. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -15,9 +15,7 @@
 #define STATX_FLAGS (STAT_FLAGS | AT_STATX_SYNC_TYPE)
 #define ACCESS_FLAGS (AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)
 
-/* The object of a *at call's first path. With AT_EMPTY_PATH and an empty path that is the descriptor itself, whatever
- * it is: *fd is then the worker's duplicate (close), and o->fd is -1; else *fd is -1 and object_done is due. */
-static int find(struct request *r, struct object *o, int *fd)
+int look_find(struct request *r, struct object *o, int *fd)
 {
 	const char *text = r->text[0], *base;
 	int t_dirfd = request_dirfd(r, 0), rc;
@@ -42,7 +40,7 @@ static int fd_of(const struct object *o, int fd)
 	return fd >= 0 ? fd : o->fd;
 }
 
-static void found(struct object *o, int fd)
+void look_done(struct object *o, int fd)
 {
 	if (fd >= 0)
 		close(fd);
@@ -56,10 +54,10 @@ int64_t look_stat(struct request *r)
 
 	if (r->flags & ~(uint64_t)STAT_FLAGS)
 		return -EINVAL;
-	rc = find(r, &o, &fd);
+	rc = look_find(r, &o, &fd);
 	if (!rc && fd >= 0 && syscall(SYS_fstat, fd, &o.st))
 		rc = -errno;
-	found(&o, fd);
+	look_done(&o, fd);
 	return rc ? rc : guest_write(r->job->who.mem, request_arg(r, r->row->out), &o.st, sizeof(o.st));
 }
 
@@ -81,12 +79,12 @@ int64_t look_statx(struct request *r)
 	if ((r->flags & ~(uint64_t)STATX_FLAGS) || (r->flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE ||
 	    (mask & STATX__RESERVED))
 		return -EINVAL;
-	rc = find(r, &o, &fd);
+	rc = look_find(r, &o, &fd);
 	if (!rc && statx(fd_of(&o, fd), "", AT_EMPTY_PATH | (int)(r->flags & AT_STATX_SYNC_TYPE), mask, &sx))
 		rc = -errno;
 	if (!rc && fd < 0)
 		correct(&sx, &o);
-	found(&o, fd);
+	look_done(&o, fd);
 	return rc ? rc : guest_write(r->job->who.mem, request_arg(r, r->row->out), &sx, sizeof(sx));
 }
 
@@ -111,7 +109,7 @@ int64_t look_access(struct request *r)
 
 	if ((mode & ~(R_OK | W_OK | X_OK)) || (r->flags & ~(uint64_t)ACCESS_FLAGS))
 		return -EINVAL;
-	rc = find(r, &o, &fd);
+	rc = look_find(r, &o, &fd);
 	if (!rc && fd < 0 && (mode & ~allowed_modes(&o)))
 		rc = -EACCES;
 	if (!rc && mode != F_OK && (fd >= 0 || o.place != PLACE_HOST || (o.rights & RIGHT_WRITE)))
@@ -120,7 +118,7 @@ int64_t look_access(struct request *r)
 	if (!rc && mode != F_OK &&
 	    syscall(SYS_faccessat2, fd_of(&o, fd), "", mode, AT_EMPTY_PATH | AT_EACCESS))
 		rc = -errno;
-	found(&o, fd);
+	look_done(&o, fd);
 	return rc;
 }
 
@@ -135,7 +133,7 @@ int64_t look_readlink(struct request *r)
 	if (size <= 0)
 		return -EINVAL;
 	r->flags = AT_SYMLINK_NOFOLLOW | (r->row->dirfd[0] ? AT_EMPTY_PATH : 0);
-	rc = find(r, &o, &fd);
+	rc = look_find(r, &o, &fd);
 	if (!rc) {
 		n = readlinkat(fd_of(&o, fd), "", target, sizeof(target));
 		rc = n < 0 ? -errno : 0;
@@ -143,68 +141,12 @@ int64_t look_readlink(struct request *r)
 		if (rc == -ENOENT && *r->text[0])
 			rc = -EINVAL;
 	}
-	found(&o, fd);
+	look_done(&o, fd);
 	if (rc)
 		return rc;
 	n = n > size ? size : n;
 	rc = guest_write(r->job->who.mem, t_buf, target, (size_t)n);
 	return rc ? rc : n;
-}
-
-/* --- the working directory --------------------------------------------------------------------------------- */
-
-int64_t look_getcwd(struct request *r)
-{
-	const char *cwd = vpath_show(r->job->cwd.s);
-	size_t n = strlen(cwd) + 1;
-	struct object o;
-	int rc = 0;
-
-	if (n > r->call->args[1])
-		return -ERANGE;
-	if (r->job->tmp.root >= 0) { /* before that nothing can have been removed */
-		rc = resolve_find(r, "", cwd, 0, &o);
-		object_done(&o);
-	}
-	rc = rc ? rc : guest_write(r->job->who.mem, r->call->args[0], cwd, n);
-	return rc ? rc : (int64_t)n;
-}
-
-static int change_to(struct request *r, struct object *o)
-{
-	if (!S_ISDIR(o->st.st_mode))
-		return -ENOTDIR;
-	if (o->place == PLACE_TMP && request_enter(r, true))
-		return -EPERM;
-	if (o->place != PLACE_SKELETON && syscall(SYS_faccessat2, o->fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS))
-		return -errno;
-	return vpath_set(&r->job->cwd, o->path.s);
-}
-
-int64_t look_chdir(struct request *r)
-{
-	struct object o;
-	int rc;
-
-	if (!*r->text[0])
-		return -ENOENT;
-	rc = resolve_find(r, r->job->cwd.s, r->text[0], 0, &o);
-	rc = rc ? rc : change_to(r, &o);
-	object_done(&o);
-	return rc;
-}
-
-int64_t look_fchdir(struct request *r)
-{
-	int rc = descriptor_path(r, (int)r->call->args[0], r->base, sizeof(r->base));
-	struct object o;
-
-	if (rc)
-		return rc;
-	rc = resolve_find(r, r->base, ".", 0, &o);
-	rc = rc ? rc : change_to(r, &o);
-	object_done(&o);
-	return rc;
 }
 
 /* A plain number: the kernel applies it to what the job makes natively, the broker to what it makes for the job. */

@@ -6,17 +6,21 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "handlers.h"
 #include "resolve.h"
 #include "rows.h"
 
 #define RENAME_KNOWN (RENAME_NOREPLACE | RENAME_EXCHANGE)
 
+/* Whatever it is: a slash behind the name is no matter. */
 static bool there(const struct parent *p)
 {
+	char name[NAME_MAX + 1];
 	struct stat st;
 
-	return !fstatat(p->dir.fd, p->name, &st, AT_SYMLINK_NOFOLLOW);
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(p->name, "/"), p->name);
+	return !fstatat(p->dir.fd, name, &st, AT_SYMLINK_NOFOLLOW);
 }
 
 /* A grant itself, or a directory above one: as busy as a mount point. */
@@ -46,38 +50,108 @@ static int find_parent(struct request *r, int which, struct parent *p)
 	return rc ? rc : resolve_parent(r, base, r->text[which], p);
 }
 
-/* --- mkdir ------------------------------------------------------------------------------------------------- */
+/* --- making ------------------------------------------------------------------------------------------------ */
 
-static int make_directory(struct request *r, const struct parent *p)
+/* One name to be made, by `make`, which gets what the call made of its other arguments. */
+struct making {
+	int (*make)(struct request *r, const struct parent *p, const struct making *m);
+	mode_t mode;
+	const struct object *source; /* of a link */
+};
+
+static int make_directory(struct request *r, const struct parent *p, const struct making *m)
+{
+	(void)r;
+	return mkdirat(p->dir.fd, p->name, m->mode) ? -errno : 0;
+}
+
+static int make_file(struct request *r, const struct parent *p, const struct making *m)
+{
+	(void)r;
+	return mknodat(p->dir.fd, p->name, m->mode, 0) ? -errno : 0;
+}
+
+/* The target is a text and nothing more: it is looked up in the job's tree when it is followed. */
+static int make_symlink(struct request *r, const struct parent *p, const struct making *m)
+{
+	(void)m;
+	return symlinkat(r->text[1], p->dir.fd, p->name) ? -errno : 0;
+}
+
+/* By the object's own handle: procfs leads to it without a name in between. */
+static int make_link(struct request *r, const struct parent *p, const struct making *m)
+{
+	char proc[16];
+
+	snprintf(proc, sizeof(proc), "%d", m->source->fd);
+	return linkat(r->job->tree->proc_fds, proc, p->dir.fd, p->name, AT_SYMLINK_FOLLOW) ? -errno : 0;
+}
+
+/* Every name counts, not every file: a link and an unlink of it must come out even. */
+static int make_counted(struct request *r, const struct parent *p, const struct making *m)
 {
 	struct broker_job *b = r->job;
 	bool counted = p->at.place == PLACE_TMP && b->tmp.dir;
 	mode_t old;
 	int rc;
 
-	if (is_fixed(p) || there(p))
-		return -EEXIST;
-	rc = may_change(r, p);
-	if (rc)
-		return rc;
 	if (counted && b->tmp.inodes_left <= 0)
 		return -ENOSPC;
 	old = umask(b->umask);
-	rc = mkdirat(p->dir.fd, p->name, (mode_t)request_arg(r, r->row->mode) & MODE_GIVEN) ? -errno : 0;
+	rc = m->make(r, p, m);
 	umask(old);
 	b->tmp.inodes_left -= !rc && counted;
 	return rc;
 }
 
-int64_t names_mkdir(struct request *r)
+/* What is to be asked before a name is made, in the order of the kernel. */
+static int may_make(struct request *r, const struct parent *p, bool directory)
+{
+	if (p->last != LAST_NAME || is_fixed(p) || there(p))
+		return -EEXIST;
+	if (p->must_dir && !directory)
+		return -ENOENT;
+	return may_change(r, p);
+}
+
+static int64_t make(struct request *r, const struct making *m)
 {
 	struct parent p;
 	int rc = find_parent(r, 0, &p);
 
-	if (!rc)
-		rc = p.last == LAST_NAME ? make_directory(r, &p) : -EEXIST;
+	rc = rc ? rc : may_make(r, &p, m->make == make_directory);
+	rc = rc ? rc : make_counted(r, &p, m);
 	parent_done(&p);
 	return request_tmp_error(r, rc);
+}
+
+int64_t names_mkdir(struct request *r)
+{
+	return make(r, &(struct making){make_directory, (mode_t)request_arg(r, r->row->mode) & MODE_GIVEN, NULL});
+}
+
+int64_t names_symlink(struct request *r)
+{
+	return *r->text[1] ? make(r, &(struct making){.make = make_symlink}) : -ENOENT;
+}
+
+/* Opening a pipe by its name waits for the other end, and the worker never waits; sockets and devices lead out. */
+static int make_nothing(struct request *r, const struct parent *p, const struct making *m)
+{
+	(void)m;
+	return request_refused(r, EPERM, p->path.s, "mknod: only regular files");
+}
+
+int64_t names_mknod(struct request *r)
+{
+	mode_t mode = (mode_t)request_arg(r, r->row->mode), type = mode & S_IFMT;
+	bool regular = type == 0 || type == S_IFREG;
+
+	if (type == S_IFDIR)
+		return -EPERM;
+	if (!regular && type != S_IFIFO && type != S_IFSOCK && type != S_IFCHR && type != S_IFBLK)
+		return -EINVAL;
+	return make(r, &(struct making){regular ? make_file : make_nothing, (mode & MODE_GIVEN) | S_IFREG, NULL});
 }
 
 /* --- unlink, rmdir ----------------------------------------------------------------------------------------- */
@@ -104,6 +178,7 @@ static int take_name(struct request *r, const struct parent *p, int flags)
 	if (unlinkat(p->dir.fd, p->name, flags))
 		return -errno;
 	r->job->tmp.inodes_left += p->at.place == PLACE_TMP;
+	r->job->renames += flags != 0;
 	return 0;
 }
 
@@ -138,11 +213,23 @@ static int keep(struct parent *p)
 	return 0;
 }
 
+/* As between mounts. Between grants the kernel may know of no border: there nothing may come to more rights than it has. */
+static bool one_place(const struct parent *from, const struct parent *to, unsigned flags)
+{
+	const struct grant *a = from->at.grant, *b = to->at.grant;
+
+	if (from->at.place != to->at.place)
+		return false;
+	return a == b || !((b->rights & ~a->rights) || ((flags & RENAME_EXCHANGE) && (a->rights & ~b->rights)));
+}
+
 static int move(struct request *r, const struct parent *from, const struct parent *to, unsigned flags)
 {
 	bool replaces;
 	int rc;
 
+	if (!is_fixed(from) && !is_fixed(to) && !one_place(from, to, flags))
+		return -EXDEV;
 	if (is_fixed(from) || is_fixed(to))
 		return request_refused(r, EBUSY, is_fixed(from) ? from->path.s : to->path.s, r->job->tree->hidden_rule);
 	if (!(from->at.grant->rights & RIGHT_CREATE) && !there(from))
@@ -155,6 +242,7 @@ static int move(struct request *r, const struct parent *from, const struct paren
 	if (syscall(SYS_renameat2, from->dir.fd, from->name, to->dir.fd, to->name, flags))
 		return -errno;
 	r->job->tmp.inodes_left += replaces;
+	r->job->renames++;
 	return 0;
 }
 
@@ -178,5 +266,90 @@ int64_t names_rename(struct request *r)
 	rc = rc ? rc : move(r, &from, &to, flags);
 	parent_done(&from);
 	parent_done(&to);
+	return request_tmp_error(r, rc);
+}
+
+/* --- link -------------------------------------------------------------------------------------------------- */
+
+/* As fs.protected_hardlinks has it, whatever the machine says (proc_sys_fs(5)): a second name would outlive the job's right
+ * to the file, so it is given to the owner, or to who may write it. */
+static bool may_link(const struct request *r, const struct object *o)
+{
+	uid_t uid = r->job->who.uid == (uid_t)-1 ? geteuid() : r->job->who.uid;
+
+	if (o->st.st_uid == uid)
+		return true;
+	if (!S_ISREG(o->st.st_mode) || (o->st.st_mode & S_ISUID) || (o->st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+		return false;
+	return !syscall(SYS_faccessat2, o->fd, "", R_OK | W_OK, AT_EMPTY_PATH | AT_EACCESS);
+}
+
+/* What a link is made of. An empty path is a descriptor, of the job's own: that is how temporary files get a name. */
+static int find_source(struct request *r, struct object *o)
+{
+	const char *base;
+	bool real;
+	int rc;
+
+	if (*r->text[0]) {
+		rc = resolve_base(r, request_dirfd(r, 0), r->text[0], &base);
+		return rc ? rc : resolve_find(r, base, r->text[0], r->flags & AT_SYMLINK_FOLLOW ? 0 : FIND_NOFOLLOW, o);
+	}
+	if (!(r->flags & AT_EMPTY_PATH))
+		return -ENOENT;
+	o->fd = descriptor_get(r, request_dirfd(r, 0), &real);
+	o->own = true;
+	if (o->fd < 0)
+		return o->fd;
+	if (descriptor_owner(r, o->fd) != OWNER_JOB)
+		return request_refused(r, EPERM, NULL, "link: only descriptors of the job's own files");
+	o->place = PLACE_TMP;
+	o->grant = tree_find(r->job->tree, "/tmp").grant;
+	o->is_grant = false;
+	return fstat(o->fd, &o->st) ? -errno : 0;
+}
+
+static int link_to(struct request *r, const struct object *o, const struct parent *p)
+{
+	int rc;
+
+	if (p->last != LAST_NAME || is_fixed(p) || there(p))
+		return -EEXIST;
+	if (p->must_dir)
+		return -ENOENT;
+	if (o->place != p->at.place || o->grant != p->at.grant || o->is_grant)
+		return -EXDEV;
+	rc = may_change(r, p);
+	if (!rc && !S_ISDIR(o->st.st_mode) && (!(o->rights & RIGHT_WRITE) || !may_link(r, o)))
+		rc = request_refused(r, EPERM, o->path.s, o->grant->rule);
+	return rc ? rc : make_counted(r, p, &(struct making){make_link, 0, o});
+}
+
+/* The handle of a grant's own may go when another is asked for. */
+static int keep_object(struct object *o)
+{
+	if (o->own)
+		return 0;
+	o->fd = fcntl(o->fd, F_DUPFD_CLOEXEC, 0);
+	o->own = o->fd >= 0;
+	return o->own ? 0 : -errno;
+}
+
+int64_t names_link(struct request *r)
+{
+	struct object o = {.fd = -1, .rights = RIGHT_WRITE};
+	struct parent p;
+	int rc;
+
+	if (r->flags & ~(uint64_t)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	p.dir.fd = -1;
+	p.dir.own = false;
+	rc = find_source(r, &o);
+	rc = rc ? rc : keep_object(&o);
+	rc = rc ? rc : find_parent(r, 1, &p);
+	rc = rc ? rc : link_to(r, &o, &p);
+	object_done(&o);
+	parent_done(&p);
 	return request_tmp_error(r, rc);
 }

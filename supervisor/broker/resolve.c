@@ -9,6 +9,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "cwd.h"
 #include "descriptors.h"
 
 int resolve_openat2(int dir, const char *rest, uint64_t flags, mode_t mode)
@@ -123,7 +124,8 @@ struct walk {
 	unsigned how;
 	unsigned links;
 	size_t work;              /* bytes of paths that were looked up so far */
-	size_t floor;             /* length of the base, for FIND_UNDER_BASE */
+	size_t floor;             /* length of r->jail */
+	dev_t dev;                /* for FIND_ONE_DEVICE */
 	const char *rest;         /* into todo */
 	char todo[VPATH_MAX];
 };
@@ -131,6 +133,23 @@ struct walk {
 static bool is_name(const char *p, size_t len, const char *name)
 {
 	return strlen(name) == len && !memcmp(p, name, len);
+}
+
+/* After a step that looked at nothing, looks at where it led, if that matters. */
+static int same_device(struct walk *w)
+{
+	int rc;
+
+	if (!(w->how & FIND_ONE_DEVICE))
+		return 0;
+	rc = w->o->fd < 0 ? at(w->r, w->o) : 0;
+	return rc ? rc : w->o->st.st_dev == w->dev ? 0 : -EXDEV;
+}
+
+static int to_root(struct walk *w)
+{
+	vpath_set(&w->o->path, w->how & FIND_IN_ROOT ? w->r->jail : "");
+	return same_device(w);
 }
 
 /* Puts a link's target in front of what is left to walk. */
@@ -155,7 +174,7 @@ static int follow(struct walk *w)
 	if (target[0] == '/') {
 		if (w->how & FIND_UNDER_BASE)
 			return -EXDEV;
-		vpath_set(&w->o->path, "");
+		return to_root(w);
 	}
 	return 0;
 }
@@ -165,8 +184,9 @@ static int up(struct walk *w)
 	if ((w->how & FIND_UNDER_BASE) && w->o->path.len <= w->floor)
 		return -EXDEV;
 	object_done(w->o);
-	vpath_pop(&w->o->path);
-	return 0;
+	if (!(w->how & FIND_IN_ROOT) || w->o->path.len > w->floor)
+		vpath_pop(&w->o->path);
+	return same_device(w);
 }
 
 /* One component that is a name. */
@@ -183,6 +203,9 @@ static int down(struct walk *w, const char *name, size_t len)
 	if (!rc && w->work > RESOLVE_WORK_MAX)
 		rc = -ELOOP;
 	rc = rc ? rc : at(w->r, o);
+	if (rc)
+		return rc;
+	rc = same_device(w);
 	if (rc)
 		return rc;
 	if (S_ISLNK(o->st.st_mode) && (!is_last || slash || !(w->how & FIND_NOFOLLOW)))
@@ -203,7 +226,7 @@ static int step(struct walk *w)
 
 static int walk(struct request *r, const char *base, const char *text, unsigned how, struct object *o)
 {
-	struct walk w = {.r = r, .o = o, .how = how, .rest = w.todo, .floor = strlen(base)};
+	struct walk w = {.r = r, .o = o, .how = how, .rest = w.todo, .floor = r->jail ? strlen(r->jail) : 0};
 	size_t len = strlen(text);
 	int rc;
 
@@ -211,12 +234,60 @@ static int walk(struct request *r, const char *base, const char *text, unsigned 
 	if (len >= sizeof(w.todo))
 		return -ENAMETOOLONG;
 	memcpy(w.todo, text, len + 1);
-	rc = vpath_set(&o->path, *text == '/' ? "" : base);
+	rc = vpath_set(&o->path, *text != '/' ? base : how & FIND_IN_ROOT ? r->jail : "");
+	if (!rc && (how & FIND_ONE_DEVICE)) {
+		rc = at(r, o);
+		w.dev = o->st.st_dev;
+	}
 	while (!rc && *w.rest)
 		rc = step(&w);
 	if (!rc && o->fd < 0)
 		rc = at(r, o);
 	return rc;
+}
+
+/* The object behind the descriptor of a removed directory. */
+static int gone_itself(struct request *r, struct object *o)
+{
+	struct lookup l = tree_find(r->job->tree, r->gone);
+
+	o->place = l.place;
+	o->grant = l.grant;
+	o->rights = l.grant ? l.grant->rights : 0;
+	o->is_grant = false;
+	if (l.place == PLACE_NONE)
+		return -ENOENT;
+	o->fd = fcntl(r->gone_fd, F_DUPFD_CLOEXEC, 0);
+	if (o->fd < 0)
+		return -errno;
+	o->own = true;
+	return fstat(o->fd, &o->st) ? -errno : vpath_set(&o->path, r->gone);
+}
+
+/* From a removed directory nothing leads on but ".." . */
+static int from_gone(struct request *r, const char *text, unsigned how, struct object *o)
+{
+	struct vpath up;
+	size_t len;
+	int rc;
+
+	for (;;) {
+		text += strspn(text, "/");
+		len = strcspn(text, "/");
+		if (len == 0)
+			return gone_itself(r, o);
+		if (!is_name(text, len, "."))
+			break;
+		text += len;
+	}
+	if (!is_name(text, len, ".."))
+		return -ENOENT;
+	if (how & FIND_UNDER_BASE)
+		return -EXDEV;
+	rc = vpath_set(&up, r->gone);
+	vpath_pop(&up);
+	text += len;
+	return rc ? rc : walk(r, up.s, text + strspn(text, "/"), how, o);
 }
 
 int resolve_find(struct request *r, const char *base, const char *text, unsigned how, struct object *o)
@@ -225,6 +296,13 @@ int resolve_find(struct request *r, const char *base, const char *text, unsigned
 
 	o->fd = -1;
 	o->own = false;
+	how |= r->how;
+	if (*text == '/' && (how & FIND_UNDER_BASE))
+		return -EXDEV;
+	if (r->gone && base == r->gone && *text != '/')
+		return from_gone(r, text, how, o);
+	if (how & (FIND_IN_ROOT | FIND_ONE_DEVICE))
+		return walk(r, base, text, how, o);
 	rc = vpath_join(&o->path, base, text);
 	if (rc < 0)
 		return rc;
@@ -296,14 +374,51 @@ void parent_done(struct parent *p)
 	object_done(&p->dir);
 }
 
+/* What another path of the call began at. */
+static void forget_gone(struct request *r)
+{
+	if (r->gone_own)
+		close(r->gone_fd);
+	r->gone_own = false;
+	r->gone = NULL;
+	r->gone_fd = -1;
+}
+
+static int from_descriptor(struct request *r, int t_dirfd)
+{
+	bool real, gone = false;
+	int fd = descriptor_get(r, t_dirfd, &real), rc;
+
+	if (fd < 0)
+		return fd;
+	rc = descriptor_directory(r, fd, r->base, sizeof(r->base), &gone);
+	if (rc || !gone) {
+		close(fd);
+		return rc;
+	}
+	r->gone = r->base;
+	r->gone_fd = fd;
+	r->gone_own = true;
+	return 0;
+}
+
 int resolve_base(struct request *r, int t_dirfd, const char *text, const char **base)
 {
+	bool gone = false;
 	int rc;
 
+	forget_gone(r);
 	*base = r->job->cwd.s;
-	if (*text == '/' || t_dirfd == AT_FDCWD)
+	if (*text == '/')
 		return 0;
-	rc = descriptor_path(r, t_dirfd, r->base, sizeof(r->base));
-	*base = r->base;
-	return rc;
+	if (t_dirfd != AT_FDCWD) {
+		*base = r->base;
+		return from_descriptor(r, t_dirfd);
+	}
+	rc = cwd_look(r, &gone);
+	if (rc || !gone)
+		return rc;
+	r->gone = *base;
+	r->gone_fd = r->job->cwd_fd;
+	return 0;
 }

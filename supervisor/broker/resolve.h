@@ -16,7 +16,9 @@
 enum find_how {
 	FIND_NOFOLLOW = 1,   /* the last component may be a link and is not followed */
 	FIND_NO_LINKS = 2,   /* as openat2's RESOLVE_NO_SYMLINKS: any link is -ELOOP */
-	FIND_UNDER_BASE = 4, /* as openat2's RESOLVE_BENEATH: -EXDEV for what leaves the base */
+	FIND_UNDER_BASE = 4, /* as openat2's RESOLVE_BENEATH: -EXDEV for what leaves r->jail */
+	FIND_IN_ROOT = 8,    /* as openat2's RESOLVE_IN_ROOT: r->jail stands for the root */
+	FIND_ONE_DEVICE = 16, /* as openat2's RESOLVE_NO_XDEV: -EXDEV for what is on another device than the base */
 };
 
 struct object {
@@ -49,7 +51,7 @@ int resolve_parent(struct request *r, const char *base, const char *text, struct
 void parent_done(struct parent *p);
 
 /* The working directory or a descriptor of a directory, as a virtual path to resolve `text` from. Fills r->base for
- * descriptors. 0, -EBADF, -ENOTDIR, -ENOENT for what is not in the tree. */
+ * descriptors, r->gone for directories that were removed: nothing but "." and ".." is found from there. 0, -EBADF, -ENOTDIR, -ENOENT for what is not in the tree. */
 int resolve_base(struct request *r, int t_dirfd, const char *text, const char **base);
 /* The root directory of a place (borrowed), or -errno. */
 int resolve_root(struct request *r, const struct lookup *l);

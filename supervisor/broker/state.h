@@ -19,7 +19,11 @@ struct broker_job {
 	struct broker_options options;
 	char filename[JOB_NAME_MAX + 1];
 	struct private_tmp tmp;
-	struct vpath cwd;
+	struct vpath cwd;         /* its name when it was last looked at: cwd.h */
+	int cwd_fd;               /* O_PATH handle of it; -1 where its name cannot change */
+	bool cwd_moves;           /* the host may rename it, too */
+	bool cwd_gone;            /* it was removed */
+	unsigned renames, cwd_renames; /* renames and removals of directories so far, and when `cwd` was last looked at */
 	mode_t umask;             /* as the job last set it */
 	struct threads threads;
 	struct violations violations;
@@ -44,6 +48,11 @@ struct request {
 	uint64_t flags;           /* the row's, and those of the call */
 	char text[2][PATH_MAX];   /* the path arguments, copied once */
 	char base[VPATH_MAX];     /* of the path being resolved, where it is a descriptor's */
+	const char *gone;         /* the base of a path, when that directory was removed; else NULL */
+	int gone_fd;              /* its handle */
+	bool gone_own;            /* to be closed at the end of the call */
+	unsigned how;             /* enum find_how, for every path of the call: openat2's RESOLVE flags */
+	const char *jail;         /* with FIND_UNDER_BASE and FIND_IN_ROOT: the virtual path that is not left */
 };
 
 /* Takes the job's identity for the rest of the call; with_group for what creates. 0 or -EPERM. */

@@ -387,6 +387,33 @@ static void test_openat2(void **state)
 	assert_int_equal(OPENAT2("../tmp/main.py", 24), -EXDEV);
 	expect_content(f, OPENAT2("main.py", 24), "print(1)\n");
 	how.resolve = 16; /* IN_ROOT */
+	expect_content(f, OPENAT2("main.py", 24), "print(1)\n");
+	expect_content(f, OPENAT2("/main.py", 24), "print(1)\n");
+	expect_content(f, OPENAT2("../../main.py", 24), "print(1)\n");
+	assert_int_equal(OPENAT2("@/tree/file", 24), -ENOENT);
+	assert_int_equal(call(f, "symlink", put(f, "/main.py"), put(f, "/tmp/absolute")), 0);
+	expect_content(f, OPENAT2("absolute", 24), "print(1)\n");
+	how.resolve = 8;
+	assert_int_equal(OPENAT2("absolute", 24), -EXDEV);
+	assert_int_equal(call(f, "unlink", put(f, "/tmp/absolute")), 0);
+	/* made where the link leads, and that is below the root that was asked for */
+	assert_int_equal(call(f, "symlink", put(f, "/made"), put(f, "/tmp/dangling")), 0);
+	how.flags = O_CREAT | O_RDWR;
+	how.mode = 0600;
+	how.resolve = 16;
+	expect_content(f, OPENAT2("dangling", 24), "");
+	assert_int_equal(call(f, "unlink", put(f, "/tmp/made")), 0);
+	assert_int_equal(call(f, "unlink", put(f, "/tmp/dangling")), 0);
+	how.flags = how.mode = 0;
+	how.resolve = 24; /* BENEATH and IN_ROOT */
+	assert_int_equal(OPENAT2("main.py", 24), -EINVAL);
+	how.resolve = 1; /* NO_XDEV */
+	expect_content(f, OPENAT2("main.py", 24), "print(1)\n");
+	assert_int_equal(OPENAT2("../tmp/main.py", 24), -EXDEV);
+	assert_int_equal(OPENAT2("/tmp/main.py", 24), -EXDEV);
+	how.resolve = 32; /* CACHED */
+	assert_int_equal(OPENAT2("main.py", 24), -EAGAIN);
+	how.resolve = 64;
 	assert_int_equal(OPENAT2("main.py", 24), -EINVAL);
 	assert_int_equal(call(f, "openat2", FD, put(f, "main.py"), 8, 24), -EFAULT);
 }
