@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "job_files.h"
 #include "paths.h"
 #include "rpc.h"
 
@@ -462,8 +463,8 @@ static const struct job_field {
 	{"tenant", parse_tenant, false},
 	{"detach", parse_detach, false},
 	{"stream", parse_stream, false},
-	{"files", NULL, false},
-	{"collect", NULL, false},
+	{"files", job_files_parse, false},
+	{"collect", job_collect_parse, false},
 	{"policy_text", NULL, false},
 	{"debug", NULL, false},
 	{"dependencies", NULL, false},
@@ -555,6 +556,8 @@ int job_parse(const msgpack_object *map, struct job **out, struct err *e)
 	ret = parse_fields(j, map ? &map->via.map : &none, e);
 	if (ret == 0)
 		ret = fill_defaults(j, e);
+	if (ret == 0)
+		ret = job_files_check(j, e);
 	if (ret < 0) {
 		job_free(j);
 		return ret;
@@ -587,6 +590,8 @@ void job_free(struct job *j)
 	free(j->env);
 	free((char *)j->code.p);
 	free((char *)j->stdin_data.p);
+	job_files_free(j);
+	job_collect_free(j);
 	free(j->id);
 	free(j->policy);
 	free(j->filename);
@@ -713,6 +718,7 @@ static size_t pack_optional(msgpack_packer *pk, const struct job *j)
 	return pack_str_field(pk, "policy", j->policy) + pack_str_field(pk, "job", j->id) +
 	       pack_str_field(pk, "filename", j->filename) + pack_str_field(pk, "tenant", j->tenant) +
 	       pack_args(pk, j) + pack_env(pk, j) + pack_stdin(pk, j->stdin_data) + pack_limits(pk, j) + pack_grants(pk, j) +
+	       job_files_pack(pk, j) + job_collect_pack(pk, j) +
 	       pack_true_field(pk, "detach", j->detach) + pack_true_field(pk, "stream", j->stream);
 }
 

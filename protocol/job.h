@@ -23,6 +23,8 @@
 #define JOB_STRINGS_MAX (1u << 20) /* bytes of all args and env together */
 #define JOB_GRANTS_MAX 1024 /* entries of each list of `grants` */
 #define JOB_GRANT_MAX 4095  /* bytes of one: what the kernel takes of a path */
+#define JOB_FILES_MAX 65536 /* entries of `files` */
+#define JOB_COLLECT_MAX 64  /* entries of `collect` */
 
 struct job_env { /* both NUL-terminated */
 	char *name;
@@ -33,6 +35,11 @@ struct job_env { /* both NUL-terminated */
 struct job_list {
 	char **v;
 	size_t n;
+};
+
+struct job_file { /* its name relative to /tmp (names.h), NUL-terminated; its bytes (malloc) */
+	char *name;
+	struct bytes data;
 };
 
 /* One request to run code. Strings are NUL-terminated, owned by the struct; absent strings are NULL.
@@ -48,6 +55,12 @@ struct job {
 	struct job_env *env;
 	size_t n_env;
 	struct bytes stdin_data;
+	struct job_file *files; /* put into /tmp before the start */
+	size_t n_files;
+	uint64_t files_bytes, files_inodes; /* what code and files take of /tmp, whole pages; 0 without files */
+	char **collect;         /* patterns of files to return */
+	size_t n_collect;
+	uint64_t result_room;   /* set by admission: bytes that output and collected files may have together */
 	int64_t limits[LIMIT_COUNT];  /* as asked for, in range only after admission, which knows the policy; units are in the names */
 	bool limit_given[LIMIT_COUNT]; /* false: the policy's */
 	struct job_list grants[GRANT_COUNT]; /* READ, WRITE: absolute normal paths; CONNECT: "host:port" as written */
@@ -58,7 +71,7 @@ struct job {
 };
 
 /* Parses `map`. On success `*out` is new, to be freed with job_free. Fields of the interface that this version
- * does not carry out (files, collect, policy_text, debug, dependencies, trace other than "off") are
+ * does not carry out (policy_text, debug, dependencies, trace other than "off") are
  * refused by name, never ignored. */
 int job_parse(const msgpack_object *map, struct job **out, struct err *e);
 /* Packs a job as the params map of `run` (for clients). Absent and default fields are left out. */
@@ -82,6 +95,13 @@ struct violation {
 	uint32_t count;
 };
 
+/* A file that was to be collected and could not be. Owned strings. */
+struct file_dropped {
+	char *name;             /* NULL: several, of which no more is told */
+	uint64_t bytes;         /* its size; 0 where unknown */
+	char *why;              /* in words */
+};
+
 struct usage {
 	double queue_ms, wall_ms, cpu_ms;
 	uint64_t max_rss_kib, brokered_calls, stdout_bytes, stderr_bytes;
@@ -97,6 +117,10 @@ struct result {
 	uint32_t limits_hit;    /* bit (1 << LIMIT_HIT_x) */
 	struct bytes out, err;  /* stdout, stderr */
 	bool out_truncated, err_truncated;
+	struct job_file *files; /* collected */
+	size_t n_files;
+	struct file_dropped *files_dropped;
+	size_t n_files_dropped;
 	struct violation *violations;
 	size_t n_violations;
 	uint64_t violations_dropped;
@@ -105,7 +129,7 @@ struct result {
 	char *error;            /* for error, else NULL */
 };
 
-/* Every key of the interface is packed, absent values as nil, `files` as an empty map. */
+/* Every key of the interface is packed, absent values as nil. */
 void result_pack(const struct result *r, msgpack_packer *pk);
 /* The other way round, for clients. Unknown keys are skipped: results may grow. */
 int result_parse(const msgpack_object *map, struct result *out, struct err *e);

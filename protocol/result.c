@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "job_files.h"
 #include "rpc.h"
 
 /* --- packing ------------------------------------------------------------------------------------------------- */
@@ -119,7 +120,7 @@ static void pack_usage(msgpack_packer *pk, const struct usage *u)
 	pack_uint_field(pk, "stderr_bytes", u->stderr_bytes);
 }
 
-#define RESULT_KEYS 16
+#define RESULT_KEYS 17
 
 void result_pack(const struct result *r, msgpack_packer *pk)
 {
@@ -135,7 +136,9 @@ void result_pack(const struct result *r, msgpack_packer *pk)
 	pack_bool_field(pk, "stdout_truncated", r->out_truncated);
 	pack_bool_field(pk, "stderr_truncated", r->err_truncated);
 	pack_key(pk, "files");
-	msgpack_pack_map(pk, 0);
+	result_files_pack(r, pk);
+	pack_key(pk, "files_dropped");
+	result_dropped_pack(r, pk);
 	pack_violations(pk, r); /* two keys */
 	pack_usage(pk, &r->usage);
 	pack_names(pk, "layers", r->layers, LAYER_COUNT, layer_name);
@@ -414,6 +417,8 @@ static const struct row result_rows[] = {
 	{"stderr", take_data, R(err)},
 	{"stdout_truncated", take_flag, R(out_truncated)},
 	{"stderr_truncated", take_flag, R(err_truncated)},
+	{"files", result_files_take, 0},
+	{"files_dropped", result_dropped_take, 0},
 	{"violations", take_violations, 0},
 	{"violations_dropped", take_u64, R(violations_dropped)},
 	{"usage", take_usage, R(usage)},
@@ -460,6 +465,7 @@ void result_done(struct result *r)
 	for (size_t i = 0; i < r->n_violations; i++)
 		violation_done(&r->violations[i]);
 	free(r->violations);
+	result_files_free(r);
 	free(r->id);
 	free((char *)r->out.p);
 	free((char *)r->err.p);

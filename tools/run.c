@@ -16,6 +16,7 @@
 #include "client.h"
 #include "commands.h"
 #include "embed.h"
+#include "files.h"
 #include "input.h"
 #include "json.h"
 #include "options.h"
@@ -27,8 +28,8 @@
 
 struct run_options {
 	bool help, json, stats;
-	const char *language, *policy, *filename, *stdin_file, *socket, *config;
-	struct option_list env, policy_dirs, grants[GRANT_COUNT];
+	const char *language, *policy, *filename, *stdin_file, *socket, *config, *output_dir;
+	struct option_list env, policy_dirs, files, collect, grants[GRANT_COUNT];
 	uint64_t limits[LIMIT_COUNT];
 };
 
@@ -44,6 +45,9 @@ static const struct option rows[] = {
 	{"--allow-connect", "HOST[:PORT]", OPTION_LIST, AT(grants[GRANT_CONNECT]), "an address that it may connect to"},
 	{"--env", "NAME=VALUE", OPTION_LIST, AT(env), "one variable of the job's environment"},
 	{"--stdin", "FILE", OPTION_TEXT, AT(stdin_file), "what the job reads from stdin; - is this command's own"},
+	{"--file", "NAME=PATH", OPTION_LIST, AT(files), "put the file PATH into the job's /tmp as NAME"},
+	{"--collect", "GLOB", OPTION_LIST, AT(collect), "return files of the job's /tmp, as in out/*.csv or **"},
+	{"--output-dir", "DIR", OPTION_TEXT, AT(output_dir), "write them below DIR"},
 	{"--filename", "NAME", OPTION_TEXT, AT(filename), "name of the code in tracebacks; main.py, main.js"},
 	{"--timeout", "SECONDS", OPTION_SECONDS, AT(limits[LIMIT_WALL_MS]), "limit of wall time"},
 	{"--output", "KIB", OPTION_NUMBER, AT(limits[LIMIT_OUTPUT_KIB]), "limit of stdout and stderr together"},
@@ -228,6 +232,24 @@ static int set_policy(struct job *j, const char *policy, struct err *e)
 	return set_text(&j->policy, policy, e);
 }
 
+static int set_collect(struct job *j, const struct run_options *o, struct err *e)
+{
+	int rc = 0;
+
+	if (!o->collect.n != !o->output_dir && !(o->json && o->collect.n))
+		return err_set(e, ERR_REQUEST, o->output_dir ? "--output-dir" : "--collect", 0,
+		               o->output_dir ? "needs --collect, which says what to write there"
+		                             : "needs --output-dir, or --json, which shows the files");
+	j->collect = calloc(o->collect.n + 1, sizeof(*j->collect));
+	if (!j->collect)
+		return err_set(e, ERR_HOST, "job", ENOMEM, "out of memory");
+	for (size_t i = 0; i < o->collect.n && !rc; i++) {
+		rc = set_text(&j->collect[i], o->collect.v[i], e);
+		j->n_collect += !rc;
+	}
+	return rc;
+}
+
 static int fill_job(struct job *j, const struct run_options *o, const char *file, struct err *e)
 {
 	int rc = pick_language(o, file, &j->language, e);
@@ -248,6 +270,10 @@ static int fill_job(struct job *j, const struct run_options *o, const char *file
 		rc = input_read(file, INPUT_MAX, &j->code, e);
 	if (!rc && o->stdin_file)
 		rc = input_read(o->stdin_file, INPUT_MAX - j->code.len, &j->stdin_data, e);
+	if (!rc)
+		rc = set_collect(j, o, e);
+	if (!rc)
+		rc = files_read(j, &o->files, INPUT_MAX - j->code.len - j->stdin_data.len, e);
 	for (int l = 0; l < LIMIT_COUNT; l++) {
 		j->limits[l] = (int64_t)o->limits[l];
 		j->limit_given[l] = o->limits[l] != 0;
@@ -357,6 +383,8 @@ static void show_words(const struct run *r, const struct result *res)
 		return;
 	if (!r->o->json)
 		tell_result(f, res);
+	if (!r->o->json && r->o->collect.n && !res->n_files && !res->n_files_dropped)
+		fputs("warder: no file matches --collect\n", f);
 	if (r->o->stats)
 		tell_usage(f, &res->usage);
 	fclose(f);
@@ -379,6 +407,8 @@ static int show_result(struct run *r, const msgpack_object *o, struct err *e)
 		status = rc == -EPIPE ? 128 + SIGPIPE : fail(e);
 	}
 	show_words(r, &res);
+	if (r->o->output_dir && files_write(&res, r->o->output_dir, e) < 0)
+		status = fail(e);
 	result_done(&res);
 	return status;
 }
@@ -517,6 +547,8 @@ int run_main(int argc, char **argv)
 	options_list_done(&o.policy_dirs);
 	for (int g = 0; g < GRANT_COUNT; g++)
 		options_list_done(&o.grants[g]);
+	options_list_done(&o.files);
+	options_list_done(&o.collect);
 	options_list_done(&words);
 	return status;
 }

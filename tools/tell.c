@@ -120,12 +120,25 @@ static void tell_end(FILE *f, const struct result *r)
 	}
 }
 
+static void tell_dropped(FILE *f, const struct file_dropped *d)
+{
+	fputs("warder: not collected: ", f);
+	if (d->name) {
+		put(f, d->name);
+		fputs(": ", f);
+	}
+	put(f, d->why ? d->why : "the supervisor gives no reason");
+	fputc('\n', f);
+}
+
 void tell_result(FILE *f, const struct result *r)
 {
 	for (size_t i = 0; i < r->n_violations; i++)
 		tell_violation(f, &r->violations[i]);
 	if (r->violations_dropped)
 		fprintf(f, "warder: %" PRIu64 " more violations are not listed\n", r->violations_dropped);
+	for (size_t i = 0; i < r->n_files_dropped; i++)
+		tell_dropped(f, &r->files_dropped[i]);
 	tell_limits(f, r);
 	tell_end(f, r);
 }

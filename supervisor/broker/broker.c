@@ -38,6 +38,7 @@ int broker_job_new(struct broker_tree *t, const struct broker_tracee *who, const
 	b->umask = FIRST_UMASK;
 	cwd_init(b, FIRST_CWD);
 	private_tmp_init(&b->tmp);
+	b->put.fd = -1;
 	*out = b;
 	return 0;
 }
@@ -47,10 +48,47 @@ void broker_job_free(struct broker_job *b)
 	if (!b)
 		return;
 	cwd_done(b);
+	if (b->put.fd >= 0)
+		close(b->put.fd);
+	collect_free(b->collect);
 	private_tmp_done(&b->tmp, &b->who);
 	violations_done(&b->violations);
 	threads_done(&b->threads);
 	free(b);
+}
+
+int broker_put_files(struct broker_job *b, const struct job_file *files, size_t n, struct err *e)
+{
+	return put_step(&b->put, b, files, n, e);
+}
+
+/* Its own /tmp was closed by the job itself, or memory ran out: told as of any file. */
+static int nothing_collected(int rc, struct result *r)
+{
+	r->files_dropped = calloc(1, sizeof(*r->files_dropped));
+	if (!r->files_dropped)
+		return 0;
+	r->files_dropped[0].why = strdup(err_name(-rc));
+	r->n_files_dropped = 1;
+	return 0;
+}
+
+int broker_collect(struct broker_job *b, char *const *patterns, size_t n, uint64_t room, struct result *r)
+{
+	int rc = 0;
+
+	if (b->tmp.root < 0) /* never touched, so there is nothing */
+		return 0;
+	if (identity_enter(b->who.uid, b->who.gid))
+		rc = -EPERM;
+	if (!rc && !b->collect)
+		rc = collect_new(b->tmp.root, b->filename, patterns, n, room, &b->collect);
+	if (!rc)
+		rc = collect_step(b->collect);
+	identity_leave();
+	if (rc == 0)
+		collect_take(b->collect, r);
+	return rc < 0 ? nothing_collected(rc, r) : rc;
 }
 
 void broker_thread_born(struct broker_job *b, pid_t parent, pid_t tid)
@@ -71,7 +109,7 @@ void broker_take_violations(struct broker_job *b, struct violation **v, size_t *
 
 uint32_t broker_limits_hit(const struct broker_job *b)
 {
-	return b->limits_hit;
+	return b->limits_hit | (private_tmp_is_full(&b->tmp) ? 1u << LIMIT_HIT_TMP : 0);
 }
 
 bool broker_killed_itself(const struct broker_job *b)

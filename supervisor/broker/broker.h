@@ -50,6 +50,13 @@ struct broker_call {
 	uint64_t args[6];
 };
 
+/* Puts the job's files (sorted, as admission left them) into its /tmp, before it starts: one bounded step a call. 1: call again;
+ * 0: all are there; -errno, with words. */
+int broker_put_files(struct broker_job *b, const struct job_file *files, size_t n, struct err *e);
+/* Collects what matches out of its /tmp, once nothing of the job runs any more: one bounded step a call. 1: call again; 0: done,
+ * what was found is moved into `r`. `room`: bytes that may be taken. */
+int broker_collect(struct broker_job *b, char *const *patterns, size_t n, uint64_t room, struct result *r);
+
 enum reply_kind { REPLY_VALUE, REPLY_FD, REPLY_CONTINUE };
 struct broker_reply {
 	enum reply_kind kind;

@@ -7,6 +7,7 @@
 #define WARDER_STATE_H
 
 #include "broker.h"
+#include "collect.h"
 #include "processes.h"
 #include "tmpfs.h"
 #include "tree.h"
@@ -24,6 +25,8 @@ struct broker_job {
 	bool cwd_moves;           /* the host may rename it, too */
 	bool cwd_gone;            /* it was removed */
 	unsigned renames, cwd_renames; /* renames and removals of directories so far, and when `cwd` was last looked at */
+	struct put put;
+	struct collect *collect;  /* NULL: not begun */
 	mode_t umask;             /* as the job last set it */
 	struct threads threads;
 	struct violations violations;

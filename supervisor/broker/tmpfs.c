@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "identity.h"
@@ -102,6 +103,13 @@ int private_tmp_root(struct private_tmp *p, const struct broker_tracee *who, con
 	}
 	identity_leave();
 	return rc ? rc : p->root;
+}
+
+bool private_tmp_is_full(const struct private_tmp *p)
+{
+	struct statfs fs;
+
+	return p->root >= 0 && !p->dir && !fstatfs(p->root, &fs) && fs.f_bfree == 0;
 }
 
 void private_tmp_done(struct private_tmp *p, const struct broker_tracee *who)

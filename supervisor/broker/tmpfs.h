@@ -26,6 +26,8 @@ void private_tmp_init(struct private_tmp *p);
 /* Its root directory (borrowed), made at the first call; or -errno. Leaves the worker at rest when it had to make
  * one. */
 int private_tmp_root(struct private_tmp *p, const struct broker_tracee *who, const struct broker_options *o);
+/* Whether it has no byte left: what a native write(2) was told, of which the broker hears nothing. */
+bool private_tmp_is_full(const struct private_tmp *p);
 void private_tmp_done(struct private_tmp *p, const struct broker_tracee *who);
 /* Whether this machine lets the broker make the tmpfs: 0 or -errno. Asked once, then remembered. */
 int private_tmp_probe(void);

@@ -2,7 +2,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "names.h"
 #include "rpc.h"
 
 #define RESULT_ROOM (1ul << 20) /* bytes of a result beside its output: violations, names */
@@ -41,10 +43,14 @@ static int choose_policy(const struct job *j, const struct policy_set *ps, const
 }
 
 /* What a caller may ask for at most. A result must fit into one message, whatever the policy says of output. */
+static size_t result_room(size_t max_message)
+{
+	return max_message - (max_message / 2 < RESULT_ROOM ? max_message / 2 : RESULT_ROOM);
+}
+
 static uint64_t most(const struct policy *p, int l, size_t max_message)
 {
-	size_t room = max_message / 2 < RESULT_ROOM ? max_message / 2 : RESULT_ROOM;
-	uint64_t max = p->max_limits[l], fits = (max_message - room) >> 10;
+	uint64_t max = p->max_limits[l], fits = result_room(max_message) >> 10;
 
 	return l == LIMIT_OUTPUT_KIB && fits < max ? fits : max;
 }
@@ -93,13 +99,36 @@ static int check_supported(const struct job *j, enum rpc_error *code, struct err
 	return 0;
 }
 
+/* Files are put into /tmp with the code, so all of them must fit there. */
+static int check_files(const struct job *j, enum rpc_error *code, struct err *e)
+{
+	uint64_t have = (uint64_t)j->limits[LIMIT_TMP_MIB] << 20, inodes = (uint64_t)j->limits[LIMIT_TMP_INODES];
+	const struct job_file *largest = j->files;
+	char name[NAMES_SHOWN];
+
+	if (j->n_files == 0 || (j->files_bytes <= have && j->files_inodes <= inodes))
+		return 0;
+	if (j->files_bytes <= have)
+		return refuse(code, RPC_ERROR_BAD_REQUEST, e, "files: take %llu inodes with the code, limits.tmp_inodes is %llu",
+			      (unsigned long long)j->files_inodes, (unsigned long long)inodes);
+	for (size_t i = 1; i < j->n_files; i++)
+		if (j->files[i].data.len > largest->data.len)
+			largest = &j->files[i];
+	names_show((struct bytes){largest->name, strlen(largest->name)}, name);
+	return refuse(code, RPC_ERROR_BAD_REQUEST, e,
+		      "files: take %llu bytes with the code, limits.tmp_mib is %llu; the largest is %s with %zu",
+		      (unsigned long long)j->files_bytes, (unsigned long long)(have >> 20), name, largest->data.len);
+}
+
 int admit_job(struct job *j, const struct policy_set *ps, size_t max_message, bool by_operator,
 	      const struct policy **policy, enum rpc_error *code, struct err *e)
 {
 	int ret = choose_policy(j, ps, policy, code, e);
 
 	j->by_operator = by_operator;
+	j->result_room = result_room(max_message);
 	ret = ret < 0 ? ret : settle_limits(j, *policy, max_message, code, e);
+	ret = ret < 0 ? ret : check_files(j, code, e);
 	ret = ret < 0 ? ret : check_supported(j, code, e);
 	ret = ret < 0 ? ret : check_paths(j, *policy, GRANT_READ, code, e);
 	return ret < 0 ? ret : check_paths(j, *policy, GRANT_WRITE, code, e);

@@ -26,7 +26,7 @@ struct run {
 	char *id;
 	const struct policy *policy;
 	struct job *job;        /* NULL once the worker has it */
-	size_t bytes;           /* of code and stdin, while it waits */
+	size_t bytes;           /* of code, stdin and files, while it waits */
 	enum state state;       /* set by run_set_state alone */
 	int tracee_pid;         /* 0: not started */
 	double asked_ms;        /* monotonic */

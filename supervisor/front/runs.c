@@ -49,7 +49,7 @@ static struct run *run_new(struct front *f, struct session *s, uint32_t msgid, s
 	r->msgid = msgid;
 	r->uid = session_uid(s);
 	r->job = j;
-	r->bytes = j->code.len + j->stdin_data.len;
+	r->bytes = j->code.len + j->stdin_data.len + j->files_bytes;
 	r->asked_ms = front_now_ms();
 	r->detach = j->detach;
 	return r;

@@ -5,6 +5,7 @@
  *   spawn.c    starting its process
  *   slot.c     one tracee from birth to reaping: one setter of its state
  *   brief.c    what a tracee is told of its job
+ *   transfer.c files into a job's /tmp and out of it, a step a turn
  *   outcome.c  how a job ended, what it used
  *   tracer.c   ptrace and wait4: threads, exit stops, the killing call
  *   pump.c     the job's output
@@ -77,6 +78,7 @@ enum slot_state {
 	SLOT_BORN,     /* its listener is here; its first brokered call is not */
 	SLOT_WAITING,  /* confined for certain, pending in open(BIRTH_JOB_PATH) */
 	SLOT_RUNNING,
+	SLOT_COLLECTING, /* ended; its files are being read. It may be reaped meanwhile */
 	SLOT_ANSWERED, /* the result is out, or none is due; not reaped yet */
 	SLOT_STATES
 };
@@ -101,6 +103,7 @@ struct slot {
 	uint64_t first_call;     /* WAITING: id of the pending open */
 	pid_t *t_tids;           /* threads that are not reaped, the leader among them */
 	size_t n_tids, cap_tids;
+	bool reaped;             /* COLLECTING: gone for good */
 	bool leader_stopped;     /* in its exit stop, held there until the others are gone */
 	int leader_status;       /* raw wait status of that stop */
 	bool codes_differ;       /* a thread's exit stop had another one: believe only the reaped status */
@@ -117,6 +120,8 @@ struct slot {
 	struct broker_job *broker;
 	struct pump pumps[2];
 	ev_timer wall, loose;
+	ev_timer transfer;       /* the next step of files into or out of its /tmp */
+	struct result result;    /* COLLECTING: all but its files */
 	ev_tstamp started;
 	double cpu_before;       /* CPU seconds that its birth took */
 	double cpu_seen;         /* likewise at the last look whether it computes, */
@@ -168,10 +173,17 @@ void slot_unborn(struct slot *s);                                           /* t
 void slot_start(struct slot *s, struct pending *p);                         /* takes p's job */
 void slot_kill(struct slot *s, enum killed_for why);
 void slot_retire(struct slot *s);                                            /* a waiting one, to make room */
-void slot_over(struct slot *s, int status, const struct rusage *ru);        /* answers; ru NULL at an exit stop */
+void slot_over(struct slot *s, int status, const struct rusage *ru);        /* answers, or collects first; ru NULL at an exit stop */
 void slot_reaped(struct slot *s, int status, const struct rusage *ru);
 void slot_hold_output(struct slot *s, bool hold);
 void slot_drop(struct slot *s); /* at the worker's end: kills, reaps, frees; answers nothing */
+
+/* transfer.c: both call back when all is done, at once for what is small */
+void transfer_init(struct slot *s);
+void transfer_in(struct slot *s);   /* then slot_files_in */
+void transfer_out(struct slot *s);  /* then slot_files_out */
+void slot_files_in(struct slot *s, int error, const char *words);
+void slot_files_out(struct slot *s);
 
 /* brief.c: memfds, close-on-exec, the caller's; or -errno */
 int brief_file(const char *name, const void *data, size_t n);

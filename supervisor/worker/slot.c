@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "inside.h"
+#include "job_files.h"
 #include "log.h"
 #include "notify.h"
 
@@ -24,7 +25,8 @@
 
 static const char *const state_names[] = {
 	[SLOT_FREE] = "free", [SLOT_ORDERED] = "ordered", [SLOT_BORN] = "born",
-	[SLOT_WAITING] = "waiting", [SLOT_RUNNING] = "running", [SLOT_ANSWERED] = "answered",
+	[SLOT_WAITING] = "waiting", [SLOT_RUNNING] = "running",
+	[SLOT_COLLECTING] = "collecting", [SLOT_ANSWERED] = "answered",
 };
 _Static_assert(sizeof(state_names) / sizeof(state_names[0]) == SLOT_STATES, "a name per state");
 
@@ -90,6 +92,7 @@ void slot_init(struct slot *s, struct worker *w, int index)
 	ev_init(&s->loose, on_loose);
 	ev_init(&s->period, on_period);
 	s->wall.data = s->loose.data = s->period.data = s;
+	transfer_init(s);
 }
 
 void slot_ordered(struct slot *s, struct nursery *n)
@@ -116,6 +119,7 @@ static void clear(struct slot *s)
 	ev_timer_stop(loop, &s->wall);
 	ev_timer_stop(loop, &s->loose);
 	ev_timer_stop(loop, &s->period);
+	ev_timer_stop(loop, &s->transfer);
 	for (int i = 0; i < 2; i++) {
 		pump_close(&s->pumps[i]);
 		free(s->pumps[i].buf);
@@ -123,10 +127,12 @@ static void clear(struct slot *s)
 	}
 	tracer_forget_threads(s);
 	broker_job_free(s->broker);
+	if (s->state == SLOT_COLLECTING) /* at the worker's end: nobody takes it any more */
+		result_done(&s->result);
 	job_free(s->job);
 	s->broker = NULL;
 	s->job = NULL;
-	s->leader_stopped = s->codes_differ = s->kill_seen = s->sigsys_seen = false;
+	s->leader_stopped = s->codes_differ = s->kill_seen = s->sigsys_seen = s->reaped = false;
 	s->stops = s->n_parked = 0;
 	s->killed_for = KILLED_NOT;
 	s->error[0] = '\0';
@@ -300,7 +306,7 @@ static int give_stdin(struct slot *s)
 	return r < 0 ? r : 0;
 }
 
-static int hand_over(struct slot *s)
+static int make_broker_job(struct slot *s)
 {
 	const struct job *j = s->job;
 	struct broker_tracee who = {.t_pid = s->t_pid, .pidfd = s->pidfd, .mem = s->mem, .uid = s->uid, .gid = s->gid};
@@ -313,11 +319,15 @@ static int hand_over(struct slot *s)
 		.threads = j->limits[LIMIT_THREADS],
 	};
 	struct err e = {0};
-	int r = broker_job_new(s->nursery->tree, &who, &o, &s->broker, &e);
 
-	if (!r)
-		r = give_stdin(s);
-	int fd = r ? r : brief_memfd(j, s->nursery->policy);
+	return broker_job_new(s->nursery->tree, &who, &o, &s->broker, &e);
+}
+
+static int hand_over(struct slot *s)
+{
+	int r = give_stdin(s);
+	int fd = r ? r : brief_memfd(s->job, s->nursery->policy);
+
 	if (fd < 0)
 		return fd;
 	r = notify_answer_fd(s->listener, s->first_call, fd, true);
@@ -325,10 +335,43 @@ static int hand_over(struct slot *s)
 	return r < 0 ? r : 0;
 }
 
-void slot_start(struct slot *s, struct pending *p)
+static void start_failed(struct slot *s, const char *words)
+{
+	snprintf(s->error, sizeof(s->error), "the job could not be handed to its tracee: %s", words);
+	slot_kill(s, KILLED_ERROR);
+}
+
+/* What its files take is none of the job's time. */
+static void go(struct slot *s)
 {
 	struct ev_loop *loop = s->worker->loop;
 
+	s->started = worker_clock();
+	ev_now_update(loop);
+	ev_timer_set(&s->wall, s->job->limits[LIMIT_WALL_MS] / 1e3, 0);
+	ev_timer_start(loop, &s->wall);
+	ev_timer_set(&s->loose, LOOSE_PERIOD, LOOSE_PERIOD);
+	if (s->worker->config.cpu >= 0)
+		ev_timer_start(loop, &s->loose);
+	int r = hand_over(s);
+	if (r) {
+		start_failed(s, err_name(-r));
+		return;
+	}
+	s->worker->front->on_started(s->worker->front->ctx, s->key, (int)s->t_pid);
+}
+
+void slot_files_in(struct slot *s, int error, const char *words)
+{
+	job_files_free(s->job);
+	if (error)
+		start_failed(s, words);
+	else
+		go(s);
+}
+
+void slot_start(struct slot *s, struct pending *p)
+{
 	s->key = p->key;
 	s->job = p->job;
 	s->queue_ms = p->queue_ms + (worker_clock() - p->since) * 1e3;
@@ -338,19 +381,13 @@ void slot_start(struct slot *s, struct pending *p)
 	set_state(s, SLOT_RUNNING);
 	for (int i = 0; i < 2; i++)
 		pump_hold(&s->pumps[i], false);
-	ev_now_update(loop);
-	ev_timer_set(&s->wall, s->job->limits[LIMIT_WALL_MS] / 1e3, 0);
-	ev_timer_start(loop, &s->wall);
-	ev_timer_set(&s->loose, LOOSE_PERIOD, LOOSE_PERIOD);
-	if (s->worker->config.cpu >= 0)
-		ev_timer_start(loop, &s->loose);
-	int r = hand_over(s);
-	if (r) {
-		snprintf(s->error, sizeof(s->error), "the job could not be handed to its tracee: %s", err_name(-r));
-		slot_kill(s, KILLED_ERROR);
-		return;
-	}
-	s->worker->front->on_started(s->worker->front->ctx, s->key, (int)s->t_pid);
+	int r = make_broker_job(s);
+	if (r)
+		start_failed(s, err_name(-r));
+	else if (s->job->n_files)
+		transfer_in(s);
+	else
+		go(s);
 }
 
 void slot_kill(struct slot *s, enum killed_for why)
@@ -374,34 +411,61 @@ void slot_hold_output(struct slot *s, bool hold)
 		pump_hold(&s->pumps[i], hold);
 }
 
+/* However it ended by itself or by a limit; who cancelled it wants nothing more, and after an error nothing is certain. */
+static bool is_to_be_collected(const struct slot *s)
+{
+	return s->broker && s->job->n_collect && s->result.outcome != OUTCOME_CANCELLED && s->result.outcome != OUTCOME_ERROR;
+}
+
+static void release(struct slot *s)
+{
+	clear(s);
+	set_state(s, SLOT_FREE);
+}
+
 void slot_over(struct slot *s, int status, const struct rusage *ru)
 {
-	struct worker *w = s->worker;
-	struct result r = {.id = s->job->id, .layers = s->layers};
+	struct result *r = &s->result;
 
+	*r = (struct result){.layers = s->layers};
 	for (int i = 0; i < 2; i++)
 		pump_drain(&s->pumps[i]);
-	outcome_measure(s, &r.usage, ru);
-	outcome_judge(s, status, &r);
+	outcome_measure(s, &r->usage, ru);
+	outcome_judge(s, status, r);
 	if (s->broker) {
-		broker_take_violations(s->broker, &r.violations, &r.n_violations, &r.violations_dropped);
-		r.limits_hit = broker_limits_hit(s->broker);
+		broker_take_violations(s->broker, &r->violations, &r->n_violations, &r->violations_dropped);
+		r->limits_hit = broker_limits_hit(s->broker);
 		if (broker_has_tmp_quota(s->broker))
-			r.layers |= 1u << LAYER_TMP_QUOTA;
+			r->layers |= 1u << LAYER_TMP_QUOTA;
 	}
-	if (r.outcome == OUTCOME_ERROR)
-		r.error = s->error[0] ? s->error : "the job was ended by its worker";
-	r.out_truncated = s->pumps[0].truncated;
-	r.err_truncated = s->pumps[1].truncated;
-	r.out = pump_take(&s->pumps[0]);
-	r.err = pump_take(&s->pumps[1]);
-	ev_timer_stop(w->loop, &s->wall);
-	ev_timer_stop(w->loop, &s->loose);
+	r->out_truncated = s->pumps[0].truncated;
+	r->err_truncated = s->pumps[1].truncated;
+	r->out = pump_take(&s->pumps[0]);
+	r->err = pump_take(&s->pumps[1]);
+	ev_timer_stop(s->worker->loop, &s->wall);
+	ev_timer_stop(s->worker->loop, &s->loose);
+	ev_timer_stop(s->worker->loop, &s->transfer);
+	set_state(s, SLOT_COLLECTING);
+	if (is_to_be_collected(s))
+		transfer_out(s);
+	else
+		slot_files_out(s);
+}
+
+void slot_files_out(struct slot *s)
+{
+	struct worker *w = s->worker;
+
+	s->result.id = s->job->id;
+	if (s->result.outcome == OUTCOME_ERROR)
+		s->result.error = s->error[0] ? s->error : "the job was ended by its worker";
 	w->totals.jobs_done++;
 	set_state(s, SLOT_ANSWERED);
-	w->front->on_result(w->front->ctx, s->key, &r);
-	r.id = r.error = NULL; /* the slot's own */
-	result_done(&r);
+	w->front->on_result(w->front->ctx, s->key, &s->result);
+	s->result.id = s->result.error = NULL; /* the slot's own */
+	result_done(&s->result);
+	if (s->reaped)
+		release(s);
 }
 
 void slot_reaped(struct slot *s, int status, const struct rusage *ru)
@@ -418,8 +482,10 @@ void slot_reaped(struct slot *s, int status, const struct rusage *ru)
 		s->worker->totals.birth_failures++;
 		worker_fail_pending(s->worker, s->nursery->policy, &e);
 	}
-	clear(s);
-	set_state(s, SLOT_FREE);
+	if (s->state == SLOT_COLLECTING)
+		s->reaped = true; /* freed when its files are out */
+	else
+		release(s);
 }
 
 void slot_drop(struct slot *s)

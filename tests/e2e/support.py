@@ -26,7 +26,7 @@ IS_ROOT = os.geteuid() == 0
 DEADLINE = 30.0  # seconds for whatever should come soon; a loaded machine is slow, a hung supervisor never comes
 
 RESULT_KEYS = ["job", "outcome", "exit_code", "signal", "limit", "limits_hit", "stdout", "stderr", "stdout_truncated",
-               "stderr_truncated", "files", "violations", "violations_dropped", "usage", "layers", "error"]
+               "stderr_truncated", "files", "files_dropped", "violations", "violations_dropped", "usage", "layers", "error"]
 USAGE_KEYS = ["queue_ms", "wall_ms", "cpu_ms", "max_rss_kib", "brokered_calls", "stdout_bytes", "stderr_bytes"]
 VIOLATION_KEYS = ["syscall", "args", "path", "address", "verdict", "errno", "rule", "file", "line", "function", "hint",
                   "count"]

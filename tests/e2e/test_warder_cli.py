@@ -295,6 +295,14 @@ class Options(Files):
             ([self.folder.name, "--language", "python3"], "EISDIR"),
             (["-", "--stdin", "-"], "--stdin: the code is read from stdin already"),
             ([good, "--stdin", "/nonexistent"], "/nonexistent"),
+            ([good, "--file", "x"], "--file: must be NAME=PATH, is x"),
+            ([good, "--file", "x="], "--file: must be NAME=PATH"),
+            ([good, "--file", "../x=/dev/null"], "--file: ../x=/dev/null: the name must not hold . or .."),
+            ([good, "--file", "x=/nonexistent"], "/nonexistent"),
+            ([good, "--file", "main.py=/dev/null"], "bad_request: files.main.py: is the name of the code"),
+            ([good, "--collect", "*"], "--collect: needs --output-dir, or --json"),
+            ([good, "--collect", "../*", "--json"], "bad_request: collect[0]: must not hold . or .."),
+            ([good, "--output-dir", "/tmp"], "--output-dir: needs --collect"),
             ([good, "--socket", "/nonexistent", "--config", "x"], "--config: is for a supervisor of its own"),
             ([good, "--socket", "/nonexistent"], "/nonexistent"),
         ]:
@@ -321,7 +329,7 @@ class Options(Files):
         names = re.findall(r"^  (--[\w-]+)", text, re.M)
         self.assertEqual(len(names), len(set(names)))
         self.assertLessEqual({"--language", "--policy", "--env", "--stdin", "--timeout", "--output", "--threads", "--tmp",
-                              "--filename", "--json", "--stats", "--socket"}, set(names))
+                              "--filename", "--json", "--stats", "--socket", "--file", "--collect", "--output-dir"}, set(names))
 
 
 if __name__ == "__main__":

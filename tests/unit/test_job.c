@@ -104,8 +104,6 @@ static void refused(void **state)
 		{"limit file", "{" OK ", 'limits': {'file_mib': 5}}", "limits.file_mib: not supported by this version"},
 		{"limit open", "{" OK ", 'limits': {'open_files': 5}}",
 		 "limits.open_files: not supported by this version"},
-		{"files", "{" OK ", 'files': {'a': 'b'}}", "files: not supported by this version"},
-		{"collect", "{" OK ", 'collect': ['*']}", "collect: not supported by this version"},
 		{"grants", "{" OK ", 'grants': []}", "grants: must be a map"},
 		{"grants key", "{" OK ", 'grants': {'exec': []}}", "unknown field grants.exec"},
 		{"grants twice", "{" OK ", 'grants': {'read': [], 'read': []}}", "duplicate field grants.read"},
@@ -118,6 +116,26 @@ static void refused(void **state)
 		 "grants.read[0]: must be normalised: no slash and no dot at the end, is /x/"},
 		{"grants empty", "{" OK ", 'grants': {'connect': ['']}}", "grants.connect[0]: must not be empty"},
 		{"grants NUL", "{" OK ", 'grants': {'read': ['/x\\0y']}}", "grants.read[0]: holds a NUL byte"},
+		{"files type", "{" OK ", 'files': ['a']}", "files: must be a map of bytes by name"},
+		{"files name", "{" OK ", 'files': {1: 'b'}}", "files: a name must be a string"},
+		{"files value", "{" OK ", 'files': {'a': 1}}", "files.a: must be bytes or a string"},
+		{"files empty", "{" OK ", 'files': {'': 'b'}}", "files.: must not be empty"},
+		{"files absolute", "{" OK ", 'files': {'/a': 'b'}}", "files./a: must be relative to the job's /tmp"},
+		{"files dots", "{" OK ", 'files': {'a/../b': 'b'}}", "files.a/../b: must not hold . or .."},
+		{"files slash", "{" OK ", 'files': {'a/': 'b'}}", "files.a/: has an empty component"},
+		{"files NUL", "{" OK ", 'files': {'a\\0': 'b'}}", "files.a?: holds a NUL byte"},
+		{"files bytes", "{" OK ", 'files': {b'a\\xff': 'b'}}", "files.a?: must be UTF-8"},
+		{"files twice", "{" OK ", 'files': {'a': '', 'a-b': '', 'a': ''}}", "files.a: duplicate name"},
+		{"files clash", "{" OK ", 'files': {'a/b': '', 'a-b': '', 'a': ''}}",
+		 "files.a: is a file, and a directory of another one"},
+		{"files code", "{" OK ", 'files': {'main.py': ''}}", "files.main.py: is the name of the code"},
+		{"files below", "{" OK ", 'files': {'x/a': ''}, 'filename': 'x'}",
+		 "files.x/a: lies below the name of the code"},
+		{"collect type", "{" OK ", 'collect': '*'}", "collect: must be a list of patterns"},
+		{"collect entry", "{" OK ", 'collect': ['*', 1]}", "collect[1]: must be a string"},
+		{"collect dots", "{" OK ", 'collect': ['../*']}", "collect[0]: must not hold . or .."},
+		{"collect absolute", "{" OK ", 'collect': ['/tmp/*']}",
+		 "collect[0]: must be relative to the job's /tmp"},
 		{"policy_text", "{" OK ", 'policy_text': 'name: x'}", "policy_text: not supported by this version"},
 		{"debug", "{" OK ", 'debug': true}", "debug: not supported by this version"},
 		{"dependencies", "{" OK ", 'dependencies': 'x'}", "dependencies: not supported by this version"},
@@ -185,6 +203,17 @@ static void check_full(const struct job *j)
 	assert_string_equal(j->grants[GRANT_CONNECT].v[0], "*:443");
 	assert_string_equal(j->tenant, "t");
 	assert_true(j->detach && j->stream);
+	assert_int_equal(j->n_files, 3);
+	assert_string_equal(j->files[0].name, "a/b");
+	assert_string_equal(j->files[1].name, "a/c/\n");
+	assert_string_equal(j->files[2].name, "a-b");
+	assert_memory_equal(j->files[0].data.p, "\0\xff", 2);
+	assert_int_equal(j->files[0].data.len, 2);
+	assert_int_equal(j->files[2].data.len, 0);
+	assert_int_equal(j->files_bytes, 3 * 4096); /* with the code; the empty one takes none */
+	assert_int_equal(j->files_inodes, 6);
+	assert_int_equal(j->n_collect, 2);
+	assert_string_equal(j->collect[1], "**/*.csv");
 }
 
 /* What job_pack writes, job_parse reads as the same job. */
@@ -202,7 +231,8 @@ static void round_trip(void **state)
 			   "'x.py', 'args': ['a', '', b'\\xff'], 'env': {'A': 'b=c', 'NODE_PATH': ''}, 'stdin': "
 			   "'in', 'limits': {'wall_ms': 5000, 'threads': 4}, 'grants': {'read': ['/a', b'/b\\xff'], "
 			   "'connect': ['*:443']}, 'tenant': 't', 'detach': true, "
-			   "'stream': true}",
+			   "'stream': true, 'files': {'a-b': '', b'a/b': b'\\0\\xff', 'a/c/\\n': 'x'}, "
+			   "'collect': ['x', '**/*.csv']}",
 			   &j, &e),
 		0);
 	check_full(j);
@@ -261,11 +291,19 @@ static void fill_result(struct result *r)
 		.out = copy("a\0\xff", 3),
 		.err = copy("", 0),
 		.out_truncated = true,
+		.n_files = 2,
+		.n_files_dropped = 2,
 		.n_violations = 2,
 		.violations_dropped = 7,
 		.usage = {1.5, 2.5, 3.5, 4, 5, 6, 7},
 		.layers = 1u << LAYER_SECCOMP | 1u << LAYER_PTRACE,
 	};
+	r->files = calloc(2, sizeof(*r->files));
+	r->files[0] = (struct job_file){strdup("a/b"), copy("\0\xff", 2)};
+	r->files[1] = (struct job_file){strdup("c"), copy("", 0)};
+	r->files_dropped = calloc(2, sizeof(*r->files_dropped));
+	r->files_dropped[0] = (struct file_dropped){strdup("x\xff"), 77, strdup("too large")};
+	r->files_dropped[1] = (struct file_dropped){NULL, 0, strdup("more")};
 	r->violations = calloc(2, sizeof(*r->violations));
 	r->violations[0] = (struct violation){.syscall = strdup("openat"),
 					      .args = {strdup("AT_FDCWD"), strdup("\"/etc/passwd\"")},
@@ -289,6 +327,16 @@ static void check_result(const struct result *r)
 	assert_memory_equal(r->out.p, "a\0\xff", 3);
 	assert_int_equal(r->err.len, 0);
 	assert_true(r->out_truncated && !r->err_truncated);
+	assert_int_equal(r->n_files, 2);
+	assert_string_equal(r->files[0].name, "a/b");
+	assert_int_equal(r->files[0].data.len, 2);
+	assert_memory_equal(r->files[0].data.p, "\0\xff", 2);
+	assert_int_equal(r->n_files_dropped, 2);
+	assert_string_equal(r->files_dropped[0].name, "x\xef\xbf\xbd");
+	assert_int_equal(r->files_dropped[0].bytes, 77);
+	assert_string_equal(r->files_dropped[0].why, "too large");
+	assert_null(r->files_dropped[1].name);
+	assert_string_equal(r->files_dropped[1].why, "more");
 	assert_int_equal(r->n_violations, 2);
 	assert_int_equal(r->violations_dropped, 7);
 	assert_string_equal(r->violations[0].args[1], "\"/etc/passwd\"");
@@ -320,7 +368,7 @@ static void result_round_trip(void **state)
 	result_pack(&r, &pk);
 	msgpack_unpacked_init(&u);
 	assert_int_equal(msgpack_unpack_next(&u, b.data, b.size, NULL), MSGPACK_UNPACK_SUCCESS);
-	assert_int_equal(u.data.via.map.size, 16);
+	assert_int_equal(u.data.via.map.size, 17);
 	assert_int_equal(result_parse(&u.data, &back, &e), 0);
 	check_result(&back);
 	result_done(&r);
@@ -344,6 +392,7 @@ static void result_refused(void **state)
 		 "result: violations: not what a result has there"},
 		{"violation", "{'violations': [{'syscall': 'x', 'args': 3}]}",
 		 "result: violations: not what a result has there"},
+		{"files", "{'files': {'../x': ''}}", "result: files: not what a result has there"},
 		{"usage", "{'usage': {'wall_ms': 'x'}}", "result: usage: not what a result has there"},
 	};
 	char words[400];

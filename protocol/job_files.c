@@ -1,0 +1,323 @@
+#include "job_files.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "names.h"
+#include "rpc.h"
+
+/* /tmp is made of pages of this size at least, and rounds each file up to them */
+#define PAGE 4096u
+
+/* "field.NAME: words" */
+static int bad_name(struct err *e, const char *field, struct bytes name, const char *words)
+{
+	char shown[NAMES_SHOWN];
+
+	return err_set(e, ERR_REQUEST, "", 0, "%s.%s: %s", field, names_show(name, shown), words);
+}
+
+static int bad_field(struct err *e, const char *field, const char *words)
+{
+	return err_set(e, ERR_REQUEST, field, 0, "%s", words);
+}
+
+static int out_of_memory(struct err *e)
+{
+	return err_set(e, ERR_HOST, "job", ENOMEM, NULL);
+}
+
+static bool is_bytes(const msgpack_object *o)
+{
+	return o->type == MSGPACK_OBJECT_STR || o->type == MSGPACK_OBJECT_BIN;
+}
+
+static struct bytes as_bytes(const msgpack_object *o)
+{
+	return (struct bytes){o->via.str.size ? o->via.str.ptr : "", o->via.str.size};
+}
+
+/* An entry with copies of both; -ENOMEM. */
+static int copy_file(struct job_file *to, struct bytes name, struct bytes data)
+{
+	char *copy = malloc(data.len ? data.len : 1);
+
+	to->name = strndup(name.p, name.len);
+	if (!to->name || !copy) {
+		free(to->name);
+		free(copy);
+		return -ENOMEM;
+	}
+	if (data.len)
+		memcpy(copy, data.p, data.len);
+	to->data = (struct bytes){copy, data.len};
+	return 0;
+}
+
+static void free_files(struct job_file *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(v[i].name);
+		free((char *)v[i].data.p);
+	}
+	free(v);
+}
+
+/* --- a job's --------------------------------------------------------------------------------------------------- */
+
+static int parse_entry(struct job *j, const msgpack_object_kv *kv, struct err *e)
+{
+	struct bytes name;
+	const char *flaw;
+
+	if (!is_bytes(&kv->key))
+		return bad_field(e, "files", "a name must be a string");
+	name = as_bytes(&kv->key);
+	flaw = names_flaw(name);
+	if (!flaw && !is_bytes(&kv->val))
+		flaw = "must be bytes or a string";
+	if (flaw)
+		return bad_name(e, "files", name, flaw);
+	if (copy_file(&j->files[j->n_files], name, as_bytes(&kv->val)))
+		return out_of_memory(e);
+	j->n_files++;
+	return 0;
+}
+
+int job_files_parse(struct job *j, const msgpack_object *v, struct err *e)
+{
+	int ret = 0;
+
+	if (v->type != MSGPACK_OBJECT_MAP)
+		return bad_field(e, "files", "must be a map of bytes by name");
+	if (v->via.map.size > JOB_FILES_MAX)
+		return err_set(e, ERR_REQUEST, "files", 0, "must have at most %d entries, has %u", JOB_FILES_MAX,
+			       v->via.map.size);
+	if (v->via.map.size == 0)
+		return 0;
+	j->files = calloc(v->via.map.size, sizeof(*j->files));
+	if (!j->files)
+		return out_of_memory(e);
+	for (uint32_t i = 0; i < v->via.map.size && ret == 0; i++)
+		ret = parse_entry(j, &v->via.map.ptr[i], e);
+	return ret;
+}
+
+int job_collect_parse(struct job *j, const msgpack_object *v, struct err *e)
+{
+	char path[32];
+
+	if (v->type != MSGPACK_OBJECT_ARRAY)
+		return bad_field(e, "collect", "must be a list of patterns");
+	if (v->via.array.size > JOB_COLLECT_MAX)
+		return err_set(e, ERR_REQUEST, "collect", 0, "must have at most %d entries, has %u", JOB_COLLECT_MAX,
+			       v->via.array.size);
+	j->collect = calloc(v->via.array.size + 1u, sizeof(*j->collect));
+	if (!j->collect)
+		return out_of_memory(e);
+	for (uint32_t i = 0; i < v->via.array.size; i++) {
+		const msgpack_object *o = &v->via.array.ptr[i];
+		const char *flaw = is_bytes(o) ? names_flaw(as_bytes(o)) : "must be a string";
+
+		snprintf(path, sizeof(path), "collect[%u]", i);
+		if (flaw)
+			return bad_field(e, path, flaw);
+		j->collect[i] = strndup(o->via.str.ptr, o->via.str.size);
+		if (!j->collect[i])
+			return out_of_memory(e);
+		j->n_collect++;
+	}
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct job_file *x = a, *y = b;
+
+	return names_cmp(x->name, y->name);
+}
+
+/* Directories above `name` that the one before it in the order does not lie in, too. */
+static unsigned new_directories(const char *before, const char *name)
+{
+	size_t same = 0;
+	unsigned n = 0;
+
+	while (name[same] && name[same] == before[same])
+		same++;
+	for (const char *p = strchr(name, '/'); p; p = strchr(p + 1, '/'))
+		n += (size_t)(p - name) >= same;
+	return n;
+}
+
+static uint64_t pages(size_t bytes)
+{
+	return ((uint64_t)bytes + PAGE - 1) / PAGE * PAGE;
+}
+
+static const char *clash(const struct job *j, size_t i)
+{
+	const char *name = j->files[i].name, *next = i + 1 < j->n_files ? j->files[i + 1].name : NULL;
+
+	if (strcmp(name, j->filename) == 0)
+		return "is the name of the code";
+	if (names_below(j->filename, name))
+		return "lies below the name of the code";
+	if (next && strcmp(name, next) == 0)
+		return "duplicate name";
+	return next && names_below(name, next) ? "is a file, and a directory of another one" : NULL;
+}
+
+int job_files_check(struct job *j, struct err *e)
+{
+	const char *before = "";
+
+	if (j->n_files == 0)
+		return 0;
+	qsort(j->files, j->n_files, sizeof(*j->files), by_name);
+	j->files_bytes = pages(j->code.len);
+	j->files_inodes = 1; /* the code */
+	for (size_t i = 0; i < j->n_files; i++) {
+		const char *name = j->files[i].name, *flaw = clash(j, i);
+
+		if (flaw)
+			return bad_name(e, "files", (struct bytes){name, strlen(name)}, flaw);
+		j->files_bytes += pages(j->files[i].data.len);
+		j->files_inodes += 1 + new_directories(before, name);
+		before = name;
+	}
+	return 0;
+}
+
+size_t job_files_pack(msgpack_packer *pk, const struct job *j)
+{
+	if (j->n_files == 0 || !pk)
+		return j->n_files > 0;
+	rpc_pack_cstr(pk, "files");
+	msgpack_pack_map(pk, j->n_files);
+	for (size_t i = 0; i < j->n_files; i++) {
+		rpc_pack_cstr(pk, j->files[i].name);
+		rpc_pack_bin(pk, j->files[i].data);
+	}
+	return 1;
+}
+
+size_t job_collect_pack(msgpack_packer *pk, const struct job *j)
+{
+	if (j->n_collect == 0 || !pk)
+		return j->n_collect > 0;
+	rpc_pack_cstr(pk, "collect");
+	msgpack_pack_array(pk, j->n_collect);
+	for (size_t i = 0; i < j->n_collect; i++)
+		rpc_pack_cstr(pk, j->collect[i]);
+	return 1;
+}
+
+void job_files_free(struct job *j)
+{
+	free_files(j->files, j->n_files);
+	j->files = NULL;
+	j->n_files = 0;
+}
+
+void job_collect_free(struct job *j)
+{
+	for (size_t i = 0; i < j->n_collect; i++)
+		free(j->collect[i]);
+	free(j->collect);
+	j->collect = NULL;
+	j->n_collect = 0;
+}
+
+/* --- a result's ------------------------------------------------------------------------------------------------ */
+
+void result_files_pack(const struct result *r, msgpack_packer *pk)
+{
+	msgpack_pack_map(pk, r->n_files);
+	for (size_t i = 0; i < r->n_files; i++) {
+		rpc_pack_cstr(pk, r->files[i].name);
+		rpc_pack_bin(pk, r->files[i].data);
+	}
+}
+
+void result_dropped_pack(const struct result *r, msgpack_packer *pk)
+{
+	msgpack_pack_array(pk, r->n_files_dropped);
+	for (size_t i = 0; i < r->n_files_dropped; i++) {
+		msgpack_pack_map(pk, 3);
+		rpc_pack_cstr(pk, "name");
+		rpc_pack_cstr(pk, r->files_dropped[i].name);
+		rpc_pack_cstr(pk, "bytes");
+		msgpack_pack_uint64(pk, r->files_dropped[i].bytes);
+		rpc_pack_cstr(pk, "why");
+		rpc_pack_cstr(pk, r->files_dropped[i].why);
+	}
+}
+
+/* Names are judged again: a client that writes files by them must not depend on who it talks to. */
+int result_files_take(const msgpack_object *v, void *result)
+{
+	struct result *r = result;
+
+	if (v->type != MSGPACK_OBJECT_MAP || r->files)
+		return -EINVAL;
+	r->files = calloc(v->via.map.size + 1u, sizeof(*r->files));
+	if (!r->files)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < v->via.map.size; i++) {
+		const msgpack_object_kv *kv = &v->via.map.ptr[i];
+
+		if (!is_bytes(&kv->key) || !is_bytes(&kv->val) || names_flaw(as_bytes(&kv->key)))
+			return -EINVAL;
+		if (copy_file(&r->files[i], as_bytes(&kv->key), as_bytes(&kv->val)))
+			return -ENOMEM;
+		r->n_files++;
+	}
+	return 0;
+}
+
+static int take_dropped(const msgpack_object *v, struct file_dropped *to)
+{
+	if (v->type != MSGPACK_OBJECT_MAP)
+		return -EINVAL;
+	for (uint32_t i = 0; i < v->via.map.size; i++) {
+		const msgpack_object *key = &v->via.map.ptr[i].key, *val = &v->via.map.ptr[i].val;
+		struct bytes k = is_bytes(key) ? as_bytes(key) : (struct bytes){"", 0};
+		char **text = k.len == 4 && !memcmp(k.p, "name", 4)  ? &to->name
+			      : k.len == 3 && !memcmp(k.p, "why", 3) ? &to->why
+								     : NULL;
+
+		if (k.len == 5 && !memcmp(k.p, "bytes", 5) && val->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+			to->bytes = val->via.u64;
+		if (text && is_bytes(val) && !*text)
+			*text = strndup(as_bytes(val).p, as_bytes(val).len);
+	}
+	return 0;
+}
+
+int result_dropped_take(const msgpack_object *v, void *result)
+{
+	struct result *r = result;
+	int ret = 0;
+
+	if (v->type != MSGPACK_OBJECT_ARRAY || r->files_dropped)
+		return -EINVAL;
+	r->files_dropped = calloc(v->via.array.size + 1u, sizeof(*r->files_dropped));
+	if (!r->files_dropped)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < v->via.array.size && ret == 0; i++)
+		ret = take_dropped(&v->via.array.ptr[i], &r->files_dropped[r->n_files_dropped++]);
+	return ret;
+}
+
+void result_files_free(struct result *r)
+{
+	free_files(r->files, r->n_files);
+	for (size_t i = 0; i < r->n_files_dropped; i++) {
+		free(r->files_dropped[i].name);
+		free(r->files_dropped[i].why);
+	}
+	free(r->files_dropped);
+}
