@@ -36,7 +36,9 @@ struct port_front {
 	void *ctx;
 	void (*on_started)(void *ctx, uint64_t key, int tracee_pid);
 	void (*on_output)(void *ctx, uint64_t key, bool is_stderr, struct bytes data); /* only for job->stream; borrows */
-	void (*on_result)(void *ctx, uint64_t key, struct result *r);                  /* borrows; exactly once a job */
+	void (*on_result)(void *ctx, uint64_t key, struct result *r);                  /* borrows; exactly once a job, */
+	/* or this instead: it was never begun, since what it wants granted cannot be. */
+	void (*on_refused)(void *ctx, uint64_t key, enum rpc_error code, const struct err *why);
 };
 
 #endif

@@ -28,6 +28,7 @@ int broker_job_new(struct broker_tree *t, const struct broker_tracee *who, const
 
 	if (!b || threads_init(&b->threads, o->threads)) {
 		free(b);
+		broker_grants_free(o->grants);
 		return err_set(e, ERR_HOST, "broker", ENOMEM, "no memory for a job");
 	}
 	b->tree = t;
@@ -52,6 +53,7 @@ void broker_job_free(struct broker_job *b)
 		close(b->put.fd);
 	collect_free(b->collect);
 	private_tmp_done(&b->tmp, &b->who);
+	broker_grants_free(b->options.grants);
 	violations_done(&b->violations);
 	threads_done(&b->threads);
 	free(b);

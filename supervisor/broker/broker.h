@@ -17,11 +17,20 @@
 
 struct broker_tree;
 struct broker_job;
+struct broker_grants;
 
 /* `trees`: NULL-terminated absolute directories that stand for `interpreter: true`. Opens grant handles with the
  * caller's full rights (the operator named them); a granted path that does not exist is skipped. Returns new. */
 int broker_tree_new(const struct policy *p, const char *const *trees, struct broker_tree **out, struct err *e);
 void broker_tree_free(struct broker_tree *t); /* after its last job */
+bool broker_has_readonly_grants(const struct broker_tree *t); /* they are detached read-only clones */
+
+/* What a job wants granted beside its policy, looked up now: links are followed with the caller's full rights, and where
+ * they lead is held against callers_may again. *out is NULL for a job without such grants. On refusal -errno, the
+ * protocol's error in *code, its words in `e`. */
+int broker_grants_new(const struct job *j, const struct policy *p, struct broker_grants **out, enum rpc_error *code,
+                      struct err *e);
+void broker_grants_free(struct broker_grants *g);
 
 struct broker_tracee { /* borrowed descriptors; the worker keeps them open for the job's life */
 	pid_t t_pid;
@@ -34,6 +43,7 @@ struct broker_tracee { /* borrowed descriptors; the worker keeps them open for t
 struct broker_options {
 	const char *filename;    /* the code's name in /tmp */
 	struct bytes code;       /* borrowed for the job's life */
+	struct broker_grants *grants; /* taken, also on failure; NULL: none of its own */
 	uint64_t tmp_bytes, tmp_inodes;
 	uint64_t file_bytes;     /* RLIMIT_FSIZE of the tracee, for what the worker does in its place */
 	unsigned threads;        /* limit */
@@ -88,5 +98,6 @@ bool broker_has_tmp_quota(const struct broker_job *b); /* of the private /tmp: t
 
 /* Self-test of what this machine lets the broker do: 0, or -errno with words. */
 int broker_probe_tmpfs(struct err *e);
+int broker_probe_readonly(struct err *e);
 
 #endif

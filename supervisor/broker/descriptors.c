@@ -75,14 +75,14 @@ static int below(char *s, size_t size, const char *virtual_root)
 static int to_virtual(struct request *r, uint64_t mnt, char *s, size_t size)
 {
 	const struct private_tmp *tmp = &r->job->tmp;
-	const struct broker_tree *t = r->job->tree;
+	struct broker_grants *own = r->job->options.grants;
+	struct broker_tree *t = r->job->tree;
 
 	if (tmp->root >= 0 && (tmp->mnt ? mnt == tmp->mnt : tmp->dir && strip(s, tmp->dir, tmp->dir_len)))
 		return below(s, size, "/tmp");
-	if (t->skeleton >= 0 && (t->skeleton_mnt ? mnt == t->skeleton_mnt
-	                         : t->skeleton_dir && strip(s, t->skeleton_dir, strlen(t->skeleton_dir))))
+	if (skeleton_holds(&t->skeleton, mnt, s) || (own && skeleton_holds(&own->skeleton, mnt, s)))
 		return below(s, size, "");
-	if (tree_find(t, s).place != PLACE_HOST)
+	if (tree_find(t, own, s).place != PLACE_HOST)
 		return -ENOENT;
 	return strcmp(s, "/") ? 0 : below(s, size, "");
 }

@@ -158,7 +158,7 @@ static int create(struct opening *p)
 		rc = -EISDIR; /* a skeleton directory or a grant, and so there */
 	else if (!rc && at.at.place == PLACE_SKELETON)
 		rc = -EISDIR;
-	else if (!rc && !(at.at.grant->rights & RIGHT_CREATE))
+	else if (!rc && !(at.at.rights & RIGHT_CREATE))
 		rc = refused(p, EACCES, at.path.s, at.at.grant);
 	rc = rc ? rc : create_at(p, &at);
 	parent_done(&at);
@@ -236,7 +236,7 @@ static int open_masked(const struct opening *p, int root, const char *rest)
 /* One openat2 for a path in the private /tmp that leads through no link. 1: not of that kind. */
 static int open_in_tmp(struct opening *p, const struct vpath *v)
 {
-	struct lookup l = tree_find(p->r->job->tree, v->s);
+	struct lookup l = tree_find(p->r->job->tree, p->r->job->options.grants, v->s);
 	struct broker_job *b = p->r->job;
 	int root, rc;
 

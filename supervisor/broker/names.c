@@ -32,7 +32,7 @@ static bool is_fixed(const struct parent *p)
 /* Whether the name may be made or taken; takes the job's identity for it. */
 static int may_change(struct request *r, const struct parent *p)
 {
-	if (!(p->at.grant->rights & RIGHT_CREATE))
+	if (!(p->at.rights & RIGHT_CREATE))
 		return request_refused(r, EACCES, p->path.s, p->at.grant->rule);
 	return request_enter(r, true);
 }
@@ -170,7 +170,7 @@ static int take_name(struct request *r, const struct parent *p, int flags)
 	if (is_fixed(p))
 		return request_refused(r, flags ? EBUSY : EACCES, p->path.s,
 		                       p->at.grant ? p->at.grant->rule : r->job->tree->hidden_rule);
-	if (!(p->at.grant->rights & RIGHT_CREATE) && !there(p))
+	if (!(p->at.rights & RIGHT_CREATE) && !there(p))
 		return -ENOENT;
 	rc = may_change(r, p);
 	if (rc)
@@ -216,11 +216,11 @@ static int keep(struct parent *p)
 /* As between mounts. Between grants the kernel may know of no border: there nothing may come to more rights than it has. */
 static bool one_place(const struct parent *from, const struct parent *to, unsigned flags)
 {
-	const struct grant *a = from->at.grant, *b = to->at.grant;
+	uint32_t a = from->at.rights, b = to->at.rights;
 
 	if (from->at.place != to->at.place)
 		return false;
-	return a == b || !((b->rights & ~a->rights) || ((flags & RENAME_EXCHANGE) && (a->rights & ~b->rights)));
+	return !((b & ~a) || ((flags & RENAME_EXCHANGE) && (a & ~b)));
 }
 
 static int move(struct request *r, const struct parent *from, const struct parent *to, unsigned flags)
@@ -232,7 +232,7 @@ static int move(struct request *r, const struct parent *from, const struct paren
 		return -EXDEV;
 	if (is_fixed(from) || is_fixed(to))
 		return request_refused(r, EBUSY, is_fixed(from) ? from->path.s : to->path.s, r->job->tree->hidden_rule);
-	if (!(from->at.grant->rights & RIGHT_CREATE) && !there(from))
+	if (!(from->at.rights & RIGHT_CREATE) && !there(from))
 		return -ENOENT;
 	rc = may_change(r, from);
 	rc = rc ? rc : may_change(r, to);
@@ -304,7 +304,7 @@ static int find_source(struct request *r, struct object *o)
 	if (descriptor_owner(r, o->fd) != OWNER_JOB)
 		return request_refused(r, EPERM, NULL, "link: only descriptors of the job's own files");
 	o->place = PLACE_TMP;
-	o->grant = tree_find(r->job->tree, "/tmp").grant;
+	o->grant = tree_find(r->job->tree, NULL, "/tmp").grant;
 	o->is_grant = false;
 	return fstat(o->fd, &o->st) ? -errno : 0;
 }

@@ -29,10 +29,8 @@ int resolve_root(struct request *r, const struct lookup *l)
 	struct broker_job *b = r->job;
 	int fd;
 
-	if (l->place == PLACE_HOST)
-		return tree_handle(b->tree, l->grant);
-	if (l->place == PLACE_SKELETON)
-		return tree_skeleton(b->tree);
+	if (l->place != PLACE_TMP)
+		return tree_root(b->tree, b->options.grants, l);
 	fd = b->tmp.root;
 	if (fd < 0) {
 		fd = private_tmp_root(&b->tmp, &b->who, &b->options);
@@ -89,12 +87,12 @@ static int look_at(struct request *r, struct object *o)
 /* Opens o->path, whose last component may be a link. -ELOOP when a link is on the way. */
 static int at(struct request *r, struct object *o)
 {
-	struct lookup l = tree_find(r->job->tree, o->path.s);
+	struct lookup l = tree_find(r->job->tree, r->job->options.grants, o->path.s);
 	int root;
 
 	o->place = l.place;
 	o->grant = l.grant;
-	o->rights = l.grant ? l.grant->rights : RIGHT_LIST;
+	o->rights = l.rights;
 	o->is_grant = l.grant && !*l.rest;
 	if (l.place == PLACE_NONE)
 		return request_hidden(r, o->path.s);
@@ -249,11 +247,11 @@ static int walk(struct request *r, const char *base, const char *text, unsigned 
 /* The object behind the descriptor of a removed directory. */
 static int gone_itself(struct request *r, struct object *o)
 {
-	struct lookup l = tree_find(r->job->tree, r->gone);
+	struct lookup l = tree_find(r->job->tree, r->job->options.grants, r->gone);
 
 	o->place = l.place;
 	o->grant = l.grant;
-	o->rights = l.grant ? l.grant->rights : 0;
+	o->rights = l.rights;
 	o->is_grant = false;
 	if (l.place == PLACE_NONE)
 		return -ENOENT;
@@ -365,7 +363,7 @@ int resolve_parent(struct request *r, const char *base, const char *text, struct
 	rc = rc ? rc : vpath_push(&p->path, p->name, end - start);
 	if (rc)
 		return rc;
-	p->at = tree_find(r->job->tree, p->path.s);
+	p->at = tree_find(r->job->tree, r->job->options.grants, p->path.s);
 	return p->at.place == PLACE_NONE ? request_hidden(r, p->path.s) : 0;
 }
 

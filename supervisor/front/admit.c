@@ -88,7 +88,7 @@ static int check_paths(const struct job *j, const struct policy *p, enum grant_k
 }
 
 /* Lists that this version does not carry out. */
-static const bool unsupported[GRANT_COUNT] = {[GRANT_READ] = true, [GRANT_WRITE] = true, [GRANT_CONNECT] = true};
+static const bool unsupported[GRANT_COUNT] = {[GRANT_CONNECT] = true};
 
 static int check_supported(const struct job *j, enum rpc_error *code, struct err *e)
 {

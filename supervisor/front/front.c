@@ -241,7 +241,8 @@ int front_new(struct ev_loop *loop, const struct front_config *c, const struct p
 struct port_front front_port(struct front *f)
 {
 	return (struct port_front){
-		.ctx = f, .on_started = runs_started, .on_output = runs_output, .on_result = runs_result};
+		.ctx = f, .on_started = runs_started, .on_output = runs_output, .on_result = runs_result,
+		.on_refused = runs_refused};
 }
 
 static void shut_gate(struct front *f)

@@ -102,5 +102,6 @@ void runs_free(struct front *f);
 void runs_started(void *ctx, uint64_t key, int tracee_pid);
 void runs_output(void *ctx, uint64_t key, bool is_stderr, struct bytes data);
 void runs_result(void *ctx, uint64_t key, struct result *r);
+void runs_refused(void *ctx, uint64_t key, enum rpc_error code, const struct err *why);
 
 #endif

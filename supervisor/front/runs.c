@@ -318,6 +318,27 @@ void runs_result(void *ctx, uint64_t key, struct result *result)
 	runs_pump(f);
 }
 
+void runs_refused(void *ctx, uint64_t key, enum rpc_error code, const struct err *why)
+{
+	char words[sizeof(struct err) + 128], shown[sizeof(words) * 4], id[ID_SHOWN];
+	struct front *f = ctx;
+	struct run *r = find_key(f, key);
+
+	if (!r)
+		return;
+	err_str(why, words, sizeof(words));
+	LIST_REMOVE(r, link);
+	f->n_submitted--;
+	f->totals.refused++;
+	if (r->session)
+		answer_error(r->session, r->msgid, code, words);
+	else
+		log_write(LOG_INFO, "job_refused", "job=%s uid=%u why=%s", log_value(id, sizeof(id), r->id), r->uid,
+			  log_value(shown, sizeof(shown), words));
+	run_free(r);
+	runs_pump(f);
+}
+
 /* --- ends that do not come from the worker ------------------------------------------------------------------- */
 
 static void cancel_waiting(struct front *f, struct run *r)

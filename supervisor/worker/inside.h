@@ -34,6 +34,7 @@ struct pending {
 	uint64_t key;
 	struct job *job;
 	const struct policy *policy;
+	struct broker_grants *grants; /* of the job's own, looked up when its turn comes */
 	double queue_ms;
 	ev_tstamp since;
 };
@@ -170,7 +171,7 @@ void slot_init(struct slot *s, struct worker *w, int index);
 void slot_ordered(struct slot *s, struct nursery *n);
 void slot_born(struct slot *s, pid_t pid, const int *fds, uint32_t layers); /* takes the descriptors */
 void slot_unborn(struct slot *s);                                           /* the birth failed, nothing is there */
-void slot_start(struct slot *s, struct pending *p);                         /* takes p's job */
+void slot_start(struct slot *s, struct pending *p);                         /* takes p's job and grants */
 void slot_kill(struct slot *s, enum killed_for why);
 void slot_retire(struct slot *s);                                            /* a waiting one, to make room */
 void slot_over(struct slot *s, int status, const struct rusage *ru);        /* answers, or collects first; ru NULL at an exit stop */

@@ -172,6 +172,12 @@ static int probe_tmp_quota(struct layers *l, struct err *e)
 	return broker_probe_tmpfs(e);
 }
 
+static int probe_readonly(struct layers *l, struct err *e)
+{
+	(void)l;
+	return broker_probe_readonly(e);
+}
+
 static int lower_rlimit(void *unused)
 {
 	struct rlimit r = {16, 16};
@@ -229,7 +235,7 @@ static const struct {
 	[LAYER_IDENTITY] = {probe_identity, false, "each job has a uid and gid of its own", "start warderd as root (its jobs never are)"},
 	[LAYER_NAMESPACES] = {probe_later, false, "nothing to see, nobody to signal", ""},
 	[LAYER_EMPTY_ROOT] = {probe_later, false, "an empty root directory as a second wall", ""},
-	[LAYER_READONLY_GRANTS] = {probe_later, false, "granted trees as read-only clones", ""},
+	[LAYER_READONLY_GRANTS] = {probe_readonly, false, "what may only be read is opened through a read-only clone of its mount", "CAP_SYS_ADMIN, for open_tree and mount_setattr (Linux 5.12)"},
 	[LAYER_TMP_QUOTA] = {probe_tmp_quota, false, "the private /tmp is a tmpfs with a quota", "CAP_SYS_ADMIN, for fsopen and fsmount"},
 	[LAYER_RLIMITS] = {probe_rlimits, true, "memory, files and threads are bounded by the kernel", "any Linux"},
 	[LAYER_CGROUP] = {probe_later, false, "memory is bounded by a cgroup", ""},

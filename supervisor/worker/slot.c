@@ -306,13 +306,14 @@ static int give_stdin(struct slot *s)
 	return r < 0 ? r : 0;
 }
 
-static int make_broker_job(struct slot *s)
+static int make_broker_job(struct slot *s, struct broker_grants *grants)
 {
 	const struct job *j = s->job;
 	struct broker_tracee who = {.t_pid = s->t_pid, .pidfd = s->pidfd, .mem = s->mem, .uid = s->uid, .gid = s->gid};
 	struct broker_options o = {
 		.filename = j->filename,
 		.code = j->code,
+		.grants = grants,
 		.tmp_bytes = j->limits[LIMIT_TMP_MIB] << 20,
 		.tmp_inodes = j->limits[LIMIT_TMP_INODES],
 		.file_bytes = (uint64_t)j->limits[LIMIT_FILE_MIB] << 20,
@@ -381,7 +382,7 @@ void slot_start(struct slot *s, struct pending *p)
 	set_state(s, SLOT_RUNNING);
 	for (int i = 0; i < 2; i++)
 		pump_hold(&s->pumps[i], false);
-	int r = make_broker_job(s);
+	int r = make_broker_job(s, p->grants);
 	if (r)
 		start_failed(s, err_name(-r));
 	else if (s->job->n_files)
@@ -437,6 +438,8 @@ void slot_over(struct slot *s, int status, const struct rusage *ru)
 		r->limits_hit = broker_limits_hit(s->broker);
 		if (broker_has_tmp_quota(s->broker))
 			r->layers |= 1u << LAYER_TMP_QUOTA;
+		if (broker_has_readonly_grants(s->nursery->tree))
+			r->layers |= 1u << LAYER_READONLY_GRANTS;
 	}
 	r->out_truncated = s->pumps[0].truncated;
 	r->err_truncated = s->pumps[1].truncated;

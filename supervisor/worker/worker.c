@@ -89,6 +89,23 @@ static void order(struct worker *w, struct nursery *n)
 		nursery_order(n, s);
 }
 
+/* What the job wants granted is looked up now, as late as can be. False: it cannot be granted, which was answered. */
+static bool find_grants(struct worker *w, struct pending *p)
+{
+	enum rpc_error code;
+	struct err e;
+
+	if (!broker_grants_new(p->job, p->policy, &p->grants, &code, &e))
+		return true;
+	if (e.class == ERR_REQUEST) {
+		w->front->on_refused(w->front->ctx, p->key, code, &e);
+	} else {
+		char text[300];
+		worker_answer_error(w, p->key, p->job->id, p->queue_ms, err_str(&e, text, sizeof(text)));
+	}
+	return false;
+}
+
 /* Gives each pending job the tracee that waits for it; a policy's jobs keep their order. */
 static void hand_out(struct worker *w)
 {
@@ -116,6 +133,10 @@ static void hand_out(struct worker *w)
 		struct slot *s = n->state == NURSERY_READY ? find_slot(w, SLOT_WAITING, n) : NULL;
 		if (!s) { /* refill makes one */
 			at = &p->next;
+			continue;
+		}
+		if (!find_grants(w, p)) {
+			drop_pending(w, at);
 			continue;
 		}
 		*at = p->next;
