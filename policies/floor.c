@@ -2,6 +2,7 @@
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "calls.h"
 
@@ -206,6 +207,7 @@ static const struct floor table[] = {
 	{"accept", FLOOR_BROKER_ONLY, SOCKETS, 0, 0},
 	{"accept4", FLOOR_BROKER_ONLY, SOCKETS, 0, 0},
 	{"sendmmsg", FLOOR_BROKER_ONLY, SOCKETS, 0, 0},
+	{"setsockopt", FLOOR_BROKER_ONLY, "options that lead elsewhere are among them; list those that are needed under sockopts", 0, 0},
 	{"kill", FLOOR_BROKER_ONLY, SIGNALS, 0, 0},
 	{"tkill", FLOOR_BROKER_ONLY, SIGNALS, 0, 0},
 	{"tgkill", FLOOR_BROKER_ONLY, SIGNALS, 0, 0},
@@ -223,8 +225,8 @@ static const struct floor table[] = {
 	{"fcntl", FLOOR_CONDITIONAL, REGISTERS, 0, 0},
 	{"prlimit64", FLOOR_CONDITIONAL, REGISTERS, 0, 0},
 	{"personality", FLOOR_CONDITIONAL, REGISTERS, 0, 0},
-	{"sendto", FLOOR_CONDITIONAL, REGISTERS, 0, 0},
-	{"sendmsg", FLOOR_CONDITIONAL, REGISTERS, 0, 0},
+	{"sendto", FLOOR_CONDITIONAL, "fast open connects to the address that comes with the data", MSG_FASTOPEN, 3},
+	{"sendmsg", FLOOR_CONDITIONAL, "fast open connects to the address that comes with the data", MSG_FASTOPEN, 2},
 	{"sched_setaffinity", FLOOR_CONDITIONAL, SIGNALS, 0, 0},
 	{"setpriority", FLOOR_CONDITIONAL, SIGNALS, 0, 0},
 };

@@ -75,6 +75,7 @@ void policy_free(struct policy *p)
 			free(p->callers_may[g].v[i].text);
 		free(p->callers_may[g].v);
 	}
+	read_net_done(p);
 	list_free(p->preload);
 	list_free(p->env);
 	list_free(p->quiet);
@@ -262,6 +263,7 @@ static struct policy *finish(struct chain *c, size_t before)
 		free(c->done[i]);
 	if (c->es->n == before) {
 		settle_limits(p, c->es);
+		read_settle_net(p);
 		if (p->has_language && !p->interpreter)
 			p->interpreter = mem_copy(default_interpreters[p->language]);
 	}

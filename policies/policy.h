@@ -75,6 +75,17 @@ struct policy_bounds {
 	size_t n;
 };
 
+/* Sockets that can be granted; sockets.h has them as triples. */
+enum policy_socket { POLICY_TCP4, POLICY_TCP6, POLICY_UDP4, POLICY_UDP6, POLICY_SOCKETS };
+#define POLICY_DATAGRAMS (1u << POLICY_UDP4 | 1u << POLICY_UDP6)
+
+struct policy_sockopt { /* one that a job may read and set */
+	int level, option;
+	char *rule;
+};
+
+struct net_grant; /* address.h */
+
 struct policy {
 	char *name;
 	char *file;             /* where it was read from */
@@ -87,6 +98,11 @@ struct policy {
 	int n_calls;            /* numbers from here on get ENOSYS: newer than our table */
 	struct policy_file *files;
 	size_t n_files;
+	struct net_grant *network;
+	size_t n_network;
+	uint32_t sockets;       /* bit (1 << enum policy_socket) */
+	struct policy_sockopt *sockopts; /* they stand in the rows of getsockopt and setsockopt, too */
+	size_t n_sockopts;
 	uint64_t limits[LIMIT_COUNT];     /* every one set after the chain is merged */
 	uint64_t max_limits[LIMIT_COUNT]; /* callers_may.limits; where silent, limits */
 	struct policy_bounds callers_may[GRANT_COUNT]; /* how far a job's own grants may go; itself grants nothing */

@@ -446,9 +446,9 @@ static const struct ydoc_key top_keys[] = {
 	{"env", take_env},
 	{"quiet", take_quiet},
 	{"callers_may", take_callers_may},
-	{"network", NULL},
-	{"sockets", NULL},
-	{"sockopts", NULL},
+	{"network", read_network},
+	{"sockets", read_sockets},
+	{"sockopts", read_sockopts},
 	{"dependencies", NULL},
 };
 

@@ -33,5 +33,14 @@ void read_merge_calls(struct reader *r);
 
 char *read_rule(const struct reader *r, const yaml_node_t *at, const char *group); /* returns new */
 void read_rows_free(struct policy_row *rows, size_t n);
+void read_rows_done(struct policy_row *rows, size_t n); /* what they own, not the array */
+
+/* read_net.c: `network`, `sockets`, `sockopts` */
+void read_network(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *reader);
+void read_sockets(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *reader);
+void read_sockopts(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *reader);
+/* Once the chain is laid down: the rows of calls that these keys stand for. */
+void read_settle_net(struct policy *p);
+void read_net_done(struct policy *p);
 
 #endif

@@ -16,12 +16,17 @@ char *read_rule(const struct reader *r, const yaml_node_t *at, const char *group
 	return s;
 }
 
-void read_rows_free(struct policy_row *rows, size_t n)
+void read_rows_done(struct policy_row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		free(rows[i].conds);
 		free(rows[i].rule);
 	}
+}
+
+void read_rows_free(struct policy_row *rows, size_t n)
+{
+	read_rows_done(rows, n);
 	free(rows);
 }
 
