@@ -297,6 +297,8 @@ int address_parse(const char *text, struct net_grant *g, char *why, size_t size)
 		g->udp = true;
 		text += 6;
 	}
+	if (strstr(text, "://"))
+		return bad(why, size, "only udp:// may stand in front");
 	if (strlen(text) >= sizeof(copy))
 		return bad(why, size, "too long");
 	strcpy(copy, text);
@@ -305,7 +307,7 @@ int address_parse(const char *text, struct net_grant *g, char *why, size_t size)
 	if (v6 || (strspn(host, "0123456789./") == strlen(host) && *host))
 		return parse_range(host, v6, g, why, size);
 	if (strchr(host, '/'))
-		return bad(why, size, strstr(host, "://") ? "only udp:// may stand in front" : "only an address has a prefix");
+		return bad(why, size, "only an address has a prefix");
 	if (!strcmp(host, "*")) {
 		g->kind = NET_PUBLIC;
 		return 0;

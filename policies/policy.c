@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "address.h"
 #include "calls.h"
 #include "mem.h"
 #include "paths.h"
@@ -467,6 +468,14 @@ bool policy_may_grant(const struct policy *p, enum grant_kind kind, const char *
 {
 	return is_within(&p->callers_may[GRANT_WRITE], path) ||
 	       (kind == GRANT_READ && is_within(&p->callers_may[GRANT_READ], path));
+}
+
+bool policy_may_connect(const struct policy *p, const struct net_grant *g)
+{
+	for (size_t i = 0; i < p->n_may_connect; i++)
+		if (address_within(&p->may_connect[i], g))
+			return true;
+	return false;
 }
 
 bool policy_is_quiet(const struct policy *p, const char *path)

@@ -100,6 +100,8 @@ struct policy {
 	size_t n_files;
 	struct net_grant *network;
 	size_t n_network;
+	struct net_grant *may_connect; /* callers_may.connect, parsed */
+	size_t n_may_connect;
 	uint32_t sockets;       /* bit (1 << enum policy_socket) */
 	struct policy_sockopt *sockopts; /* they stand in the rows of getsockopt and setsockopt, too */
 	size_t n_sockopts;
@@ -151,6 +153,8 @@ int policy_call_nr(const char *name);                         /* -1: unknown */
 const char *policy_grant_problem(const char *path);
 /* Whether callers_may covers a path that a job wants granted; a bound to write is one to read, too. */
 bool policy_may_grant(const struct policy *p, enum grant_kind kind, const char *path);
+/* The same for a network grant: whether one line of callers_may.connect covers all of it. */
+bool policy_may_connect(const struct policy *p, const struct net_grant *g);
 /* Whether the list `quiet:` covers this path. */
 bool policy_is_quiet(const struct policy *p, const char *path);
 

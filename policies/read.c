@@ -381,7 +381,8 @@ static void take_bound(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, voi
 {
 	const struct bound_ctx *c = ctx;
 	const char *s = ydoc_str(d, value, c->where);
-	const char *wrong = s && c->kind != GRANT_CONNECT ? paths_problem(s) : NULL;
+	char why[READ_WHY_MAX];
+	const char *wrong = !s ? NULL : c->kind != GRANT_CONNECT ? paths_problem(s) : read_connect_problem(s, why);
 	struct policy_bounds *b = &c->r->p->callers_may[c->kind];
 
 	(void)key;

@@ -39,6 +39,9 @@ void read_rows_done(struct policy_row *rows, size_t n); /* what they own, not th
 void read_network(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *reader);
 void read_sockets(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *reader);
 void read_sockopts(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *reader);
+#define READ_WHY_MAX 160
+/* NULL, or `why` filled with what is wrong with a network grant. */
+const char *read_connect_problem(const char *text, char why[READ_WHY_MAX]);
 /* Once the chain is laid down: the rows of calls that these keys stand for. */
 void read_settle_net(struct policy *p);
 void read_net_done(struct policy *p);

@@ -9,7 +9,6 @@
 #include "sockets.h"
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
-#define WHY_MAX 160
 
 /* --- network ---------------------------------------------------------------------------------- */
 
@@ -30,7 +29,7 @@ static void add_grant(struct reader *r, const yaml_node_t *at, struct net_grant 
 static void take_connect(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
 {
 	const char *s = ydoc_str(d, value, "connect");
-	char why[WHY_MAX];
+	char why[READ_WHY_MAX];
 	struct net_grant g;
 
 	(void)key;
@@ -56,6 +55,15 @@ void read_network(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *re
 {
 	(void)key;
 	ydoc_items(d, value, "network", take_network_line, reader);
+}
+
+const char *read_connect_problem(const char *text, char why[READ_WHY_MAX])
+{
+	struct net_grant g;
+	bool wrong = address_parse(text, &g, why, READ_WHY_MAX);
+
+	address_done(&g);
+	return wrong ? why : NULL;
 }
 
 /* --- sockets ---------------------------------------------------------------------------------- */
@@ -229,11 +237,25 @@ static void settle_datagrams(struct policy *p, const char *name)
 	c->n_rows = keep + 1;
 }
 
+/* The texts of callers_may.connect were looked at when they were read. */
+static void settle_bounds(struct policy *p)
+{
+	const struct policy_bounds *b = &p->callers_may[GRANT_CONNECT];
+	char why[READ_WHY_MAX];
+
+	p->may_connect = mem_zeroed(b->n, sizeof(*p->may_connect));
+	for (size_t i = 0; i < b->n; i++) {
+		if (!address_parse(b->v[i].text, &p->may_connect[p->n_may_connect], why, sizeof(why)))
+			p->n_may_connect++;
+	}
+}
+
 void read_settle_net(struct policy *p)
 {
 	static const char *const options[] = {"getsockopt", "setsockopt"};
 	static const char *const sends[] = {"sendto", "sendmsg", "sendmmsg"};
 
+	settle_bounds(p);
 	for (size_t i = 0; p->n_sockopts && i < N(options); i++) {
 		struct policy_call *c = call_of(p, options[i]);
 
@@ -248,8 +270,11 @@ void read_net_done(struct policy *p)
 {
 	for (size_t i = 0; i < p->n_network; i++)
 		address_done(&p->network[i]);
+	for (size_t i = 0; i < p->n_may_connect; i++)
+		address_done(&p->may_connect[i]);
 	for (size_t i = 0; i < p->n_sockopts; i++)
 		free(p->sockopts[i].rule);
+	free(p->may_connect);
 	free(p->network);
 	free(p->sockopts);
 }

@@ -31,6 +31,12 @@ int broker_job_new(struct broker_tree *t, const struct broker_tracee *who, const
 		broker_grants_free(o->grants);
 		return err_set(e, ERR_HOST, "broker", ENOMEM, "no memory for a job");
 	}
+	int rc = net_init(&b->net, t->policy, o->connect, o->n_connect, e);
+	if (rc) {
+		threads_done(&b->threads);
+		free(b);
+		return rc;
+	}
 	b->tree = t;
 	b->who = *who;
 	b->options = *o;
@@ -56,6 +62,7 @@ void broker_job_free(struct broker_job *b)
 	broker_grants_free(b->options.grants);
 	violations_done(&b->violations);
 	threads_done(&b->threads);
+	net_done(&b->net);
 	free(b);
 }
 
@@ -91,6 +98,16 @@ int broker_collect(struct broker_job *b, char *const *patterns, size_t n, uint64
 	if (rc == 0)
 		collect_take(b->collect, r);
 	return rc < 0 ? nothing_collected(rc, r) : rc;
+}
+
+const char *broker_next_name(const struct broker_job *b, size_t *at)
+{
+	return net_next_name(&b->net, at);
+}
+
+int broker_pin(struct broker_job *b, const char *name, const struct in6_addr *addrs, size_t n)
+{
+	return net_pin(&b->net, name, addrs, n);
 }
 
 void broker_thread_born(struct broker_job *b, pid_t parent, pid_t tid)

@@ -41,6 +41,8 @@ struct broker_tracee { /* borrowed descriptors; the worker keeps them open for t
 };
 
 struct broker_options {
+	const char *const *connect; /* grants.connect of the job, as it wrote them; borrowed for broker_job_new alone */
+	size_t n_connect;
 	const char *filename;    /* the code's name in /tmp */
 	struct bytes code;       /* borrowed for the job's life */
 	struct broker_grants *grants; /* taken, also on failure; NULL: none of its own */
@@ -52,6 +54,13 @@ struct broker_options {
 int broker_job_new(struct broker_tree *t, const struct broker_tracee *who, const struct broker_options *o,
                    struct broker_job **out, struct err *e);
 void broker_job_free(struct broker_job *b);
+
+/* Host names that the job is granted, one a call; *at is 0 at first. A name may come again. NULL past the end. */
+const char *broker_next_name(const struct broker_job *b, size_t *at);
+/* These (IPv4 as ::ffff:a.b.c.d) are addresses of `name` from now on, for this job: connects to them are judged as such (net.h).
+ * -EPERM when the name is not granted, -ENOSPC when it has too many, -ENOMEM. */
+struct in6_addr;
+int broker_pin(struct broker_job *b, const char *name, const struct in6_addr *addrs, size_t n);
 
 struct broker_call {
 	uint64_t id;

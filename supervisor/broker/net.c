@@ -52,6 +52,16 @@ const struct net_grant *net_grant_at(const struct net *n, size_t i)
 	return i < n->n_own ? &n->own[i] : NULL;
 }
 
+const char *net_next_name(const struct net *n, size_t *at)
+{
+	const struct net_grant *g;
+
+	while ((g = net_grant_at(n, (*at)++)))
+		if (g->kind == NET_NAME)
+			return g->name;
+	return NULL;
+}
+
 static bool is_granted(const struct net *n, const char *name)
 {
 	const struct net_grant *g;

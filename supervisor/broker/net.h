@@ -3,7 +3,7 @@
  * A name is granted before anybody knows its addresses. Whoever resolves it pins them: from then on, for this job, they are
  * what the name means. A pin never opens a special address (address.h): that takes a range of its own, so a name that leads to
  * 127.0.0.1 or 10.0.0.1 leads nowhere else than where the job could go anyway. Who may use it: the broker; others through
- * broker_names and broker_pin (broker.h). Life: with its broker_job.
+ * broker_next_name and broker_pin (broker.h). Life: with its broker_job.
  */
 #ifndef WARDER_NET_H
 #define WARDER_NET_H
@@ -32,6 +32,8 @@ void net_done(struct net *n);
 
 /* The i-th grant of all, NULL past the end. */
 const struct net_grant *net_grant_at(const struct net *n, size_t i);
+/* The host names in grants, one a call; *at is 0 at first. A name may come again. NULL past the end. */
+const char *net_next_name(const struct net *n, size_t *at);
 /* `addrs` (IPv4 mapped) are addresses of `name` from now on. -EPERM when no grant is about that name, -ENOSPC, -ENOMEM. */
 int net_pin(struct net *n, const char *name, const struct in6_addr *addrs, size_t count);
 

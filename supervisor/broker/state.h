@@ -8,6 +8,7 @@
 
 #include "broker.h"
 #include "collect.h"
+#include "net.h"
 #include "processes.h"
 #include "tmpfs.h"
 #include "tree.h"
@@ -30,6 +31,7 @@ struct broker_job {
 	mode_t umask;             /* as the job last set it */
 	struct threads threads;
 	struct violations violations;
+	struct net net;
 	uint32_t limits_hit;      /* bit (1 << LIMIT_HIT_x) */
 	uint64_t calls;
 	bool killed_itself;       /* sent itself SIGKILL */

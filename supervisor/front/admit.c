@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "address.h"
 #include "names.h"
 #include "rpc.h"
 
@@ -87,15 +88,22 @@ static int check_paths(const struct job *j, const struct policy *p, enum grant_k
 	return 0;
 }
 
-/* Lists that this version does not carry out. */
-static const bool unsupported[GRANT_COUNT] = {[GRANT_CONNECT] = true};
-
-static int check_supported(const struct job *j, enum rpc_error *code, struct err *e)
+static int check_connects(const struct job *j, const struct policy *p, enum rpc_error *code, struct err *e)
 {
-	for (int g = 0; g < GRANT_COUNT; g++)
-		if (unsupported[g] && j->grants[g].n)
-			return refuse(code, RPC_ERROR_BAD_REQUEST, e, "grants.%s: not supported by this version",
-				      grant_kind_name(g));
+	const struct job_list *l = &j->grants[GRANT_CONNECT];
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct net_grant g;
+		char why[160];
+		bool parsed = !address_parse(l->v[i], &g, why, sizeof(why)), within = parsed && policy_may_connect(p, &g);
+
+		address_done(&g);
+		if (!parsed)
+			return refuse(code, RPC_ERROR_BAD_REQUEST, e, "grants.connect[%zu]: %.80s: %s", i, l->v[i], why);
+		if (!j->by_operator && !within)
+			return refuse(code, RPC_ERROR_NOT_PERMITTED, e,
+				      "grants.connect[%zu]: %.100s is outside callers_may of policy %.40s", i, l->v[i], p->name);
+	}
 	return 0;
 }
 
@@ -129,7 +137,7 @@ int admit_job(struct job *j, const struct policy_set *ps, size_t max_message, bo
 	j->result_room = result_room(max_message);
 	ret = ret < 0 ? ret : settle_limits(j, *policy, max_message, code, e);
 	ret = ret < 0 ? ret : check_files(j, code, e);
-	ret = ret < 0 ? ret : check_supported(j, code, e);
 	ret = ret < 0 ? ret : check_paths(j, *policy, GRANT_READ, code, e);
-	return ret < 0 ? ret : check_paths(j, *policy, GRANT_WRITE, code, e);
+	ret = ret < 0 ? ret : check_paths(j, *policy, GRANT_WRITE, code, e);
+	return ret < 0 ? ret : check_connects(j, *policy, code, e);
 }

@@ -311,6 +311,8 @@ static int make_broker_job(struct slot *s, struct broker_grants *grants)
 	const struct job *j = s->job;
 	struct broker_tracee who = {.t_pid = s->t_pid, .pidfd = s->pidfd, .mem = s->mem, .uid = s->uid, .gid = s->gid};
 	struct broker_options o = {
+		.connect = (const char *const *)j->grants[GRANT_CONNECT].v,
+		.n_connect = j->grants[GRANT_CONNECT].n,
 		.filename = j->filename,
 		.code = j->code,
 		.grants = grants,
