@@ -31,6 +31,11 @@ LIBS    := -pthread -lev $(MSGPACK) -lseccomp -lyaml -lcares
 # abi3: one extension for every CPython from 3.8 on, so any one's headers will do
 PY_INCLUDES := $(shell $(PYTHON)-config --includes 2>/dev/null || python3-config --includes 2>/dev/null)
 
+# N-API is stable: any Node's headers from 18 on will do. Without them the addon is left out, and nodejs jobs are refused.
+NODE        ?= $(firstword $(wildcard /usr/bin/node) $(shell command -v node 2>/dev/null))
+NODE_PREFIX := $(if $(NODE),$(shell dirname "$$(dirname "$$(readlink -f $(NODE))")"))
+NODE_INCLUDE := $(firstword $(patsubst %/node_api.h,%,$(wildcard $(addsuffix /include/node/node_api.h,$(NODE_PREFIX) /usr /usr/local))))
+
 # --- modules: a folder sees its own headers and those it may depend on, no others -------------------------------
 MODULES        := protocol policies supervisor/broker supervisor/front supervisor/worker supervisor tracee
 see_protocol   := protocol
@@ -57,7 +62,8 @@ NATIVE_TESTS    := $(patsubst tests/attacks/%.c,$(BUILD)/tests/%.so,$(wildcard t
 TEST_TOOLS      := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 BENCH_TOOLS     := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 PROGRAMS        := $(BUILD)/warderd $(BUILD)/warder
-TRACEE_PARTS    := $(BUILD)/tracee/_warder.abi3.so $(BUILD)/tracee/bootstrap.py
+TRACEE_PARTS    := $(BUILD)/tracee/_warder.abi3.so $(BUILD)/tracee/bootstrap.py $(BUILD)/tracee/bootstrap.js \
+                   $(if $(NODE_INCLUDE),$(BUILD)/tracee/_warder.node)
 
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2))
@@ -68,6 +74,9 @@ say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2))
         test-programs unit-programs
 
 all: $(PROGRAMS) $(TRACEE_PARTS) ## builds everything
+ifeq ($(NODE_INCLUDE),)
+	@echo "no Node headers here: built without Node.js jobs (tools/setup build installs what is missing)"
+endif
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -100,6 +109,21 @@ $(BUILD)/tracee/_warder.abi3.so: $(wildcard tracee/*.c tracee/*.h tracee/python/
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE -fPIC -shared -fstack-protector-strong -fvisibility=hidden \
 	  -Wl,-z,relro,-z,now,-z,noexecstack -DPy_LIMITED_API=0x03080000 $(call include_flags,tracee) $(PY_INCLUDES) \
 	  -o $@ tracee/python/_warder.c $(wildcard tracee/*.c) protocol/err.c
+$(BUILD)/tracee/_warder.node: $(BUILD)/obj/tracee/node/embed.o $(wildcard tracee/*.c tracee/*.h tracee/node/*.[ch] protocol/err.c protocol/*.h) Makefile
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE -fPIC -shared -fstack-protector-strong -fvisibility=hidden \
+	  -Wl,-z,relro,-z,now,-z,noexecstack -DNAPI_VERSION=8 $(call include_flags,tracee) -Itracee/node -isystem $(NODE_INCLUDE) \
+	  -o $@ tracee/node/_warder.c $(BUILD)/obj/tracee/node/embed.o $(wildcard tracee/*.c) protocol/err.c
+# the one part that Node offers to C++ alone
+$(BUILD)/obj/tracee/node/embed.o: tracee/node/embed.cc tracee/node/embed.h Makefile
+	$(call say,CXX,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -std=gnu++20 -O2 -g -Wall -Wextra -fPIC -fno-exceptions -fno-rtti -fstack-protector-strong -fvisibility=hidden \
+	  -isystem $(NODE_INCLUDE) -c -o $@ $<
+$(BUILD)/tracee/bootstrap.js: tracee/node/bootstrap.js
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
 $(BUILD)/tracee/bootstrap.py: tracee/python/bootstrap.py
 	@mkdir -p $(@D)
 	$(Q)cp $< $@

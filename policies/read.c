@@ -58,9 +58,7 @@ static void take_language(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, 
 		return;
 	if (l < 0)
 		ydoc_fail(d, value, "language: unknown language %s", s);
-	else if (l != LANGUAGE_PYTHON3)
-		ydoc_fail(d, value, "language: %s: not supported by this version", s);
-	r->p->language = LANGUAGE_PYTHON3;
+	r->p->language = l < 0 ? LANGUAGE_PYTHON3 : (enum language)l;
 	r->p->has_language = true;
 }
 

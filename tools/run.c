@@ -62,7 +62,7 @@ static const struct option_table table = {rows, sizeof(rows) / sizeof(*rows)};
 static const struct suffix {
 	const char *end;
 	enum language language;
-} suffixes[] = {{".py", LANGUAGE_PYTHON3}, {".js", LANGUAGE_NODEJS}, {".mjs", LANGUAGE_NODEJS}};
+} suffixes[] = {{".py", LANGUAGE_PYTHON3}, {".js", LANGUAGE_NODEJS}, {".mjs", LANGUAGE_NODEJS}, {".cjs", LANGUAGE_NODEJS}};
 
 /* one run: what is asked for, and how far it has come */
 struct run {

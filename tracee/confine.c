@@ -173,14 +173,27 @@ static int die_with_zygote(pid_t zygote, struct err *e)
 	return 0;
 }
 
+/* Whatever a preloaded library holds open is not for jobs. */
+static int close_inherited(const int *keep, size_t n_keep, struct err *e)
+{
+	unsigned int from = 3;
+
+	for (size_t i = 0; i <= n_keep; i++) {
+		unsigned int next = i < n_keep ? (unsigned int)keep[i] : BIRTH_FD;
+		if (next > from && syscall(SYS_close_range, from, next - 1, 0))
+			return FAIL("close_range");
+		from = next + 1;
+	}
+	return syscall(SYS_close_range, from, ~0u, 0) ? FAIL("close_range") : 0;
+}
+
 int confine_tracee(const struct confine_plan *p, struct confine_birth *b, struct err *e)
 {
 	uint32_t flags = p->setup.flags;
 	int r;
 
-	/* Whatever a preloaded library holds open is not for jobs. */
-	if (syscall(SYS_close_range, 3, BIRTH_FD - 1, 0) || syscall(SYS_close_range, BIRTH_FD + 1, ~0u, 0))
-		return FAIL("close_range");
+	if ((r = close_inherited(b->keep, b->n_keep, e)))
+		return r;
 	if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
 		return FAIL("signal(SIGCHLD)");
 	if (setsid() < 0) /* a group of its own: kill(0, …) reaches nobody else */

@@ -24,6 +24,8 @@ struct confine_birth {
 	int slot;
 	uid_t uid;
 	gid_t gid;
+	const int *keep;  /* descriptors from 3 on that stay open, ascending; the rest is closed */
+	size_t n_keep;
 	pid_t zygote;     /* the parent that must still be there */
 	uint32_t layers;  /* out: bit (1 << LAYER_x) that are on */
 	int fds[BIRTH_FDS]; /* out: to be sent to the worker, then closed */

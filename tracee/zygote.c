@@ -103,9 +103,9 @@ int zygote_next(struct err *e)
 	return 1;
 }
 
-int zygote_confine(pid_t zygote, struct err *e)
+int zygote_confine(pid_t zygote, const int *keep, size_t n_keep, struct err *e)
 {
-	struct confine_birth b = {.slot = z.order.slot, .uid = z.order.uid, .gid = z.order.gid, .zygote = zygote};
+	struct confine_birth b = {.slot = z.order.slot, .uid = z.order.uid, .gid = z.order.gid, .zygote = zygote, .keep = keep, .n_keep = n_keep};
 
 	z.newborn = true;
 	int r = confine_tracee(&z.plan, &b, e);
@@ -183,6 +183,14 @@ static int parse_brief(char *p, size_t len, struct zygote_job *j)
 	return j->filename && j->code.len == h.code_len ? 0 : -EPROTO;
 }
 
+/* getenv must see the job's environment, and nothing of the zygote's. */
+static void replace_environ(char **env)
+{
+	clearenv();
+	for (; *env; env++)
+		putenv(*env);
+}
+
 int zygote_wait_for_job(struct zygote_job *j, struct err *e)
 {
 	char *buf;
@@ -195,7 +203,10 @@ int zygote_wait_for_job(struct zygote_job *j, struct err *e)
 	close(fd);
 	if (!r)
 		r = parse_brief(buf, len, j);
-	return r ? err_set(e, ERR_BUG, "brief", -r, "cannot be read") : 0;
+	if (r)
+		return err_set(e, ERR_BUG, "brief", -r, "cannot be read");
+	replace_environ(j->env);
+	return 0;
 }
 
 void zygote_fail(const struct err *e)

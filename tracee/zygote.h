@@ -20,7 +20,8 @@ int zygote_setup(const char **preload, struct err *e);
 int zygote_ready(const char *info, struct err *e);
 /* Waits for the next order to fork. 1: fork now; 0: the worker is gone, leave. */
 int zygote_next(struct err *e);
-int zygote_confine(pid_t zygote, struct err *e);
+/* Descriptors from 3 on are closed but for `keep` (ascending numbers, those that this child made for itself). */
+int zygote_confine(pid_t zygote, const int *keep, size_t n_keep, struct err *e);
 /* Whether the newborn has time to rehearse: false when nobody else waits, so that the next job is its. */
 bool zygote_may_rehearse(void);
 
@@ -29,7 +30,8 @@ struct zygote_job {
 	char **args, **env;   /* NULL-terminated */
 	struct bytes code;
 };
-/* Opens BIRTH_JOB_PATH, which the worker answers when a job is there. Everything is malloc'd once and stays. */
+/* Opens BIRTH_JOB_PATH, which the worker answers when a job is there. Everything is malloc'd once and stays. The C environment is
+ * the job's afterwards. */
 int zygote_wait_for_job(struct zygote_job *j, struct err *e);
 
 /* Tells the worker why this process (or, in the zygote, the fork it was to make) failed. Does not return in a newborn. */

@@ -16,20 +16,28 @@
 #include "identity.h"
 #include "inside.h"
 
-/* Address space beside that: allocators reserve 64 MiB an arena, files are mapped. Bounded, since one call on a huge mapping, however
- * empty, holds the job's memory from being read for long. */
-#define ADDRESS_SLACK_MIB 8192
 #define STACK_MIB      8    /* of one thread: glibc takes RLIMIT_STACK's soft limit, 8 MiB nearly everywhere */
+
+/* Stand for what differs from zygote to zygote: paths, and V8's heap limit, which is the policy's memory_mib. */
+static const char BOOTSTRAP[] = "bootstrap", ADDON[] = "addon", HEAP[] = "heap";
 
 /* How each language's interpreter is started. */
 static const struct {
+	const char *argv0; /* NULL: the interpreter's path */
 	const char *bootstrap, *addon;
-	const char *options[6];
+	const char *args[10];
+	/* Address space beside memory: allocators reserve 64 MiB an arena, files are mapped, V8 reserves 10 GiB around each memory of
+	 * WebAssembly. Bounded, since one call on a huge mapping, however empty, holds the job's memory from being read for long. */
+	uint64_t address_slack_mib;
 } languages[LANGUAGE_COUNT] = {
 	/* -s: no user site; -B: a job may not write byte code beside the library anyway; by -c, so that no warning or traceback of a job
 	 * shows a path of the host */
-	[LANGUAGE_PYTHON3] = {"bootstrap.py", "_warder.abi3.so", {"-s", "-B", "-c",
-		"import sys\nwith open(sys.argv[1], 'rb') as f: code = compile(f.read(), '<warder>', 'exec')\nexec(code)"}},
+	[LANGUAGE_PYTHON3] = {NULL, "bootstrap.py", "_warder.abi3.so", {"-s", "-B", "-c",
+		"import sys\nwith open(sys.argv[1], 'rb') as f: code = compile(f.read(), '<warder>', 'exec')\nexec(code)",
+		BOOTSTRAP, ADDON}, 8192},
+	/* a fork copies no thread, so V8 is told to need none; the main script is the job's, and is not looked for before there is one */
+	[LANGUAGE_NODEJS] = {"node", "bootstrap.js", "_warder.node", {"--single-threaded", "--v8-pool-size=0", HEAP,
+		"--require", BOOTSTRAP, "/tmp/main.js", ADDON}, 65536},
 };
 
 /* A bare name: /usr/bin first, then PATH: the first python3 on a PATH may be a private build. */
@@ -108,20 +116,20 @@ static _Noreturn void become_zygote(const struct nursery *n, const char *path, c
 
 static int spawn(struct nursery *n, const char *path, int control, int log, struct err *e)
 {
-	char bootstrap[512], addon[512], *argv[12] = {(char *)path};
-	int i = 1, language = n->policy->language;
+	char bootstrap[512], addon[512], heap[64], *argv[16] = {0};
+	int language = n->policy->language;
 	pid_t worker = getpid();
 
-	if (!languages[language].bootstrap)
-		return err_set(e, ERR_HOST, "language", ENOSYS, "%s is not supported by this version", language_name(language));
+	snprintf(heap, sizeof(heap), "--max-old-space-size=%llu", (unsigned long long)n->policy->limits[LIMIT_MEMORY_MIB]);
 	snprintf(bootstrap, sizeof(bootstrap), "%s/%s", n->worker->config.tracee_dir, languages[language].bootstrap);
 	snprintf(addon, sizeof(addon), "%s/%s", n->worker->config.tracee_dir, languages[language].addon);
 	if (access(bootstrap, R_OK) || access(addon, R_OK))
 		return err_set(e, ERR_HOST, "tracee", errno, "%s, %s", bootstrap, addon);
-	for (int k = 0; languages[language].options[k]; k++)
-		argv[i++] = (char *)languages[language].options[k];
-	argv[i++] = bootstrap;
-	argv[i] = addon;
+	argv[0] = (char *)(languages[language].argv0 ? languages[language].argv0 : path);
+	for (int i = 0; languages[language].args[i]; i++) {
+		const char *a = languages[language].args[i];
+		argv[i + 1] = a == BOOTSTRAP ? bootstrap : a == ADDON ? addon : a == HEAP ? heap : (char *)a;
+	}
 	n->pid = fork();
 	if (n->pid == 0)
 		become_zygote(n, path, argv, control, log, worker);
@@ -153,7 +161,8 @@ static struct birth_setup setup_of(const struct nursery *n)
 		.n_broker = n->broker.len,
 		.preload_bytes = preload_bytes(n->policy),
 		.rlimit_data_extra = (limits[LIMIT_MEMORY_MIB] + limits[LIMIT_THREADS] * STACK_MIB) << 20,
-		.rlimit_as_extra = (limits[LIMIT_MEMORY_MIB] + limits[LIMIT_THREADS] * STACK_MIB + ADDRESS_SLACK_MIB) << 20,
+		.rlimit_as_extra = (limits[LIMIT_MEMORY_MIB] + limits[LIMIT_THREADS] * STACK_MIB +
+		                    languages[n->policy->language].address_slack_mib) << 20,
 		.rlimit_fsize = limits[LIMIT_FILE_MIB] << 20,
 		.rlimit_nofile = limits[LIMIT_OPEN_FILES],
 		.rlimit_cpu = (limits[LIMIT_CPU_MS] + 999) / 1000,

@@ -69,7 +69,6 @@ static const struct {
 	{"bound to read", "name: x\ncallers_may: {read: [/x, y]}\n", "2:26: callers_may.read: y: must be an absolute path"},
 	{"bound to write", "name: x\ncallers_may: {write: [/x/../y]}\n", "2:23: callers_may.write: /x/../y: must be normalised"},
 	{"bound to connect", "name: x\ncallers_may: {connect: a}\n", "2:24: callers_may.connect: must be a list"},
-	{"later: nodejs", "name: x\nlanguage: nodejs\n", "2:11: language: nodejs: not supported"},
 	{"unknown language", "name: x\nlanguage: perl\n", "2:11: language: unknown language perl"},
 	{"interpreter", "name: x\ninterpreter: bin/python\n", "2:14: interpreter: must be a bare name"},
 	{"no base", "name: x\nextends: nowhere_y\n", "2:10: extends: no policy nowhere_y found"},

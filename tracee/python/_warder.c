@@ -13,8 +13,6 @@
 
 #include "zygote.h"
 
-extern char **environ;
-
 static PyObject *raise_err(const struct err *e)
 {
 	char buf[512];
@@ -104,14 +102,6 @@ static PyObject *strings(char **v)
 	return list;
 }
 
-/* The job's environment replaces the zygote's in C too: getenv must see it, and nothing of the zygote's. */
-static void replace_environ(char **env)
-{
-	clearenv();
-	for (; *env; env++)
-		putenv(*env); /* the strings stay, zygote.h */
-}
-
 static PyObject *call(PyObject *f, PyObject *args)
 {
 	PyObject *r = args ? PyObject_CallObject(f, args) : NULL;
@@ -162,13 +152,12 @@ static _Noreturn void live(const struct script *s)
 	struct zygote_job j;
 	struct err e = {0};
 
-	if (zygote_confine(getppid(), &e) < 0)
+	if (zygote_confine(getppid(), NULL, 0, &e) < 0)
 		leave(&e);
 	if (zygote_may_rehearse() && !call(s->rehearse, PyTuple_New(0)))
 		leave_with_exception("rehearse");
 	if (zygote_wait_for_job(&j, &e) < 0)
 		leave(&e);
-	replace_environ(j.env);
 	PyObject *cell = PyList_New(0);
 	PyObject *exception = run_program(s, &j);
 	if (cell)

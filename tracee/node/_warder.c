@@ -1,0 +1,370 @@
+/* _warder - the native addon of the Node tracee: the zygote's loop, what a fork must renew, and the end of the process.
+ *
+ * N-API and libuv alone, both ABI-stable: one build serves every Node. The bootstrap is a --require module, so Node itself goes on to
+ * run the job as its main script once `birth` has returned in a child. All calls are made by Node's main thread.
+ */
+#include <node_api.h>
+#include <uv.h>
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "embed.h"
+#include "zygote.h"
+
+#define FDS_MAX 64 /* descriptors that a warm Node holds; 15 to 20 (measured, 18 and 20) */
+
+static struct {
+	uv_loop_t *loop;
+	ino_t pipes[FDS_MAX];   /* those of the zygote, to tell a child's own from them */
+	int events[FDS_MAX];    /* numbers of the zygote's eventfds */
+	size_t n_pipes, n_events;
+	uv_prepare_t watch;
+	uv_idle_t once_more;
+	bool asked_again;
+} w;
+
+/* --- errors and values -------------------------------------------------------------------------------------- */
+
+static napi_value throw_err(napi_env env, const struct err *e)
+{
+	char text[512];
+
+	napi_throw_error(env, NULL, err_str(e, text, sizeof(text)));
+	return NULL;
+}
+
+static _Noreturn void give_up(const struct err *e)
+{
+	zygote_fail(e);
+	_exit(126);
+}
+
+static napi_value strings(napi_env env, char *const *v)
+{
+	napi_value list, s;
+
+	napi_create_array(env, &list);
+	for (uint32_t i = 0; v && v[i]; i++) {
+		napi_create_string_utf8(env, v[i], NAPI_AUTO_LENGTH, &s);
+		napi_set_element(env, list, i, s);
+	}
+	return list;
+}
+
+/* *n arguments of the call; those that are missing are undefined. */
+static void arguments(napi_env env, napi_callback_info info, napi_value *argv, size_t n)
+{
+	napi_get_cb_info(env, info, &n, argv, NULL, NULL);
+}
+
+/* --- the zygote --------------------------------------------------------------------------------------------- */
+
+/* setup(): names of modules to preload. Receives the worker's set-up. */
+static napi_value w_setup(napi_env env, napi_callback_info info)
+{
+	struct err e = {0};
+	const char *name;
+	napi_value list, s;
+
+	(void)info;
+	if (zygote_setup(&name, &e) < 0)
+		return throw_err(env, &e);
+	napi_create_array(env, &list);
+	for (uint32_t i = 0; *name; name += strlen(name) + 1) {
+		napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &s);
+		napi_set_element(env, list, i++, s);
+	}
+	return list;
+}
+
+/* V8 marks its heap MADV_DONTFORK; without it a child has no heap. Undone for every mapping whose flags in smaps have "dc". */
+static int share_heap(void)
+{
+	char line[256];
+	unsigned long a, b, from = 0, to = 0;
+	FILE *f = fopen("/proc/self/smaps", "re");
+
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &a, &b) == 2) {
+			from = a;
+			to = b;
+		} else if (strncmp(line, "VmFlags:", 8) == 0 && strstr(line, " dc") && madvise((void *)from, to - from, MADV_DOFORK)) {
+			fclose(f);
+			return -errno;
+		}
+	}
+	fclose(f);
+	return 0;
+}
+
+static void note_descriptors(void)
+{
+	char path[64], target[64];
+	struct stat st;
+
+	for (int fd = 3; fd < BIRTH_FD; fd++) {
+		if (fstat(fd, &st))
+			continue;
+		if (S_ISFIFO(st.st_mode) && w.n_pipes < FDS_MAX)
+			w.pipes[w.n_pipes++] = st.st_ino;
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		ssize_t n = readlink(path, target, sizeof(target) - 1);
+		target[n > 0 ? n : 0] = '\0';
+		if (strcmp(target, "anon_inode:[eventfd]") == 0 && w.n_events < FDS_MAX)
+			w.events[w.n_events++] = fd;
+	}
+}
+
+/* ready(lines): confines the zygote and tells the worker. */
+static napi_value w_ready(napi_env env, napi_callback_info info)
+{
+	struct err e = {0};
+	napi_value text;
+	static char lines[BIRTH_INFO_MAX];
+
+	arguments(env, info, &text, 1);
+	napi_get_value_string_utf8(env, text, lines, sizeof(lines), NULL);
+	napi_get_uv_event_loop(env, &w.loop);
+	note_descriptors();
+	int r = share_heap();
+	if (r)
+		err_set(&e, ERR_HOST, "madvise(MADV_DOFORK)", -r, "of the heap");
+	else
+		r = zygote_ready(lines, &e);
+	return r < 0 ? throw_err(env, &e) : NULL;
+}
+
+/* fail(step, text): tells the worker why the zygote cannot serve. */
+static napi_value w_fail(napi_env env, napi_callback_info info)
+{
+	napi_value argv[2];
+	char step[64] = "", text[512] = "";
+	struct err e = {0};
+
+	arguments(env, info, argv, 2);
+	napi_get_value_string_utf8(env, argv[0], step, sizeof(step), NULL);
+	napi_get_value_string_utf8(env, argv[1], text, sizeof(text), NULL);
+	err_set(&e, ERR_HOST, step, 0, "%s", text);
+	give_up(&e);
+}
+
+/* --- what a fork must renew --------------------------------------------------------------------------------- */
+
+static bool is_inherited_pipe(ino_t ino)
+{
+	for (size_t i = 0; i < w.n_pipes; i++)
+		if (w.pipes[i] == ino)
+			return true;
+	return false;
+}
+
+static bool is_loops(int fd)
+{
+	const uv_loop_t *l = w.loop;
+
+	return fd == l->backend_fd || fd == l->async_io_watcher.fd || fd == l->async_wfd || fd == l->signal_pipefd[0] ||
+	       fd == l->signal_pipefd[1];
+}
+
+static bool is_stale_event(int fd)
+{
+	for (size_t i = 0; i < w.n_events; i++)
+		if (w.events[i] == fd)
+			return !is_loops(fd);
+	return false;
+}
+
+/* The loop gets descriptors of its own, and what it shared with the zygote goes. libuv aborts when it cannot write to the eventfd of a
+ * loop whose thread the fork did not copy (V8's scheduler of delayed tasks), so those numbers get an eventfd that nobody reads. Lists
+ * in *keep, ascending, what the child goes on with: libuv's at-fork handler has already made new pipes for signals. */
+static int renew_descriptors(int keep[2 * FDS_MAX], size_t *n)
+{
+	struct stat st;
+
+	if (uv_loop_fork(w.loop))
+		return -EIO;
+	int nobodys = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (nobodys < 0)
+		return -errno;
+	*n = 0;
+	for (int fd = 3; fd < BIRTH_FD && *n < 2 * FDS_MAX; fd++) {
+		if (fstat(fd, &st))
+			continue;
+		if (is_stale_event(fd)) {
+			if (fd != nobodys && dup3(nobodys, fd, O_CLOEXEC) < 0)
+				return -errno;
+		} else if (!is_loops(fd) && !(S_ISFIFO(st.st_mode) && !is_inherited_pipe(st.st_ino))) {
+			continue;
+		}
+		keep[(*n)++] = fd;
+	}
+	return 0;
+}
+
+/* V8's own generator seeds Math.random of every context at its first use. These functions are no API, but every Node exports them. */
+static int reseed(void)
+{
+	void *(*isolate)(void) = dlsym(RTLD_DEFAULT, "_ZN2v87Isolate10GetCurrentEv");
+	void *(*generator)(void *) = dlsym(RTLD_DEFAULT, "_ZN2v88internal7Isolate23random_number_generatorEv");
+	void (*set_seed)(void *, int64_t) = dlsym(RTLD_DEFAULT, "_ZN2v84base21RandomNumberGenerator7SetSeedEl");
+	int64_t seed;
+
+	if (!isolate || !generator || !set_seed)
+		return -ENOSYS;
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		return -errno;
+	set_seed(generator(isolate()), seed);
+	return 0;
+}
+
+static void be_born(pid_t zygote)
+{
+	int keep[2 * FDS_MAX], r;
+	size_t n = 0;
+	struct err e = {0};
+
+	r = renew_descriptors(keep, &n);
+	if (!r)
+		r = reseed();
+	if (r)
+		err_set(&e, ERR_HOST, "fork", -r, "the event loop or the random generator cannot be renewed");
+	if (r || zygote_confine(zygote, keep, n, &e) < 0)
+		give_up(&e);
+}
+
+/* birth(): serves the worker's orders; returns in each child, confined, whether it has time to rehearse. */
+static napi_value w_birth(napi_env env, napi_callback_info info)
+{
+	struct err e = {0};
+	pid_t zygote = getpid();
+	int r;
+
+	(void)info;
+	while ((r = zygote_next(&e)) > 0) {
+		pid_t pid = fork(); /* with at-fork handlers: libuv's thread pool and signal pipes are renewed by them */
+		if (pid < 0) {
+			err_set(&e, ERR_HOST, "fork", errno, "in the zygote");
+			zygote_fail(&e);
+		}
+		if (pid == 0) {
+			napi_value yes;
+			be_born(zygote);
+			napi_get_boolean(env, zygote_may_rehearse(), &yes);
+			return yes;
+		}
+	}
+	_exit(r < 0 ? 126 : 0);
+}
+
+/* pid(): process.pid is a plain value, made at Node's start. */
+static napi_value w_pid(napi_env env, napi_callback_info info)
+{
+	napi_value pid;
+
+	(void)info;
+	napi_create_int32(env, getpid(), &pid);
+	return pid;
+}
+
+/* wait(): {filename, args} once a job is there; the environment is the job's then. */
+static napi_value w_wait(napi_env env, napi_callback_info info)
+{
+	struct zygote_job j;
+	struct err e = {0};
+	napi_value job, s;
+
+	(void)info;
+	if (zygote_wait_for_job(&j, &e) < 0)
+		give_up(&e);
+	napi_create_object(env, &job);
+	napi_create_string_utf8(env, j.filename, NAPI_AUTO_LENGTH, &s);
+	napi_set_named_property(env, job, "filename", s);
+	napi_set_named_property(env, job, "args", strings(env, j.args));
+	return job;
+}
+
+/* --- the end ------------------------------------------------------------------------------------------------ */
+
+/* Output to pipes is written synchronously, so Node has nothing to flush; native code may have. */
+static void leave(int code)
+{
+	fflush(NULL);
+	_exit(code & 0xff);
+}
+
+static void on_once_more(uv_idle_t *idle)
+{
+	(void)idle; /* while it is active, the loop polls without waiting */
+}
+
+static bool others_alive(void)
+{
+	uv_unref((uv_handle_t *)&w.watch);
+	uv_unref((uv_handle_t *)&w.once_more);
+	bool alive = uv_loop_alive(w.loop);
+	uv_ref((uv_handle_t *)&w.watch);
+	uv_ref((uv_handle_t *)&w.once_more);
+	return alive;
+}
+
+/* Before each wait of the loop: when nothing is left to wait for, the process leaves from here. Node's own way would wait for tasks of
+ * V8's worker threads (NodePlatform::DrainTasks), which the fork did not copy. What V8 posted to the main thread comes as an
+ * event that does not keep the loop alive: so the loop turns once more before it counts as empty. */
+static void on_turn(uv_prepare_t *unused)
+{
+	(void)unused;
+	bool alive = others_alive();
+	if (!alive && w.asked_again) {
+		embed_before_exit();
+		alive = others_alive();
+		if (!alive)
+			leave(embed_exit());
+	}
+	w.asked_again = !alive && !w.asked_again;
+	if (w.asked_again)
+		uv_idle_start(&w.once_more, on_once_more);
+	else
+		uv_idle_stop(&w.once_more);
+}
+
+/* watch(): from now on the process ends when its loop is empty. */
+static napi_value w_watch(napi_env env, napi_callback_info info)
+{
+	(void)env, (void)info;
+	uv_prepare_init(w.loop, &w.watch);
+	uv_idle_init(w.loop, &w.once_more);
+	uv_prepare_start(&w.watch, on_turn);
+	embed_leave_by(leave);
+	return NULL;
+}
+
+static const struct {
+	const char *name;
+	napi_callback call;
+} functions[] = {
+	{"setup", w_setup}, {"ready", w_ready}, {"fail", w_fail},   {"birth", w_birth},
+	{"pid", w_pid},     {"wait", w_wait},   {"watch", w_watch},
+};
+
+NAPI_MODULE_INIT()
+{
+	napi_value f;
+
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].call, NULL, &f);
+		napi_set_named_property(env, exports, functions[i].name, f);
+	}
+	return exports;
+}

@@ -1,0 +1,127 @@
+// The Node side of a zygote: warms Node up, waits in the addon for births, and gives each child its own state.
+//
+// A --require module, started with the job's default path as Node's main script. In a child `birth` returns; what Node
+// does next is load its main script, in the way and with the stack of `node /tmp/main.js`, so no frame of this file lies below user code.
+// What user code can redefine is used before it runs, or gains it nothing: all of this happens in the confined process.
+'use strict';
+
+const Module = require('module');
+
+const addon = { exports: {} };
+process.dlopen(addon, process.argv[process.argv.length - 1]);
+const warder = addon.exports;
+
+// Node versions that were seen to go on in a fork; any other is served by processes that fork nothing.
+const FORKABLE = [18, 20];
+
+function preload(names) {
+  for (const name of names) {
+    try {
+      require(name);
+    } catch (e) { // a module that this Node lacks must not keep jobs from running
+      process.stderr.write(`preload ${name}: ${e.message}\n`);
+    }
+  }
+}
+
+// A whole job without its effects: what is done for the first time after a fork costs page faults and lazy set-up. Nothing here may look
+// into the host's /tmp, draw from Math.random, or use those functions of crypto that keep a stock of random bytes.
+const REHEARSAL = `
+const { Readable, Transform, pipeline } = require('stream');
+class C { #x = 1; get x() { return this.#x; } async *all() { yield* [1, 2]; } }
+const c = new C();
+[3, 1, 2].sort().map((n) => n * c.x).forEach(String);
+JSON.parse(JSON.stringify({ a: [1, { b: 'x' }], d: new Date(0) }));
+(async () => { for await (const n of c.all()) String(n); })();
+Promise.all([1, Promise.resolve(2)]).then(() => {});
+new Map([[1, 2]]).set({}, new Set([1]));
+'a-b'.replace(/-(.)/g, (_, s) => s.toUpperCase()).padStart(8).split('');
+try { null.x; } catch (e) { String(e.stack); }
+Buffer.from('x').toString('base64');
+Readable.from(['a']);
+new URL('http://a.example/b?c=d').searchParams.get('c');
+new TextDecoder().decode(new TextEncoder().encode('x'));
+new AbortController().signal;
+structuredClone({ a: 1 });
+`;
+
+function rehearse() {
+  const rehearsal = new Module('/rehearsal.js');
+  rehearsal.paths = [];
+  rehearsal._compile(REHEARSAL, '/rehearsal.js');
+  const { createHash, randomBytes } = require('crypto');
+  createHash('sha256').update('x').digest('hex');
+  randomBytes(8);
+  const zlib = require('zlib');
+  zlib.gunzipSync(zlib.gzipSync('x'));
+  void globalThis.Headers; // loads what is behind fetch
+  new Intl.NumberFormat('en-US').format(1234.5);
+  new Intl.DateTimeFormat('en-US').format(0);
+  (1234.5).toLocaleString();
+  new Date(0).toLocaleString();
+  'a'.localeCompare('b');
+  const util = require('util');
+  util.inspect({ a: [1, { b: new Map([[1, 'x']]) }], e: new Error('x'), f() {}, d: new Date(0), r: /x/ });
+  // the first use of the console makes the streams, of the kind that jobs have: pipes
+  console.log('%s', '', { a: 1 });
+  console.error('');
+  clearTimeout(setTimeout(() => {}, 1));
+  clearImmediate(setImmediate(() => {}));
+  process._tickCallback(); // nothing may be left for a child to do
+}
+
+// Garbage of the warm-up is collected now, so that no child copies memory pages for it.
+function collect() {
+  const v8 = require('v8');
+  v8.setFlagsFromString('--expose-gc');
+  const gc = require('vm').runInNewContext('gc');
+  v8.setFlagsFromString('--no-expose-gc');
+  gc();
+  gc();
+}
+
+function set(object, name, value) {
+  Object.defineProperty(object, name, { ...Object.getOwnPropertyDescriptor(object, name), value });
+}
+
+// What Node computed at its start and a job may see.
+function becomeJob(job) {
+  const path = `/tmp/${job.filename}`;
+  process.argv = [process.execPath, path, ...job.args];
+  process.execArgv = [];
+  process.chdir('/tmp');
+  if (process.env.TZ !== timeZone) process.env.TZ = process.env.TZ ?? '';
+  for (const name of Object.keys(require.cache)) delete require.cache[name];
+  set(process, '_preload_modules', []);
+  // Node calls Module.runMain once, with the path that it was started with: the job's own stands in its place.
+  const runMain = Module.runMain;
+  Object.defineProperty(Module, 'runMain', {
+    configurable: true,
+    enumerable: true,
+    get() {
+      Object.defineProperty(Module, 'runMain', { value: runMain, writable: true, configurable: true, enumerable: true });
+      return runMain.bind(Module, path);
+    },
+  });
+}
+
+let timeZone;
+
+function start() {
+  try {
+    preload(warder.setup());
+    rehearse();
+    timeZone = process.env.TZ;
+    collect();
+    warder.ready(`version=${process.versions.node}\nexecutable=${process.execPath}`);
+  } catch (e) {
+    warder.fail('zygote', String(e));
+  }
+}
+
+start();
+warder.birth();
+set(process, 'pid', warder.pid());
+const job = warder.wait();
+becomeJob(job);
+warder.watch();

@@ -1,0 +1,21 @@
+/* embed.h - what Node offers to C++ alone, for those who embed it (node.h). Only _warder.c calls these, on Node's main thread.
+ */
+#ifndef WARDER_EMBED_H
+#define WARDER_EMBED_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* From now on every way out of Node that has an exit code ends in `leave`. Node's own would first destroy the queue of V8's worker threads,
+ * which waits for ever for threads that the fork did not copy. */
+void embed_leave_by(void (*leave)(int code));
+/* process.emit('beforeExit'), as Node does it when its loop is empty. */
+void embed_before_exit(void);
+/* process.emit('exit'); gives the exit code. */
+int embed_exit(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
