@@ -44,6 +44,8 @@ enum birth_flag {
 	BIRTH_WAIT_KILLABLE = 1 << 4,  /* kernel 5.19 */
 };
 
+/* Limits are those of the policy's `callers_may`: the most that any job may have. The worker lowers them to the job's own
+ * before it answers the open of BIRTH_JOB_PATH. */
 struct birth_setup {
 	uint32_t magic;
 	uint32_t flags;            /* enum birth_flag */
@@ -65,6 +67,7 @@ struct birth_message {
 	uint32_t uid, gid;         /* FORK */
 	uint32_t hurry;            /* FORK: a job waits for it already, so rehearsing would only delay it */
 	uint32_t layers;           /* BORN: bit (1 << LAYER_x) that this tracee put on */
+	uint64_t data_size, as_size; /* BORN: bytes that RLIMIT_DATA and RLIMIT_AS were counted from */
 	struct err err;            /* FAILED */
 	uint32_t info_len;         /* READY: bytes of `info` in use */
 	char info[BIRTH_INFO_MAX]; /* READY: NUL-terminated lines, "version=3.11.2", then "tree=/usr/lib/python3.11" … */

@@ -301,12 +301,6 @@ static int parse_stream(struct job *j, const msgpack_object *v, struct err *e)
 	return take_bool(v, "stream", &j->stream, e);
 }
 
-/* Limits that the supervisor keeps per job; the others come from the policy alone. */
-static const bool limit_per_job[LIMIT_COUNT] = {
-	[LIMIT_WALL_MS] = true, [LIMIT_OUTPUT_KIB] = true, [LIMIT_THREADS] = true,
-	[LIMIT_TMP_MIB] = true, [LIMIT_TMP_INODES] = true,
-};
-
 /* Only the type: the range is the policy's business, so that an error can name the maximum that holds for this job. */
 static int parse_limit(struct job *j, int l, const msgpack_object *v, struct err *e)
 {
@@ -315,8 +309,6 @@ static int parse_limit(struct job *j, int l, const msgpack_object *v, struct err
 	snprintf(path, sizeof(path), "limits.%s", limit_name(l));
 	if (is_nil(v))
 		return 0;
-	if (!limit_per_job[l])
-		return bad(e, path, "not supported by this version");
 	if (v->type == MSGPACK_OBJECT_FLOAT32 || v->type == MSGPACK_OBJECT_FLOAT64)
 		return bad(e, path, "must be a whole number, is %g", v->via.f64);
 	if (v->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)

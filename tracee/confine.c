@@ -96,8 +96,8 @@ static int limits(const struct confine_plan *p, struct err *e)
 	} rows[] = {
 		/* 1, not 0: with a core_pattern that is a pipe the kernel dumps at 0 and refrains at 1, core(5) */
 		{RLIMIT_CORE, 1, true, "setrlimit(RLIMIT_CORE)"},
-		{RLIMIT_DATA, p->rlimit_data, p->rlimit_data, "setrlimit(RLIMIT_DATA)"},
-		{RLIMIT_AS, p->rlimit_as, p->rlimit_as, "setrlimit(RLIMIT_AS)"},
+		{RLIMIT_DATA, p->data_size + s->rlimit_data_extra, s->rlimit_data_extra, "setrlimit(RLIMIT_DATA)"},
+		{RLIMIT_AS, p->as_size + s->rlimit_as_extra, s->rlimit_as_extra, "setrlimit(RLIMIT_AS)"},
 		{RLIMIT_FSIZE, s->rlimit_fsize, s->rlimit_fsize, "setrlimit(RLIMIT_FSIZE)"},
 		{RLIMIT_NOFILE, s->rlimit_nofile, true, "setrlimit(RLIMIT_NOFILE)"},
 		{RLIMIT_CPU, s->rlimit_cpu, s->rlimit_cpu, "setrlimit(RLIMIT_CPU)"},

@@ -14,7 +14,7 @@
 struct confine_plan {
 	struct birth_setup setup;
 	struct sock_fprog whitelist, broker;
-	uint64_t rlimit_data, rlimit_as; /* bytes; 0: unlimited. The zygote's own size is in them */
+	uint64_t data_size, as_size; /* bytes: the zygote's own, which RLIMIT_DATA and RLIMIT_AS are counted from */
 };
 
 /* In the zygote: keep only the capabilities that births need, no_new_privs, whitelist filter, SIGCHLD ignored. */

@@ -80,10 +80,8 @@ int zygote_ready(const char *info, struct err *e)
 	/* The worker set it too, but execve of the interpreter may have changed credentials (prctl(2)). */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
 		return err_set(e, ERR_HOST, "prctl(PR_SET_PDEATHSIG)", errno, "in the zygote");
-	if (z.plan.setup.rlimit_data_extra)
-		z.plan.rlimit_data = own_size("VmData:") + z.plan.setup.rlimit_data_extra;
-	if (z.plan.setup.rlimit_as_extra)
-		z.plan.rlimit_as = own_size("VmSize:") + z.plan.setup.rlimit_as_extra;
+	z.plan.data_size = own_size("VmData:");
+	z.plan.as_size = own_size("VmSize:");
 	int r = confine_zygote(&z.plan, e);
 	if (r)
 		return r;
@@ -111,7 +109,8 @@ int zygote_confine(pid_t zygote, const int *keep, size_t n_keep, struct err *e)
 	int r = confine_tracee(&z.plan, &b, e);
 	if (r)
 		return r;
-	struct birth_message m = {.type = BIRTH_BORN, .slot = b.slot, .uid = b.uid, .gid = b.gid, .layers = b.layers};
+	struct birth_message m = {.type = BIRTH_BORN, .slot = b.slot, .uid = b.uid, .gid = b.gid, .layers = b.layers,
+	                          .data_size = z.plan.data_size, .as_size = z.plan.as_size};
 	r = control_send(&m, b.fds, BIRTH_FDS);
 	if (r)
 		return err_set(e, ERR_HOST, "sendmsg", -r, "of the listener");

@@ -131,9 +131,14 @@ uint32_t broker_limits_hit(const struct broker_job *b)
 	return b->limits_hit | (private_tmp_is_full(&b->tmp) ? 1u << LIMIT_HIT_TMP : 0);
 }
 
-bool broker_killed_itself(const struct broker_job *b)
+uint64_t broker_signals_sent(const struct broker_job *b)
 {
-	return b && b->killed_itself;
+	return b ? b->signals_sent : 0;
+}
+
+uint64_t broker_shared_memory(const struct broker_job *b)
+{
+	return b->shared_memory;
 }
 
 uint64_t broker_calls(const struct broker_job *b)

@@ -49,6 +49,8 @@ struct broker_options {
 	uint64_t tmp_bytes, tmp_inodes;
 	uint64_t file_bytes;     /* RLIMIT_FSIZE of the tracee, for what the worker does in its place */
 	unsigned threads;        /* limit */
+	uint64_t memory_bytes;   /* limit */
+	uint64_t data_bytes;     /* RLIMIT_DATA of the tracee */
 };
 
 int broker_job_new(struct broker_tree *t, const struct broker_tracee *who, const struct broker_options *o,
@@ -101,7 +103,8 @@ void broker_record_kill(struct broker_job *b, int nr, const uint64_t args[6]);
 /* Moves the violations out (caller owns). limits_hit: bits as in struct result. */
 void broker_take_violations(struct broker_job *b, struct violation **v, size_t *n, uint64_t *dropped);
 uint32_t broker_limits_hit(const struct broker_job *b);
-bool broker_killed_itself(const struct broker_job *b); /* it sent itself SIGKILL; false for NULL */
+uint64_t broker_signals_sent(const struct broker_job *b); /* bit (1 << signal): by kill(2) and its like, to itself; 0 for NULL */
+uint64_t broker_shared_memory(const struct broker_job *b); /* bytes of shared anonymous memory that it may have mapped */
 uint64_t broker_calls(const struct broker_job *b);
 bool broker_has_tmp_quota(const struct broker_job *b); /* of the private /tmp: true when it is a tmpfs with a quota */
 

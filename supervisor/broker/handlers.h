@@ -62,6 +62,10 @@ int64_t space_fstatfs(struct request *r);
 int64_t locks_flock(struct request *r);
 int64_t locks_fcntl(struct request *r);
 
+/* memory.c */
+int64_t memory_map(struct request *r);
+int64_t memory_remap(struct request *r);
+
 /* sockets.c */
 int64_t sockets_pair(struct request *r);
 

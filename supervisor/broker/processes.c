@@ -109,8 +109,9 @@ int64_t processes_signal(struct request *r)
 	pid_t to = (pid_t)r->call->args[0], own = r->job->who.t_pid;
 	bool by_tid = r->row->fixed;
 
-	if (r->call->args[1] == SIGKILL || r->call->args[2] == SIGKILL) /* kill and tkill have it second, tgkill third */
-		r->job->killed_itself = true;
+	for (int i = 1; i <= 2; i++) /* kill and tkill have it second, tgkill third */
+		if (r->call->args[i] < 64)
+			r->job->signals_sent |= 1ull << r->call->args[i];
 	if (to == own || (by_tid ? to == r->call->t_tid : to == 0))
 		return request_go_on(r);
 	return request_refused(r, EPERM, NULL, "signals: only the job itself");

@@ -92,6 +92,8 @@ const struct row rows_all[] = {
 	/* sockets, threads, signals: judged on register values */
 	{.name = "socketpair", .answer = sockets_pair},
 	{.name = "clone", .answer = processes_clone},
+	{.name = "mmap", .answer = memory_map},
+	{.name = "mremap", .answer = memory_remap},
 	{.name = "kill", .answer = processes_signal},
 	{.name = "tgkill", .answer = processes_signal},
 	{.name = "tkill", .answer = processes_signal, .fixed = BY_TID},

@@ -34,7 +34,8 @@ struct broker_job {
 	struct net net;
 	uint32_t limits_hit;      /* bit (1 << LIMIT_HIT_x) */
 	uint64_t calls;
-	bool killed_itself;       /* sent itself SIGKILL */
+	uint64_t signals_sent;    /* bit (1 << signal): to itself, by kill(2) and its like */
+	uint64_t shared_memory;   /* bytes, shared and anonymous, that may be mapped */
 	unsigned ofd_locks;       /* set so far */
 };
 

@@ -8,6 +8,8 @@
  *   transfer.c files into a job's /tmp and out of it, a step a turn
  *   outcome.c  how a job ended, what it used
  *   tracer.c   ptrace and wait4: threads, exit stops, the killing call
+ *   rlimits.c  the kernel's limits of one job
+ *   watch.c    its CPU time and memory
  *   pump.c     the job's output
  *   uids.c     which uids its tracees get
  *   watchdog.c the thread that ends a job which holds the worker up
@@ -84,7 +86,7 @@ enum slot_state {
 	SLOT_STATES
 };
 
-enum killed_for { KILLED_NOT, KILLED_WALL_TIME, KILLED_CPU_TIME, KILLED_OUTPUT, KILLED_CANCEL, KILLED_ERROR };
+enum killed_for { KILLED_NOT, KILLED_WALL_TIME, KILLED_CPU_TIME, KILLED_MEMORY, KILLED_OUTPUT, KILLED_CANCEL, KILLED_ERROR };
 
 #define PARKED_MAX 64
 #define SLOT_THREADS_MAX 1100 /* limit_max(LIMIT_THREADS) and those about to be refused */
@@ -99,6 +101,8 @@ struct slot {
 	struct nursery *nursery;
 	pid_t t_pid;             /* 0: none; forgotten where it is reaped */
 	int pidfd, mem, listener;
+	int statm;               /* /proc/PID/statm, for watch.c */
+	uint64_t data_size, as_size; /* bytes, which its RLIMIT_DATA and RLIMIT_AS are counted from */
 	uint32_t layers;
 	ev_io on_listener;
 	uint64_t first_call;     /* WAITING: id of the pending open */
@@ -120,9 +124,13 @@ struct slot {
 	struct job *job;
 	struct broker_job *broker;
 	struct pump pumps[2];
-	ev_timer wall, loose;
+	ev_timer wall, loose, look;
 	ev_timer transfer;       /* the next step of files into or out of its /tmp */
 	struct result result;    /* COLLECTING: all but its files */
+	uint64_t rlimit_data;    /* bytes, as set for the job */
+	uint64_t anon_before;    /* private pages that it was born with */
+	double looked, look_cpu; /* watch.c: when it looked last, CPU seconds then */
+	uint32_t limits_hit;     /* bit (1 << LIMIT_HIT_x) of those that the broker does not see */
 	ev_tstamp started;
 	double cpu_before;       /* CPU seconds that its birth took */
 	double cpu_seen;         /* likewise at the last look whether it computes, */
@@ -141,6 +149,7 @@ struct worker {
 	ev_prepare on_turn;      /* once a turn of the loop: hand out jobs, refill */
 	bool dirty;              /* something changed since the last hand-out */
 	bool shutting_down;
+	long page_size, n_cpus;
 	struct watchdog *watchdog;
 	struct nursery *nurseries;
 	struct slot *slots;
@@ -165,6 +174,7 @@ void nursery_free(struct nursery *n);
 
 /* spawn.c */
 int spawn_zygote(struct nursery *n, struct err *e); /* compiles, starts, sends the set-up */
+uint64_t spawn_address_slack(int language);         /* bytes of RLIMIT_AS beside those of RLIMIT_DATA */
 
 /* slot.c */
 void slot_init(struct slot *s, struct worker *w, int index);
@@ -203,6 +213,20 @@ void tracer_forget_threads(struct slot *s);
 void tracer_let_loose(struct slot *s); /* all CPUs for all its threads */
 int tracer_kill(struct slot *s);       /* SIGKILL through its pidfd; -ESRCH when it has ended */
 void tracer_pin(struct slot *s);       /* to the worker's CPU */
+/* Does `f` with the job's identity where the worker's own is refused (-EPERM). Gives what f gave. */
+long tracer_as_job(const struct slot *s, long (*f)(const struct slot *s, pid_t tid), pid_t tid);
+
+/* rlimits.c */
+uint64_t rlimits_data_extra(uint64_t memory_mib, uint64_t threads); /* bytes above the size at birth, RLIMIT_DATA */
+uint64_t rlimits_cpu_s(uint64_t cpu_ms);                            /* RLIMIT_CPU */
+int rlimits_lower(struct slot *s);                                  /* to those of its job; 0 or -errno */
+
+/* watch.c */
+void watch_init(struct slot *s);
+int watch_open(struct slot *s);   /* of a waiting one; 0 or -1 with errno */
+void watch_start(struct slot *s); /* for its job, before the hand-over */
+void watch_last(struct slot *s);  /* at its exit stop, for limits_hit */
+void watch_stop(struct slot *s);
 
 /* pump.c */
 int pump_open(struct pump *p, struct slot *s, bool is_stderr, int *job_end); /* *job_end: caller closes */

@@ -153,6 +153,8 @@ static void on_born(struct nursery *n, const struct birth_message *m, pid_t pid,
 	n->worker->totals.births++;
 	n->failures = 0;
 	nursery_birth_over(n, s);
+	s->data_size = m->data_size;
+	s->as_size = m->as_size;
 	slot_born(s, pid, fds, m->layers);
 	for (int i = 0; i < BIRTH_FDS; i++)
 		fds[i] = -1; /* the slot's now */

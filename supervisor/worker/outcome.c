@@ -10,7 +10,6 @@
 
 #include "inside.h"
 
-
 /* CPU time of a process by its number, seconds: clock_getcpuclockid(3) without its checks. */
 double outcome_cpu(pid_t pid)
 {
@@ -63,13 +62,13 @@ static const struct {
 	[KILLED_NOT] = {OUTCOME_SIGNALED, ENDED_BY_NONE},
 	[KILLED_WALL_TIME] = {OUTCOME_LIMIT, ENDED_BY_WALL_TIME},
 	[KILLED_CPU_TIME] = {OUTCOME_LIMIT, ENDED_BY_CPU_TIME},
+	[KILLED_MEMORY] = {OUTCOME_LIMIT, ENDED_BY_MEMORY},
 	[KILLED_OUTPUT] = {OUTCOME_LIMIT, ENDED_BY_OUTPUT},
 	[KILLED_CANCEL] = {OUTCOME_CANCELLED, ENDED_BY_NONE},
 	[KILLED_ERROR] = {OUTCOME_ERROR, ENDED_BY_NONE},
 };
 
-/* A job that blocks SIGXCPU is killed at the hard limit, a second later. The kernel counts by ticks, which under load were up to
- * two fifths off the time that it tells (measured, Linux 6.18). */
+/* A job that blocks SIGXCPU, and that the watch has missed, is killed at the hard limit. */
 static bool is_near_cpu_limit(const struct slot *s, double cpu_ms)
 {
 	return s->job->limits[LIMIT_CPU_MS] > 0 && cpu_ms >= 0.6 * (double)s->job->limits[LIMIT_CPU_MS];
@@ -100,7 +99,7 @@ void outcome_judge(struct slot *s, int status, struct result *r)
 	} else if (sig == SIGKILL && s->killed_for != KILLED_NOT) {
 		r->outcome = kills[s->killed_for].outcome;
 		r->limit = kills[s->killed_for].limit;
-	} else if (sig == SIGKILL && !broker_killed_itself(s->broker) && is_near_cpu_limit(s, r->usage.cpu_ms + s->cpu_before * 1e3)) {
+	} else if (sig == SIGKILL && !(broker_signals_sent(s->broker) & 1ull << SIGKILL) && is_near_cpu_limit(s, r->usage.cpu_ms + s->cpu_before * 1e3)) {
 		r->outcome = OUTCOME_LIMIT; /* RLIMIT_CPU: the kernel kills at the hard limit, setrlimit(2) */
 		r->limit = ENDED_BY_CPU_TIME;
 	} else {

@@ -85,6 +85,7 @@ void slot_init(struct slot *s, struct worker *w, int index)
 	bool identity = w->config.layers->birth_flags & BIRTH_IDENTITY;
 
 	*s = (struct slot){.worker = w, .index = index, .pidfd = -1, .mem = -1, .listener = -1};
+	watch_init(s);
 	s->uid = identity ? w->uids.base + (uid_t)index : (uid_t)-1;
 	s->gid = identity ? w->uids.base + (gid_t)index : (gid_t)-1;
 	s->pumps[0].fd = s->pumps[1].fd = -1;
@@ -116,10 +117,12 @@ static void clear(struct slot *s)
 	close_fd(&s->listener);
 	close_fd(&s->pidfd);
 	close_fd(&s->mem);
+	close_fd(&s->statm);
 	ev_timer_stop(loop, &s->wall);
 	ev_timer_stop(loop, &s->loose);
 	ev_timer_stop(loop, &s->period);
 	ev_timer_stop(loop, &s->transfer);
+	watch_stop(s);
 	for (int i = 0; i < 2; i++) {
 		pump_close(&s->pumps[i]);
 		free(s->pumps[i].buf);
@@ -135,6 +138,7 @@ static void clear(struct slot *s)
 	s->leader_stopped = s->codes_differ = s->kill_seen = s->sigsys_seen = s->reaped = false;
 	s->stops = s->n_parked = 0;
 	s->killed_for = KILLED_NOT;
+	s->limits_hit = 0;
 	s->error[0] = '\0';
 	s->t_pid = 0;
 }
@@ -196,6 +200,8 @@ static void on_first_call(struct slot *s, const struct seccomp_notif *n)
 	}
 	s->first_call = n->id;
 	int r = give_stdio(s);
+	if (!r && watch_open(s))
+		r = -errno;
 	if (r) {
 		log_write(LOG_WARN, "birth_failed", "pid=%d error=%s", (int)s->t_pid, err_name(-r));
 		slot_kill(s, KILLED_ERROR);
@@ -244,6 +250,8 @@ static void carry_out(struct slot *s, uint64_t id, struct broker_reply *r)
 		close_fd(&r->fd2);
 		break;
 	}
+	if (e == -EMFILE) /* the tracee's RLIMIT_NOFILE: the worker's own descriptor is there */
+		s->limits_hit |= 1u << LIMIT_HIT_OPEN_FILES;
 	if (e < 0 && e != -ENOENT)
 		notify_answer(s->listener, id, e);
 }
@@ -320,6 +328,8 @@ static int make_broker_job(struct slot *s, struct broker_grants *grants)
 		.tmp_inodes = j->limits[LIMIT_TMP_INODES],
 		.file_bytes = (uint64_t)j->limits[LIMIT_FILE_MIB] << 20,
 		.threads = j->limits[LIMIT_THREADS],
+		.memory_bytes = (uint64_t)j->limits[LIMIT_MEMORY_MIB] << 20,
+		.data_bytes = s->rlimit_data,
 	};
 	struct err e = {0};
 
@@ -356,6 +366,7 @@ static void go(struct slot *s)
 	ev_timer_set(&s->loose, LOOSE_PERIOD, LOOSE_PERIOD);
 	if (s->worker->config.cpu >= 0)
 		ev_timer_start(loop, &s->loose);
+	watch_start(s);
 	int r = hand_over(s);
 	if (r) {
 		start_failed(s, err_name(-r));
@@ -384,7 +395,9 @@ void slot_start(struct slot *s, struct pending *p)
 	set_state(s, SLOT_RUNNING);
 	for (int i = 0; i < 2; i++)
 		pump_hold(&s->pumps[i], false);
-	int r = make_broker_job(s, p->grants);
+	int r = rlimits_lower(s);
+	if (!r)
+		r = make_broker_job(s, p->grants);
 	if (r)
 		start_failed(s, err_name(-r));
 	else if (s->job->n_files)
@@ -433,11 +446,12 @@ void slot_over(struct slot *s, int status, const struct rusage *ru)
 	*r = (struct result){.layers = s->layers};
 	for (int i = 0; i < 2; i++)
 		pump_drain(&s->pumps[i]);
+	watch_last(s);
 	outcome_measure(s, &r->usage, ru);
 	outcome_judge(s, status, r);
 	if (s->broker) {
 		broker_take_violations(s->broker, &r->violations, &r->n_violations, &r->violations_dropped);
-		r->limits_hit = broker_limits_hit(s->broker);
+		r->limits_hit = broker_limits_hit(s->broker) | s->limits_hit;
 		if (broker_has_tmp_quota(s->broker))
 			r->layers |= 1u << LAYER_TMP_QUOTA;
 		if (broker_has_readonly_grants(s->nursery->tree))
@@ -450,6 +464,7 @@ void slot_over(struct slot *s, int status, const struct rusage *ru)
 	ev_timer_stop(s->worker->loop, &s->wall);
 	ev_timer_stop(s->worker->loop, &s->loose);
 	ev_timer_stop(s->worker->loop, &s->transfer);
+	watch_stop(s);
 	set_state(s, SLOT_COLLECTING);
 	if (is_to_be_collected(s))
 		transfer_out(s);

@@ -16,8 +16,6 @@
 #include "identity.h"
 #include "inside.h"
 
-#define STACK_MIB      8    /* of one thread: glibc takes RLIMIT_STACK's soft limit, 8 MiB nearly everywhere */
-
 /* Stand for what differs from zygote to zygote: paths, and V8's heap limit, which is the policy's memory_mib. */
 static const char BOOTSTRAP[] = "bootstrap", ADDON[] = "addon", HEAP[] = "heap";
 
@@ -150,9 +148,14 @@ static size_t preload_bytes(const struct policy *p)
 	return n;
 }
 
+uint64_t spawn_address_slack(int language)
+{
+	return languages[language].address_slack_mib << 20;
+}
+
 static struct birth_setup setup_of(const struct nursery *n)
 {
-	const uint64_t *limits = n->policy->limits;
+	const uint64_t *most = n->policy->max_limits; /* the worker lowers them for each job, rlimits.c */
 
 	return (struct birth_setup){
 		.magic = BIRTH_MAGIC,
@@ -160,13 +163,13 @@ static struct birth_setup setup_of(const struct nursery *n)
 		.n_whitelist = n->whitelist.len,
 		.n_broker = n->broker.len,
 		.preload_bytes = preload_bytes(n->policy),
-		.rlimit_data_extra = (limits[LIMIT_MEMORY_MIB] + limits[LIMIT_THREADS] * STACK_MIB) << 20,
-		.rlimit_as_extra = (limits[LIMIT_MEMORY_MIB] + limits[LIMIT_THREADS] * STACK_MIB +
-		                    languages[n->policy->language].address_slack_mib) << 20,
-		.rlimit_fsize = limits[LIMIT_FILE_MIB] << 20,
-		.rlimit_nofile = limits[LIMIT_OPEN_FILES],
-		.rlimit_cpu = (limits[LIMIT_CPU_MS] + 999) / 1000,
-		.rlimit_nproc = n->policy->max_limits[LIMIT_THREADS] + 8,
+		.rlimit_data_extra = rlimits_data_extra(most[LIMIT_MEMORY_MIB], most[LIMIT_THREADS]),
+		.rlimit_as_extra = rlimits_data_extra(most[LIMIT_MEMORY_MIB], most[LIMIT_THREADS]) +
+		                   spawn_address_slack(n->policy->language),
+		.rlimit_fsize = most[LIMIT_FILE_MIB] << 20,
+		.rlimit_nofile = most[LIMIT_OPEN_FILES],
+		.rlimit_cpu = 0, /* what it takes until it has a job is not known yet */
+		.rlimit_nproc = most[LIMIT_THREADS] + 8,
 	};
 }
 

@@ -33,7 +33,7 @@
 
 /* Does `f` with the job's real and effective identity, by raw calls of this one thread: without CAP_SYS_PTRACE, CAP_SYS_NICE (plain
  * Docker) or CAP_KILL the kernel asks for the same uid. File-system ids follow the effective ones, so they are put to rest again. */
-static long as_job(const struct slot *s, long (*f)(const struct slot *s, pid_t tid), pid_t tid)
+long tracer_as_job(const struct slot *s, long (*f)(const struct slot *s, pid_t tid), pid_t tid)
 {
 	long r = f(s, tid);
 
@@ -63,10 +63,10 @@ static long send_kill(const struct slot *s, pid_t unused)
 
 int tracer_kill(struct slot *s)
 {
-	return (int)as_job(s, send_kill, s->t_pid);
+	return (int)tracer_as_job(s, send_kill, s->t_pid);
 }
 
-static cpu_set_t wanted; /* for give_cpus: as_job passes a number alone */
+static cpu_set_t wanted; /* for give_cpus: tracer_as_job passes a number alone */
 
 static long give_cpus(const struct slot *s, pid_t tid)
 {
@@ -106,7 +106,7 @@ void tracer_forget_threads(struct slot *s)
 
 int tracer_seize(struct slot *s)
 {
-	long r = as_job(s, seize, s->t_pid);
+	long r = tracer_as_job(s, seize, s->t_pid);
 
 	return r ? (int)r : add_thread(s, s->t_pid);
 }
@@ -115,7 +115,7 @@ void tracer_let_loose(struct slot *s)
 {
 	memset(&wanted, 0xff, sizeof(wanted)); /* the kernel keeps those that there are, sched_setaffinity(2) */
 	for (size_t i = 0; i < s->n_tids; i++)
-		as_job(s, give_cpus, s->t_tids[i]);
+		tracer_as_job(s, give_cpus, s->t_tids[i]);
 }
 
 void tracer_pin(struct slot *s)
@@ -123,7 +123,7 @@ void tracer_pin(struct slot *s)
 	CPU_ZERO(&wanted);
 	CPU_SET(s->worker->config.cpu, &wanted);
 	for (size_t i = 0; i < s->n_tids; i++)
-		as_job(s, give_cpus, s->t_tids[i]);
+		tracer_as_job(s, give_cpus, s->t_tids[i]);
 }
 
 static struct slot *slot_of(struct worker *w, pid_t tid)
@@ -288,6 +288,15 @@ static bool is_from_kernel(pid_t tid)
 	return ptrace(PTRACE_GETSIGINFO, tid, 0, &i) == 0 && i.si_code == SI_KERNEL;
 }
 
+/* RLIMIT_FSIZE: the kernel says that the writer sent it, as kill(2) would, and shows it to the tracer even where it is ignored. */
+static bool is_of_write(const struct slot *s, pid_t tid)
+{
+	siginfo_t i;
+
+	return s->broker && !(broker_signals_sent(s->broker) & 1ull << SIGXFSZ) && ptrace(PTRACE_GETSIGINFO, tid, 0, &i) == 0 &&
+	       i.si_code == SI_USER;
+}
+
 static bool stops_a_group(int sig)
 {
 	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
@@ -315,6 +324,8 @@ static void on_stop(struct slot *s, pid_t tid, int status)
 			s->sigsys_seen = true;
 		if (sig == SIGXCPU && is_from_kernel(tid)) /* RLIMIT_CPU; whoever blocks it is killed at the hard limit, a second later */
 			slot_kill(s, KILLED_CPU_TIME);
+		if (sig == SIGXFSZ && is_of_write(s, tid))
+			s->limits_hit |= 1u << LIMIT_HIT_FILE_SIZE;
 		if (too_many_stops(s) && park(s, tid, event ? 0 : sig))
 			return;
 		go_on(tid, event ? 0 : sig);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "identity.h"
 #include "inside.h"
@@ -316,6 +317,8 @@ int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct
 	w->config = *c;
 	w->front = front;
 	w->last = &w->first;
+	w->page_size = sysconf(_SC_PAGESIZE);
+	w->n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	w->n_slots = c->pool_max + c->pool_min;
 	w->slots = calloc(w->n_slots, sizeof(*w->slots));
 	if (!w->slots) {

@@ -369,10 +369,9 @@ class Limits(Case):
 
     def test_memory_in_small_steps(self):
         r = self.run_job("x = []\nwhile True: x.append(bytearray(1 << 20))")
-        self.assertExited(r, 1)
-        self.assertTrue(r["stderr"].endswith(b"MemoryError\n"), r["stderr"])
-        # the policy's 256 MiB, the stacks of its 32 threads, the interpreter itself
-        self.assertLess(r["usage"]["max_rss_kib"], (256 + 256 + 100) << 10)
+        self.assertEqual((r["outcome"], r["limit"]), ("limit", "memory"), r)
+        # the policy's 256 MiB, the interpreter itself, and what a loaded machine's worker sees late
+        self.assertLess(r["usage"]["max_rss_kib"], (256 + 100) << 10)
 
     def test_threads(self):
         r = self.run_job("import threading, time\nn = 0\ntry:\n    for i in range(200):\n"

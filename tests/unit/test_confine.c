@@ -39,8 +39,8 @@ static struct sock_filter allow_all[] = {{.code = BPF_RET | BPF_K, .k = SECCOMP_
 static struct confine_plan plan = {
 	.whitelist = {1, allow_all},
 	.broker = {1, allow_all},
-	.rlimit_data = 3ull << 30,
-	.setup = {.rlimit_fsize = 5 << 20, .rlimit_nofile = 64, .rlimit_cpu = 7, .rlimit_nproc = 40},
+	.data_size = 1ull << 30,
+	.setup = {.rlimit_data_extra = 2ull << 30, .rlimit_fsize = 5 << 20, .rlimit_nofile = 64, .rlimit_cpu = 7, .rlimit_nproc = 40},
 };
 static struct confine_birth birth;
 

@@ -98,7 +98,6 @@ static void refused(void **state)
 		 "limits.wall_ms: must be a whole number"},
 		{"limit true", "{" OK ", 'limits': {'wall_ms': true}}",
 		 "limits.wall_ms: must be a whole number"},
-		{"limit later", "{" OK ", 'limits': {'cpu_ms': 5}}", "limits.cpu_ms: not supported by this version"},
 		{"limit memory", "{" OK ", 'limits': {'memory_mib': 5}}",
 		 "limits.memory_mib: not supported by this version"},
 		{"limit file", "{" OK ", 'limits': {'file_mib': 5}}", "limits.file_mib: not supported by this version"},

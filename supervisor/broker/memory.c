@@ -1,0 +1,95 @@
+/* memory.c - mappings that the supervisor hears of: large ones, and shared anonymous ones. All verdicts are from register values. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "handlers.h"
+
+#define MAPS_MAX (256u << 10) /* bytes of /proc/PID/maps: a job with more mappings than that only costs itself */
+#define NEVER (MAP_POPULATE | MAP_LOCKED | MAP_HUGETLB)
+
+/* Private writable memory of the job, which RLIMIT_DATA counts: VmData of proc(5), bytes. */
+static uint64_t data_size(const struct request *r)
+{
+	char path[48], text[2048];
+	unsigned long kib = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)r->job->who.t_pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	const char *at = strstr(text, "\nVmData:");
+	if (at)
+		sscanf(at, "\nVmData: %lu", &kib);
+	return (uint64_t)kib << 10;
+}
+
+/* The kernel decides; what it will refuse is remembered. */
+static int64_t large(struct request *r, uint64_t more)
+{
+	uint64_t most = r->job->options.data_bytes;
+
+	if (more > most || data_size(r) > most - more)
+		r->job->limits_hit |= 1u << LIMIT_HIT_MEMORY;
+	return request_go_on(r);
+}
+
+/* Whether no shared anonymous memory is left: its mappings have this name, or that which prctl(PR_SET_VMA) gave them. */
+static bool none_shared(struct request *r)
+{
+	static char text[MAPS_MAX];
+	size_t len = 0;
+	char path[48];
+	ssize_t n;
+
+	if (r->job->threads.alive != 1 || request_enter(r, true)) /* another thread may be about to map some */
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)r->job->who.t_pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	while ((n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
+		len += (size_t)n;
+	close(fd);
+	text[len] = '\0';
+	return n == 0 && len > 0 && len < sizeof(text) - 1 && !strstr(text, "/dev/zero (deleted)") && !strstr(text, "[anon_shmem:");
+}
+
+/* Counted in full from here on, until none is left: pages that were unmapped stay as long as one page of the mapping does. */
+static int64_t shared(struct request *r, uint64_t len)
+{
+	struct broker_job *b = r->job;
+	uint64_t most = b->options.memory_bytes;
+
+	if (len > most || (b->shared_memory > most - len && !none_shared(r))) {
+		b->limits_hit |= 1u << LIMIT_HIT_MEMORY;
+		return -ENOMEM;
+	}
+	if (b->shared_memory > most - len)
+		b->shared_memory = 0;
+	b->shared_memory += len;
+	return request_go_on(r);
+}
+
+int64_t memory_map(struct request *r)
+{
+	uint64_t len = r->call->args[1], prot = r->call->args[2], flags = r->call->args[3];
+
+	if (flags & NEVER)
+		return request_refused(r, EPERM, NULL, "mmap: no memory that is filled or locked at once, no huge pages");
+	if ((flags & MAP_SHARED) && (flags & MAP_ANONYMOUS))
+		return shared(r, (len + 4095) & ~4095ull);
+	return flags & MAP_PRIVATE && prot & PROT_WRITE ? large(r, len) : request_go_on(r);
+}
+
+int64_t memory_remap(struct request *r)
+{
+	uint64_t before = r->call->args[1], after = r->call->args[2];
+
+	return large(r, after > before ? after - before : 0);
+}
