@@ -1,0 +1,192 @@
+"""Each limit at its edge: just below nothing happens, just above the job ends with the right outcome, or is told in limits_hit.
+
+The tables are language × snippet: a language that runs here has a column of its own.
+"""
+import concurrent.futures
+import os
+import time
+import unittest
+
+import support
+from support import Case, RpcError
+
+LATE_MS = 100     # how much later than its limit a job may end,
+LOAD_MS = 150     # and how much later still on a machine that others keep busy
+MEMORY_MIB = 64   # of the memory tests
+LATE_MIB = 32     # how much a job may have taken beyond that before it ended
+BORN_MIB = 48     # what an interpreter has before it gets a job
+
+# snippets with {n}, the amount in the limit's unit. `ends`: what ends the job above the limit.
+ENDS = {
+    "wall_time": ("wall_ms", 400, {
+        "python3": "import time\nend = time.monotonic() + {n} / 1e3\nwhile time.monotonic() < end: time.sleep(0.01)\n"}),
+    "cpu_time": ("cpu_ms", 400, {
+        "python3": "import time\nend = time.process_time() + {n} / 1e3\nwhile time.process_time() < end: pass\n"}),
+    "cpu_time of threads": ("cpu_ms", 400, {
+        "python3": "import hashlib, threading, time\nend = time.process_time() + {n} / 1e3\n"
+                   "def burn():\n    while time.process_time() < end: hashlib.sha256(bytes(1 << 20)).digest()\n"
+                   "ts = [threading.Thread(target=burn) for _ in range(4)]\n[t.start() for t in ts]; [t.join() for t in ts]\n"}),
+    "memory": ("memory_mib", MEMORY_MIB, {
+        "python3": "import time\nx = []\nfor _ in range({n}): x.append(bytearray(b'x') * (1 << 20))\ntime.sleep(0.3)\n"}),
+    "memory in one piece": ("memory_mib", MEMORY_MIB, {
+        "python3": "import time\nx = bytearray(b'x') * ({n} << 20)\ntime.sleep(0.3)\n"}),
+    "memory of threads": ("memory_mib", MEMORY_MIB, {
+        "python3": "import threading, time\nx = []\ndef take():\n"
+                   "    for _ in range({n} // 4): x.append(bytearray(b'x') * (1 << 20))\n"
+                   "ts = [threading.Thread(target=take) for _ in range(4)]\n"
+                   "[t.start() for t in ts]; [t.join() for t in ts]\ntime.sleep(0.3)\n"}),
+    "memory, half of it shared": ("memory_mib", MEMORY_MIB, {
+        "python3": "import mmap, time\nm = mmap.mmap(-1, {n} << 19)\nm[:] = b'x' * ({n} << 19)\n"
+                   "x = bytearray(b'x') * ({n} << 19)\ntime.sleep(0.3)\n"}),
+}
+
+# `told`: the job goes on, and prints what it saw; above the limit the errno is printed
+TOLD = {
+    "memory": ("memory_mib", MEMORY_MIB, "MemoryError", 0.75, 8.0, {
+        "python3": "try:\n    x = bytearray({n} << 20)\n    print('ok')\nexcept MemoryError: print('MemoryError')\n"}),
+    "memory, shared": ("memory_mib", MEMORY_MIB, "ENOMEM", 1.0, 1.1, {
+        "python3": "import errno, mmap\ntry:\n    m = mmap.mmap(-1, {n} << 20)\n    print('ok')\n"
+                   "except OSError as e: print(errno.errorcode[e.errno])\n"}),
+    "threads": ("threads", 8, "RuntimeError", 1.0, 1.3, {
+        "python3": "import threading\nstop = threading.Event()\nts = [threading.Thread(target=stop.wait) for _ in range({n} - 1)]\n"
+                   "try:\n    [t.start() for t in ts]\n    print('ok')\nexcept RuntimeError: print('RuntimeError')\nstop.set()\n"}),
+    "open_files": ("open_files", 16, "EMFILE", 1.0, 1.1, {
+        "python3": "import errno, os\nheld = []\ntry:\n    for _ in range({n} - 3): held.append(os.open('/dev/null', 0))\n"
+                   "    os.close(held.pop()); print('ok')\n"
+                   "except OSError as e: os.close(held.pop()); print(errno.errorcode[e.errno])\n"}),
+    "file_size": ("file_mib", 2, "EFBIG", 1.0, 1.5, {
+        "python3": "import errno\ntry:\n    with open('/tmp/f', 'wb', 0) as f:\n"
+                   "        for _ in range(int({n} * 2)): f.write(b'x' * (1 << 19))\n    print('ok')\n"
+                   "except OSError as e: print(errno.errorcode[e.errno])\n"}),
+    "file_size by truncation": ("file_mib", 2, "EFBIG", 1.0, 1.5, {
+        "python3": "import errno\ntry:\n    with open('/tmp/f', 'wb', 0) as f: f.truncate(int({n} * (1 << 20)))\n    print('ok')\n"
+                   "except OSError as e: print(errno.errorcode[e.errno])\n"}),
+    "tmp": ("tmp_inodes", 20, "ENOSPC", 0.9, 1.1, {
+        "python3": "import errno\ntry:\n    for i in range({n}): open(f'/tmp/{{i}}', 'w').close()\n    print('ok')\n"
+                   "except OSError as e: print(errno.errorcode[e.errno])\n"}),
+}
+
+
+def languages(snippets):
+    return [(language, code) for language, code in snippets.items()]
+
+
+class Edges(Case):
+    def edge(self, limit, code, language, value, **fields):
+        return self.run_job(code, language=language, limits={limit: value}, **fields)
+
+    def test_what_ends_a_job(self):
+        for name, (limit, value, snippets) in ENDS.items():
+            for language, code in languages(snippets):
+                with self.subTest(name, language=language):
+                    word = name.partition(",")[0].partition(" ")[0]
+                    r = self.edge(limit, code.format(n=value * 3 // 4), language, value)
+                    self.assertExited(r)
+                    self.assertEqual(r["limits_hit"], [])
+                    r = self.edge(limit, code.format(n=value * 2), language, value)
+                    self.assertEqual((r["outcome"], r["limit"], r["exit_code"]), ("limit", word, None), r)
+                    self.check_usage(word, value, r["usage"])
+
+    def check_usage(self, word, value, usage):
+        if word == "memory":
+            self.assertLess(usage["max_rss_kib"], (value + LATE_MIB + BORN_MIB) << 10)
+            return
+        got = usage["wall_ms" if word == "wall_time" else "cpu_ms"]
+        self.assertGreaterEqual(got, value - 1)
+        self.assertLess(got, value + LATE_MS + LOAD_MS)
+
+    def test_what_is_told(self):
+        for name, (limit, value, error, below, above, snippets) in TOLD.items():
+            word = name.partition(",")[0].partition(" ")[0]
+            for language, code in languages(snippets):
+                with self.subTest(name, language=language):
+                    r = self.edge(limit, code.format(n=int(value * below)), language, value)
+                    self.assertExited(r)
+                    self.assertEqual((r["stdout"], r["limits_hit"]), (b"ok\n", []), r["stderr"])
+                    # the data limit leaves room for the stacks of all threads
+                    r = self.edge(limit, code.format(n=value * above if limit == "file_mib" else int(value * above) + 1), language, value)
+                    self.assertExited(r)
+                    self.assertEqual((r["stdout"], r["limits_hit"]), (error.encode() + b"\n", [word]), r["stderr"])
+
+    def test_output(self):
+        r = self.run_job("import os; os.write(1, b'x' * 8192)", limits={"output_kib": 8})
+        self.assertEqual((len(r["stdout"]), r["stdout_truncated"]), (8192, False))
+        r = self.run_job("import os; os.write(1, b'x' * 8193)", limits={"output_kib": 8})
+        self.assertEqual((len(r["stdout"]), r["stdout_truncated"]), (8192, True))
+
+    def test_no_limit_can_be_raised_or_claimed(self):
+        code = ("import os, resource, signal, threading\nfor n in (resource.RLIMIT_DATA, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE):\n"
+                "    soft, hard = resource.getrlimit(n)\n    print(soft == hard, end=' ')\n"
+                "    try: resource.setrlimit(n, (hard + 1, hard + 1))\n    except ValueError: print('no')\n"
+                "signal.signal(signal.SIGXFSZ, lambda *a: None)\n"
+                "os.kill(os.getpid(), signal.SIGXFSZ); signal.pthread_kill(threading.get_ident(), signal.SIGXFSZ)\n")
+        r = self.run_job(code, limits={"memory_mib": 64, "file_mib": 3, "open_files": 20})
+        self.assertExited(r)
+        self.assertEqual((r["stdout"], r["limits_hit"]), (b"True no\n" * 3, []))
+
+    def test_shared_memory_cannot_hide(self):
+        """Pages of shared mappings that were unmapped stay: they are counted when they are mapped."""
+        r = self.run_job("import ctypes, mmap, os\nlibc = ctypes.CDLL(None, use_errno=True)\nlibc.mmap.restype = ctypes.c_void_p\n"
+                         "libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]\n"
+                         "libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]\nheld = 0\n"
+                         "fds = [-1]\ntry: fds.append(os.open('/dev/zero', os.O_RDWR))\nexcept OSError: pass\n"
+                         "for fd in fds:\n  for i in range(64):\n    at = libc.mmap(None, 10 << 20, 3, 1 if fd >= 0 else 0x21, fd, 0)\n"
+                         "    if at in (None, ctypes.c_void_p(-1).value): break\n"
+                         "    ctypes.memset(at, 1, 10 << 20); libc.munmap(at + 4096, (10 << 20) - 4096); held += 10\nprint(held)\n",
+                         limits={"memory_mib": 64})
+        self.assertEqual((r["outcome"], r["stdout"], r["limits_hit"]), ("exited", b"60\n", ["memory"]), r)
+
+    def test_shared_memory_is_given_back(self):
+        r = self.run_job("import mmap\nfor _ in range(50):\n    m = mmap.mmap(-1, 30 << 20); m[0] = 1; m.close()\nprint('ok')",
+                         limits={"memory_mib": 64})
+        self.assertEqual((r["stdout"], r["limits_hit"]), (b"ok\n", []), r)
+
+    def test_above_the_maximum(self):
+        for name in ("wall_ms", "cpu_ms", "memory_mib", "output_kib", "threads", "tmp_mib", "tmp_inodes", "file_mib", "open_files"):
+            with self.subTest(name), self.assertRaisesRegex(RpcError, rf"^bad_request: limits\.{name}: must be 1 to \d+, is 9999999"):
+                self.run_job("print('never')", limits={name: 9999999999})
+
+    def test_more_than_the_policys_own(self):
+        """Within callers_may a job may have more than the policy gives by itself."""
+        r = self.run_job("x = bytearray(b'x') * (400 << 20)\nimport resource\nprint(len(x) >> 20, *(resource.getrlimit(n)[1] for n in "
+                         "(resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE)))",
+                         limits={"memory_mib": 500, "open_files": 900, "file_mib": 100})
+        self.assertExited(r)
+        self.assertEqual((r["stdout"], r["limits_hit"]), (b"400 900 %d\n" % (100 << 20), []))
+
+
+class Bombs(Case):
+    def test_memory_bombs_die_alone(self):
+        n = 100 if support.LONG else 8
+        with self.supervisor.client() as c:
+            for i in range(n):
+                r = c.run("x = []\nfor _ in range(1024): x.append(bytearray(b'x') * (1 << 20))", limits={"memory_mib": 256})
+                self.assertEqual((r["outcome"], r["limit"]), ("limit", "memory"), (i, r))
+                self.assertLess(r["usage"]["max_rss_kib"], (256 + LATE_MIB + BORN_MIB) << 10)
+
+    def test_timeouts(self):
+        n = 1000 if support.LONG else 48
+        late, alive = [], []
+
+        def one(_):
+            with self.supervisor.client(timeout=60) as c:
+                i = c.start("import os, time\nprint(os.getpid(), flush=True)\nwhile True: time.sleep(1)", limits={"wall_ms": 1000}, stream=True)
+                r = c.wait(i)
+                answered = time.monotonic()
+                pid = int(r["stdout"])
+                self.assertEqual((r["outcome"], r["limit"]), ("limit", "wall_time"), r)
+                late.append(r["usage"]["wall_ms"])
+                while os.path.exists(f"/proc/{pid}") and time.monotonic() < answered + 5:
+                    time.sleep(0.005)
+                alive.append(time.monotonic() - answered)
+
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            list(pool.map(one, range(n)))
+        self.assertEqual(len(late), n)
+        self.assertGreaterEqual(min(late), 999)
+        self.assertLess(max(late), 1200)
+        self.assertLess(max(alive), 0.1 + LOAD_MS / 1e3)
+
+
+if __name__ == "__main__":
+    unittest.main()
