@@ -205,23 +205,18 @@ static void settle(struct resolver_entry *en, double ttl)
 	}
 }
 
-static bool same(const struct resolver_address *x, const struct resolver_address *y)
-{
-	return x->family == y->family && memcmp(&x->a, &y->a, x->family == AF_INET ? 4 : 16) == 0;
-}
-
 static void add_address(struct resolver_answer *a, const struct sockaddr *sa)
 {
-	struct resolver_address new = {.family = sa->sa_family};
+	struct in6_addr new = {{{[10] = 0xff, [11] = 0xff}}};
 
 	if (sa->sa_family == AF_INET)
-		memcpy(&new.a, &((const struct sockaddr_in *)sa)->sin_addr, 4);
+		memcpy(&new.s6_addr[12], &((const struct sockaddr_in *)sa)->sin_addr, 4);
 	else if (sa->sa_family == AF_INET6)
-		new.a = ((const struct sockaddr_in6 *)sa)->sin6_addr;
+		new = ((const struct sockaddr_in6 *)sa)->sin6_addr;
 	else
 		return;
 	for (unsigned i = 0; i < a->n; i++)
-		if (same(&a->v[i], &new))
+		if (memcmp(&a->v[i], &new, sizeof(new)) == 0)
 			return;
 	if (a->n == RESOLVER_ADDRESSES_MAX)
 		a->left_out = true;

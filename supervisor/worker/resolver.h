@@ -2,7 +2,7 @@
  *
  * Asks as the machine itself would (its resolv.conf, search list and /etc/hosts), by c-ares on the worker's loop: nothing here waits.
  * Answers are remembered for as long as their records say, failures for a few seconds, so jobs that name the same host
- * share one question. Names are asked as given; whether one may be asked for is the caller's to know (policies/network.h).
+ * share one question. Names are asked as given; whether one may be asked for is the caller's to know (policies/address.h).
  *
  * Who may use it: the worker. Life: resolver_new, waits linked and unlinked, resolver_free with no wait left.
  */
@@ -25,16 +25,11 @@
 #define RESOLVER_TTL_MOST      300.0
 #define RESOLVER_TTL_FAILED    5.0
 
-struct resolver_address {
-	int family;       /* AF_INET or AF_INET6 */
-	struct in6_addr a; /* AF_INET: in its first four bytes */
-};
-
 struct resolver_answer {
 	const char *failed;  /* why there are no addresses, in words (static); NULL: there are some */
 	bool left_out;       /* there were more than RESOLVER_ADDRESSES_MAX */
 	unsigned n;
-	struct resolver_address v[RESOLVER_ADDRESSES_MAX];
+	struct in6_addr v[RESOLVER_ADDRESSES_MAX]; /* IPv4 as ::ffff:a.b.c.d, as everywhere in policies/address.h */
 };
 
 struct resolver;

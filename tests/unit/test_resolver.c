@@ -191,14 +191,17 @@ static const struct resolver_answer *resolve(struct rig *g, const char *name)
 static void names_have_addresses_of_both_families(void **state)
 {
 	const struct resolver_answer *a = resolve(*state, "www.example.test");
-	char v4[20] = "", v6[50] = "";
+	bool v4 = false, v6 = false;
 
 	assert_null(a->failed);
 	assert_int_equal(a->n, 2);
-	for (unsigned i = 0; i < 2; i++)
-		inet_ntop(a->v[i].family, &a->v[i].a, a->v[i].family == AF_INET ? v4 : v6, a->v[i].family == AF_INET ? 20 : 50);
-	assert_string_equal(v4, "192.0.2.1");
-	assert_string_equal(v6, "2001:db8::1");
+	for (unsigned i = 0; i < 2; i++) {
+		char text[INET6_ADDRSTRLEN];
+		inet_ntop(AF_INET6, &a->v[i], text, sizeof(text));
+		v4 |= strcmp(text, "::ffff:192.0.2.1") == 0;
+		v6 |= strcmp(text, "2001:db8::1") == 0;
+	}
+	assert_true(v4 && v6);
 }
 
 static void one_family_is_enough(void **state)
@@ -206,7 +209,7 @@ static void one_family_is_enough(void **state)
 	const struct resolver_answer *a = resolve(*state, "six.example.test");
 
 	assert_int_equal(a->n, 1);
-	assert_int_equal(a->v[0].family, AF_INET6);
+	assert_false(IN6_IS_ADDR_V4MAPPED(&a->v[0]));
 }
 
 /* Every bad server leads to a failure in words, in the time of three tries. */
