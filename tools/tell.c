@@ -43,13 +43,16 @@ static void tell_call(FILE *f, const struct violation *v)
 /* What the call was about, and the answer it got. */
 static void tell_object(FILE *f, const struct violation *v)
 {
-	const char *object = v->path ? v->path : v->address;
+	bool host = v->verdict == VERDICT_HIDDEN && v->address;
+	const char *object = v->path && !host ? v->path : v->address;
 
 	if (object && v->verdict != VERDICT_KILLED) {
 		fputs(": ", f);
 		put(f, object);
 	}
-	if (v->verdict == VERDICT_HIDDEN)
+	if (host)
+		fputs(" is not among the job's hosts", f);
+	else if (v->verdict == VERDICT_HIDDEN)
 		fputs(object ? " is not in the job's tree" : ": not in the job's tree", f);
 	if (v->err)
 		fprintf(f, ": %s", err_name(v->err));

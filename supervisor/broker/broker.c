@@ -61,6 +61,7 @@ void broker_job_free(struct broker_job *b)
 	private_tmp_done(&b->tmp, &b->who);
 	broker_grants_free(b->options.grants);
 	violations_done(&b->violations);
+	hostnames_done(&b->hostnames);
 	threads_done(&b->threads);
 	net_done(&b->net);
 	free(b);
@@ -98,16 +99,6 @@ int broker_collect(struct broker_job *b, char *const *patterns, size_t n, uint64
 	if (rc == 0)
 		collect_take(b->collect, r);
 	return rc < 0 ? nothing_collected(rc, r) : rc;
-}
-
-const char *broker_next_name(const struct broker_job *b, size_t *at)
-{
-	return net_next_name(&b->net, at);
-}
-
-int broker_pin(struct broker_job *b, const char *name, const struct in6_addr *addrs, size_t n)
-{
-	return net_pin(&b->net, name, addrs, n);
 }
 
 void broker_thread_born(struct broker_job *b, pid_t parent, pid_t tid)
@@ -181,6 +172,16 @@ int request_hidden(struct request *r, const char *path)
 		record(r, VERDICT_HIDDEN, ENOENT, vpath_show(path), r->job->tree->hidden_rule);
 	r->told = true;
 	return -ENOENT;
+}
+
+void request_hidden_host(struct request *r, const char *name, const char *rule)
+{
+	struct decode d = {
+		.policy = r->job->tree->policy, .mem = r->job->who.mem, .nr = r->call->nr, .args = r->call->args, .address = name,
+		.path = HOSTNAMES_PATH,
+	};
+
+	decode_record(&d, &r->job->violations, VERDICT_HIDDEN, ENOENT, rule);
 }
 
 int request_refused(struct request *r, int err, const char *path, const char *rule)

@@ -57,13 +57,6 @@ int broker_job_new(struct broker_tree *t, const struct broker_tracee *who, const
                    struct broker_job **out, struct err *e);
 void broker_job_free(struct broker_job *b);
 
-/* Host names that the job is granted, one a call; *at is 0 at first. A name may come again. NULL past the end. */
-const char *broker_next_name(const struct broker_job *b, size_t *at);
-/* These (IPv4 as ::ffff:a.b.c.d) are addresses of `name` from now on, for this job: connects to them are judged as such (net.h).
- * -EPERM when the name is not granted, -ENOSPC when it has too many, -ENOMEM. */
-struct in6_addr;
-int broker_pin(struct broker_job *b, const char *name, const struct in6_addr *addrs, size_t n);
-
 struct broker_call {
 	uint64_t id;
 	pid_t t_tid;
@@ -78,7 +71,10 @@ int broker_put_files(struct broker_job *b, const struct job_file *files, size_t 
  * what was found is moved into `r`. `room`: bytes that may be taken. */
 int broker_collect(struct broker_job *b, char *const *patterns, size_t n, uint64_t room, struct result *r);
 
-enum reply_kind { REPLY_VALUE, REPLY_FD, REPLY_CONTINUE };
+enum reply_kind {
+	REPLY_VALUE, REPLY_FD, REPLY_CONTINUE,
+	REPLY_NAMES, /* no answer yet: the job's host names are needed first. Have them resolved, then ask again */
+};
 struct broker_reply {
 	enum reply_kind kind;
 	int64_t value;       /* VALUE: what the call returns, -errno for a failure */
@@ -93,6 +89,15 @@ struct broker_reply {
  * (SECCOMP_IOCTL_NOTIF_ID_VALID), to be asked after anything was looked up by the tracee's numbers. */
 void broker_answer(struct broker_job *b, const struct broker_call *c, bool (*still_there)(void *arg, uint64_t id),
                    void *arg, struct broker_reply *out);
+
+/* The host names to resolve for REPLY_NAMES, i from 0 to broker_names(b) - 1; borrowed. */
+size_t broker_names(struct broker_job *b);
+const char *broker_name(const struct broker_job *b, size_t i);
+/* The one answer for a name: its addresses (IPv4 as ::ffff:a.b.c.d), which the job is then held to, or why there are none. */
+struct in6_addr;
+void broker_resolved(struct broker_job *b, size_t i, const struct in6_addr *addrs, size_t n, const char *failed);
+/* No call waits for names any more, whether all are there or not; what comes later counts from then on. */
+void broker_names_over(struct broker_job *b);
 
 /* The tracer tells of threads: born (PTRACE_EVENT_CLONE in parent), gone. */
 void broker_thread_born(struct broker_job *b, pid_t parent, pid_t tid);

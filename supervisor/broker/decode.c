@@ -331,6 +331,8 @@ static bool find_address(const struct decode *d, const struct decode_row *row, c
 {
 	struct text t = {buf, 0, size};
 
+	if (d->address)
+		return escaped_path(d->address, buf, size);
 	for (int arg = 0; row && arg < 6; arg++)
 		if (row->kind[arg] == A_ADDR)
 			return address_of(d, arg, &t);

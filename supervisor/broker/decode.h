@@ -20,6 +20,7 @@ struct decode {
 	const uint64_t *args;    /* 6 */
 	const char *cwd;         /* virtual, for relative paths */
 	const char *path;        /* the object as it was resolved; NULL: taken from the arguments */
+	const char *address;     /* likewise; NULL: taken from the arguments */
 	const char *known[6];    /* texts of pointer arguments that were copied before */
 };
 

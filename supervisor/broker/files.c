@@ -262,7 +262,7 @@ static int64_t open_it(struct opening *p)
 	if (!*p->text)
 		return -ENOENT;
 	if (!p->how && !p->r->how && !p->r->gone && !vpath_join(&v, p->base, p->text))
-		fd = open_in_tmp(p, &v);
+		fd = hostnames_is_file(v.s) ? hostnames_open(p->r, v.s, p->flags) : open_in_tmp(p, &v);
 	if (fd == 1) {
 		if (p->flags & O_NOFOLLOW || has(p->flags, O_CREAT | O_EXCL))
 			p->how |= FIND_NOFOLLOW;

@@ -8,6 +8,7 @@
 
 #include "broker.h"
 #include "collect.h"
+#include "hostnames.h"
 #include "net.h"
 #include "processes.h"
 #include "tmpfs.h"
@@ -31,6 +32,7 @@ struct broker_job {
 	mode_t umask;             /* as the job last set it */
 	struct threads threads;
 	struct violations violations;
+	struct hostnames hostnames;
 	struct net net;
 	uint32_t limits_hit;      /* bit (1 << LIMIT_HIT_x) */
 	uint64_t calls;
@@ -65,6 +67,8 @@ struct request {
 int request_enter(struct request *r, bool with_group);
 /* Records that `path` (virtual) is outside the tree. Returns -ENOENT. */
 int request_hidden(struct request *r, const char *path);
+/* Records that host `name` is not there for the job, by `rule`. */
+void request_hidden_host(struct request *r, const char *name, const char *rule);
 /* Records that the call was refused with -err, for `path` (virtual, may be NULL) and by `rule`. Returns -err. */
 int request_refused(struct request *r, int err, const char *path, const char *rule);
 

@@ -7,15 +7,6 @@
 
 #include "inside.h"
 
-static uint32_t count(char *const *v)
-{
-	uint32_t n = 0;
-
-	while (v && v[n])
-		n++;
-	return n;
-}
-
 struct writer {
 	char *buf;
 	size_t len, cap;
@@ -38,30 +29,57 @@ static void put_field(struct writer *w, const char *a, const char *b, const char
 	put(w, c, strlen(c));
 }
 
-/* Once to measure, once to fill. A job's variable stands for the policy's of that name. */
-static void write_brief(struct writer *w, const struct job *j, const struct policy *p)
+static bool same_name(const char *a, const char *b)
 {
-	struct brief h = {BIRTH_MAGIC, j->n_args, 0, j->code.len};
-	bool hidden[256] = {false};
+	size_t n = strcspn(a, "=");
 
-	for (uint32_t i = 0; i < count(p->env); i++) {
-		size_t n = strcspn(p->env[i], "=");
-		for (size_t k = 0; k < j->n_env && i < 256; k++)
-			if (strlen(j->env[k].name) == n && memcmp(j->env[k].name, p->env[i], n) == 0)
-				hidden[i] = true;
-		h.n_env += !(i < 256 && hidden[i]);
-	}
-	h.n_env += j->n_env;
+	return strcspn(b, "=") == n && memcmp(a, b, n) == 0;
+}
+
+static bool named_in(char *const *list, const char *variable)
+{
+	for (; list && *list; list++)
+		if (same_name(*list, variable))
+			return true;
+	return false;
+}
+
+static bool named_by_job(const struct job *j, const char *variable)
+{
+	for (size_t i = 0; i < j->n_env; i++)
+		if (same_name(j->env[i].name, variable))
+			return true;
+	return false;
+}
+
+/* A job's variable stands for the policy's of that name, and that for the proxy's. */
+static uint32_t put_env(struct writer *w, const struct job *j, const struct policy *p, char *const *proxy_env)
+{
+	uint32_t n = j->n_env;
+
+	for (char *const *v = proxy_env; v && *v; v++)
+		if (!named_in(p->env, *v) && !named_by_job(j, *v))
+			put_field(w, *v, "", ""), n++;
+	for (char *const *v = p->env; v && *v; v++)
+		if (!named_by_job(j, *v))
+			put_field(w, *v, "", ""), n++;
+	for (size_t i = 0; i < j->n_env; i++)
+		put_field(w, j->env[i].name, "=", j->env[i].value);
+	return n;
+}
+
+/* Once to measure and count, once to fill. */
+static uint32_t write_brief(struct writer *w, const struct job *j, const struct policy *p, char *const *proxy_env, uint32_t n_env)
+{
+	struct brief h = {BIRTH_MAGIC, j->n_args, n_env, j->code.len};
+
 	put(w, &h, sizeof(h));
 	put_field(w, j->filename, "", "");
 	for (size_t i = 0; i < j->n_args; i++)
 		put_field(w, j->args[i], "", "");
-	for (uint32_t i = 0; i < count(p->env); i++)
-		if (!(i < 256 && hidden[i]))
-			put_field(w, p->env[i], "", "");
-	for (size_t i = 0; i < j->n_env; i++)
-		put_field(w, j->env[i].name, "=", j->env[i].value);
+	n_env = put_env(w, j, p, proxy_env);
 	put(w, j->code.p, j->code.len);
+	return n_env;
 }
 
 int brief_file(const char *name, const void *data, size_t n)
@@ -81,17 +99,17 @@ int brief_file(const char *name, const void *data, size_t n)
 	return fd < 0 ? -errno : fd;
 }
 
-int brief_memfd(const struct job *j, const struct policy *p)
+int brief_memfd(const struct job *j, const struct policy *p, char *const *proxy_env)
 {
 	struct writer w = {0};
 
-	write_brief(&w, j, p);
+	uint32_t n_env = write_brief(&w, j, p, proxy_env, 0);
 	w.cap = w.len;
 	w.len = 0;
 	w.buf = malloc(w.cap);
 	if (!w.buf)
 		return -ENOMEM;
-	write_brief(&w, j, p);
+	write_brief(&w, j, p, proxy_env, n_env);
 	int fd = brief_file("job", w.buf, w.cap);
 	free(w.buf);
 	return fd;

@@ -11,6 +11,7 @@
  *   rlimits.c  the kernel's limits of one job
  *   watch.c    its CPU time and memory
  *   pump.c     the job's output
+ *   names.c    the host names that a job is granted, looked up by resolver.c
  *   uids.c     which uids its tracees get
  *   watchdog.c the thread that ends a job which holds the worker up
  */
@@ -26,6 +27,7 @@
 #include "filter.h"
 #include "layers.h"
 #include "port.h"
+#include "resolver.h"
 #include "uids.h"
 #include "watchdog.h"
 #include "worker.h"
@@ -123,6 +125,7 @@ struct slot {
 	uint64_t key;
 	struct job *job;
 	struct broker_job *broker;
+	struct names *names;     /* NULL: not needed so far */
 	struct pump pumps[2];
 	ev_timer wall, loose, look;
 	ev_timer transfer;       /* the next step of files into or out of its /tmp */
@@ -151,6 +154,7 @@ struct worker {
 	bool shutting_down;
 	long page_size, n_cpus;
 	struct watchdog *watchdog;
+	struct resolver *resolver;
 	struct nursery *nurseries;
 	struct slot *slots;
 	unsigned n_slots, running;
@@ -183,6 +187,7 @@ void slot_born(struct slot *s, pid_t pid, const int *fds, uint32_t layers); /* t
 void slot_unborn(struct slot *s);                                           /* the birth failed, nothing is there */
 void slot_start(struct slot *s, struct pending *p);                         /* takes p's job and grants */
 void slot_kill(struct slot *s, enum killed_for why);
+void slot_answer(struct slot *s, const struct broker_call *c);
 void slot_retire(struct slot *s);                                            /* a waiting one, to make room */
 void slot_over(struct slot *s, int status, const struct rusage *ru);        /* answers, or collects first; ru NULL at an exit stop */
 void slot_reaped(struct slot *s, int status, const struct rusage *ru);
@@ -196,9 +201,14 @@ void transfer_out(struct slot *s);  /* then slot_files_out */
 void slot_files_in(struct slot *s, int error, const char *words);
 void slot_files_out(struct slot *s);
 
+/* names.c */
+void names_wait(struct slot *s, const struct broker_call *c); /* answers it when the job's names are there, or time is up */
+void names_drop(struct slot *s);
+
 /* brief.c: memfds, close-on-exec, the caller's; or -errno */
 int brief_file(const char *name, const void *data, size_t n);
-int brief_memfd(const struct job *j, const struct policy *p);
+/* proxy_env: NULL, or variables that the policy's and the job's own take the place of. */
+int brief_memfd(const struct job *j, const struct policy *p, char *const *proxy_env);
 
 /* outcome.c */
 double outcome_cpu(pid_t pid); /* CPU seconds of all its threads so far */

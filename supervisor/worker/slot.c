@@ -129,6 +129,7 @@ static void clear(struct slot *s)
 		s->pumps[i].buf = NULL;
 	}
 	tracer_forget_threads(s);
+	names_drop(s);
 	broker_job_free(s->broker);
 	if (s->state == SLOT_COLLECTING) /* at the worker's end: nobody takes it any more */
 		result_done(&s->result);
@@ -249,6 +250,8 @@ static void carry_out(struct slot *s, uint64_t id, struct broker_reply *r)
 		close_fd(&r->fd);
 		close_fd(&r->fd2);
 		break;
+	case REPLY_NAMES:
+		return;
 	}
 	if (e == -EMFILE) /* the tracee's RLIMIT_NOFILE: the worker's own descriptor is there */
 		s->limits_hit |= 1u << LIMIT_HIT_OPEN_FILES;
@@ -256,19 +259,27 @@ static void carry_out(struct slot *s, uint64_t id, struct broker_reply *r)
 		notify_answer(s->listener, id, e);
 }
 
-static void on_call(struct slot *s, const struct seccomp_notif *n)
+void slot_answer(struct slot *s, const struct broker_call *c)
 {
-	struct broker_call c = {.id = n->id, .t_tid = (pid_t)n->pid, .nr = n->data.nr};
 	struct broker_reply r = {.fd = -1, .fd2 = -1};
 
-	memcpy(c.args, n->data.args, sizeof(c.args));
 	watchdog_begin(s->worker->watchdog, s->pidfd, s->uid, s->gid);
-	broker_answer(s->broker, &c, still_there, s, &r);
-	carry_out(s, n->id, &r);
+	broker_answer(s->broker, c, still_there, s, &r);
+	carry_out(s, c->id, &r);
 	if (watchdog_end(s->worker->watchdog)) {
 		snprintf(s->error, sizeof(s->error), "one call held its worker up for more than %.0f s", WATCHDOG_SECONDS);
 		slot_kill(s, KILLED_ERROR);
 	}
+	if (r.kind == REPLY_NAMES)
+		names_wait(s, c);
+}
+
+static void on_call(struct slot *s, const struct seccomp_notif *n)
+{
+	struct broker_call c = {.id = n->id, .t_tid = (pid_t)n->pid, .nr = n->data.nr};
+
+	memcpy(c.args, n->data.args, sizeof(c.args));
+	slot_answer(s, &c);
 }
 
 static void on_listener(struct ev_loop *loop, ev_io *io, int revents)
@@ -339,7 +350,7 @@ static int make_broker_job(struct slot *s, struct broker_grants *grants)
 static int hand_over(struct slot *s)
 {
 	int r = give_stdin(s);
-	int fd = r ? r : brief_memfd(s->job, s->nursery->policy);
+	int fd = r ? r : brief_memfd(s->job, s->nursery->policy, NULL);
 
 	if (fd < 0)
 		return fd;

@@ -313,6 +313,12 @@ int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct
 		free(w);
 		return err_set(e, ERR_HOST, "pthread_create", EAGAIN, "the watchdog cannot start");
 	}
+	r = resolver_new(loop, &(struct resolver_options){0}, &w->resolver, e);
+	if (r) {
+		watchdog_free(w->watchdog);
+		free(w);
+		return r;
+	}
 	w->loop = loop;
 	w->config = *c;
 	w->front = front;
@@ -322,6 +328,7 @@ int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct
 	w->n_slots = c->pool_max + c->pool_min;
 	w->slots = calloc(w->n_slots, sizeof(*w->slots));
 	if (!w->slots) {
+		resolver_free(w->resolver);
 		watchdog_free(w->watchdog);
 		free(w);
 		return err_set(e, ERR_HOST, "worker", ENOMEM, "cannot start");

@@ -1,0 +1,48 @@
+/* hostnames.h - the host names that a job is granted, as it finds them in /etc/hosts.
+ *
+ * A job has no resolver: its C library reads /etc/hosts and nothing else. Its first look there, or its first connect that only a name
+ * could grant, makes the worker resolve all names that the job is granted (REPLY_NAMES in broker.h), once: what comes back is
+ * pinned for the job's life, so a name cannot lead elsewhere later. Special addresses of a name (private, loopback, metadata …) are
+ * left out unless a range that the job is granted names them.
+ * Who may use it: the broker. Life: with its broker_job.
+ */
+#ifndef WARDER_HOSTNAMES_H
+#define WARDER_HOSTNAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "net.h"
+
+#define HOSTNAMES_PATH "/etc/hosts"
+#define HOSTNAMES_MAX 128 /* names of one job that are resolved; each may be a question to a name server */
+
+struct hostname {
+	const char *name;  /* borrowed from its grant */
+	const char *rule;  /* likewise */
+	bool answered;
+	char *told;        /* why something is missing, in words, to be told once; NULL: nothing to tell */
+};
+
+enum hostnames_state { HOSTNAMES_UNASKED, HOSTNAMES_ASKED, HOSTNAMES_KNOWN };
+
+struct hostnames {
+	enum hostnames_state state;
+	struct hostname *v;
+	size_t n;
+	size_t left_out;   /* names past HOSTNAMES_MAX */
+};
+
+struct request;
+
+/* True when the job's names must be resolved before this call can be answered: then the reply says so. */
+bool hostnames_wait(struct request *r);
+/* The text of /etc/hosts, which the caller frees, and its length; NULL: no memory. Tells of names that have no address. */
+char *hostnames_text(struct request *r, size_t *len);
+/* Whether the C library looks for hosts in this file; then opens it for reading. A descriptor of the caller's, or -errno, which counts
+ * for nothing when the names are waited for. */
+bool hostnames_is_file(const char *path);
+int hostnames_open(struct request *r, const char *path, int flags);
+void hostnames_done(struct hostnames *h);
+
+#endif
