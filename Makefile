@@ -62,7 +62,7 @@ NATIVE_TESTS    := $(patsubst tests/attacks/%.c,$(BUILD)/tests/%.so,$(wildcard t
 TEST_TOOLS      := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 BENCH_TOOLS     := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 PROGRAMS        := $(BUILD)/warderd $(BUILD)/warder
-TRACEE_PARTS    := $(BUILD)/tracee/_warder.abi3.so $(BUILD)/tracee/bootstrap.py $(BUILD)/tracee/bootstrap.js \
+TRACEE_PARTS    := $(BUILD)/tracee/_warder.abi3.so $(BUILD)/tracee/bootstrap.py $(BUILD)/tracee/fstat.so $(BUILD)/tracee/bootstrap.js \
                    $(if $(NODE_INCLUDE),$(BUILD)/tracee/_warder.node)
 
 Q := $(if $(filter 1,$(V)),,@)
@@ -124,6 +124,11 @@ $(BUILD)/obj/tracee/node/embed.o: tracee/node/embed.cc tracee/node/embed.h Makef
 $(BUILD)/tracee/bootstrap.js: tracee/node/bootstrap.js
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
+$(BUILD)/tracee/fstat.so: tracee/preload/fstat.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE -fPIC -shared -fvisibility=hidden \
+	  -Wl,-z,relro,-z,now,-z,noexecstack -o $@ $<
 $(BUILD)/tracee/bootstrap.py: tracee/python/bootstrap.py
 	@mkdir -p $(@D)
 	$(Q)cp $< $@

@@ -23,6 +23,7 @@ static const char BOOTSTRAP[] = "bootstrap", ADDON[] = "addon", HEAP[] = "heap";
 static const struct {
 	const char *argv0; /* NULL: the interpreter's path */
 	const char *bootstrap, *addon;
+	const char *preload; /* shared object for the loader, of the same directory; for speed alone; NULL: none */
 	const char *args[10];
 	/* Address space beside memory: allocators reserve 64 MiB an arena, files are mapped, V8 reserves 10 GiB around each memory of
 	 * WebAssembly. Bounded, since one call on a huge mapping, however empty, holds the job's memory from being read for long. */
@@ -30,11 +31,11 @@ static const struct {
 } languages[LANGUAGE_COUNT] = {
 	/* -s: no user site; -B: a job may not write byte code beside the library anyway; by -c, so that no warning or traceback of a job
 	 * shows a path of the host */
-	[LANGUAGE_PYTHON3] = {NULL, "bootstrap.py", "_warder.abi3.so", {"-s", "-B", "-c",
+	[LANGUAGE_PYTHON3] = {NULL, "bootstrap.py", "_warder.abi3.so", "fstat.so", {"-s", "-B", "-c",
 		"import sys\nwith open(sys.argv[1], 'rb') as f: code = compile(f.read(), '<warder>', 'exec')\nexec(code)",
 		BOOTSTRAP, ADDON}, 8192},
 	/* a fork copies no thread, so V8 is told to need none; the main script is the job's, and is not looked for before there is one */
-	[LANGUAGE_NODEJS] = {"node", "bootstrap.js", "_warder.node", {"--single-threaded", "--v8-pool-size=0", HEAP,
+	[LANGUAGE_NODEJS] = {"node", "bootstrap.js", "_warder.node", NULL, {"--single-threaded", "--v8-pool-size=0", HEAP,
 		"--require", BOOTSTRAP, "/tmp/main.js", ADDON}, 65536},
 };
 
@@ -93,7 +94,7 @@ static void place_descriptors(int control, int log)
 }
 
 /* Nothing here may allocate. */
-static _Noreturn void become_zygote(const struct nursery *n, const char *path, char **argv, int control, int log, pid_t worker)
+static _Noreturn void become_zygote(const char *path, char **argv, char **env, int control, int log, pid_t worker)
 {
 	cpu_set_t all;
 
@@ -108,13 +109,33 @@ static _Noreturn void become_zygote(const struct nursery *n, const char *path, c
 	memset(&all, 0xff, sizeof(all)); /* the kernel keeps those that there are, sched_setaffinity(2) */
 	sched_setaffinity(0, sizeof(all), &all); /* births are for any CPU, waiting is for the worker's */
 	umask(022);
-	execve(path, argv, n->policy->env);
+	execve(path, argv, env);
 	give_up(control, path);
+}
+
+/* The policy's environment, and what the loader is to load; the job's own takes its place (brief.c). Returns new. */
+static char **environment_of(const struct nursery *n, char *preload, size_t size)
+{
+	const char *name = languages[n->policy->language].preload, *dir = n->worker->config.tracee_dir;
+	char **env, **from = n->policy->env;
+	size_t k = 0;
+
+	while (from[k])
+		k++;
+	env = calloc(k + 2, sizeof(*env));
+	if (!env)
+		return NULL;
+	memcpy(env, from, k * sizeof(*env));
+	/* the loader takes spaces and colons for ends of names, ld.so(8) */
+	if (name && !dir[strcspn(dir, " :")] && (size_t)snprintf(preload, size, "LD_PRELOAD=%s/%s", dir, name) < size &&
+	    !access(strchr(preload, '=') + 1, R_OK))
+		env[k] = preload;
+	return env;
 }
 
 static int spawn(struct nursery *n, const char *path, int control, int log, struct err *e)
 {
-	char bootstrap[512], addon[512], heap[64], *argv[16] = {0};
+	char bootstrap[512], addon[512], heap[64], preload[512], *argv[16] = {0}, **env;
 	int language = n->policy->language;
 	pid_t worker = getpid();
 
@@ -128,9 +149,13 @@ static int spawn(struct nursery *n, const char *path, int control, int log, stru
 		const char *a = languages[language].args[i];
 		argv[i + 1] = a == BOOTSTRAP ? bootstrap : a == ADDON ? addon : a == HEAP ? heap : (char *)a;
 	}
+	env = environment_of(n, preload, sizeof(preload));
+	if (!env)
+		return err_set(e, ERR_HOST, "environment", ENOMEM, "of the zygote");
 	n->pid = fork();
 	if (n->pid == 0)
-		become_zygote(n, path, argv, control, log, worker);
+		become_zygote(path, argv, env, control, log, worker);
+	free(env);
 	if (n->pid < 0) {
 		n->pid = 0;
 		return err_set(e, ERR_HOST, "fork", errno, "of the zygote");
