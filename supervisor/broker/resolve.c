@@ -222,6 +222,15 @@ static int step(struct walk *w)
 	return is_name(name, len, "..") ? up(w) : down(w, name, len);
 }
 
+static int go_on(struct walk *w, int rc)
+{
+	while (!rc && *w->rest)
+		rc = step(w);
+	if (!rc && w->o->fd < 0)
+		rc = at(w->r, w->o);
+	return rc;
+}
+
 static int walk(struct request *r, const char *base, const char *text, unsigned how, struct object *o)
 {
 	struct walk w = {.r = r, .o = o, .how = how, .rest = w.todo, .floor = r->jail ? strlen(r->jail) : 0};
@@ -237,11 +246,16 @@ static int walk(struct request *r, const char *base, const char *text, unsigned 
 		rc = at(r, o);
 		w.dev = o->st.st_dev;
 	}
-	while (!rc && *w.rest)
-		rc = step(&w);
-	if (!rc && o->fd < 0)
-		rc = at(r, o);
-	return rc;
+	return go_on(&w, rc);
+}
+
+/* `o` is a link that nothing but names led to: what is left to walk is its target. */
+static int walk_on(struct request *r, bool must_dir, unsigned how, struct object *o)
+{
+	struct walk w = {.r = r, .o = o, .how = how, .rest = w.todo};
+
+	strcpy(w.todo, must_dir ? "/" : "");
+	return go_on(&w, follow(&w));
 }
 
 /* The object behind the descriptor of a removed directory. */
@@ -314,6 +328,8 @@ int resolve_find(struct request *r, const char *base, const char *text, unsigned
 			return must_dir && !S_ISDIR(o->st.st_mode) ? -ENOTDIR : 0;
 		if (!rc && !must_dir && (how & FIND_NOFOLLOW))
 			return 0;
+		if (!rc && !(how & FIND_UNDER_BASE))
+			return walk_on(r, must_dir, how, o);
 	}
 	return walk(r, base, text, how, o);
 }
