@@ -346,13 +346,18 @@ bool address_peer(const struct sockaddr *sa, size_t len, bool udp, struct net_pe
 	return true;
 }
 
+bool address_in_range(const struct net_grant *g, const struct in6_addr *a)
+{
+	return g->kind == NET_RANGE && same_family(g->prefix, a) && range_has(&g->addr, g->prefix, a);
+}
+
 bool address_covers(const struct net_grant *g, const struct net_peer *p)
 {
 	struct special s;
 
 	if (g->udp != p->udp || p->port < g->port_lo || p->port > g->port_hi || g->kind == NET_WILDCARD)
 		return false;
-	if (g->kind == NET_RANGE && (!same_family(g->prefix, &p->addr) || !range_has(&g->addr, g->prefix, &p->addr)))
+	if (g->kind == NET_RANGE && !address_in_range(g, &p->addr))
 		return false;
 	if (!special_range(&p->addr, 128, &s))
 		return true;

@@ -54,6 +54,8 @@ bool address_peer(const struct sockaddr *sa, size_t len, bool udp, struct net_pe
 
 /* Whether the grant covers the peer; for names: as if the peer's address were one of theirs. */
 bool address_covers(const struct net_grant *g, const struct net_peer *p);
+/* Whether a RANGE holds this address, special or not. */
+bool address_in_range(const struct net_grant *g, const struct in6_addr *a);
 /* NULL for a public address, else what it is: "loopback", "private", "metadata service". */
 const char *address_special(const struct in6_addr *a);
 /* Whether all that `g` covers is covered by `bound`. */

@@ -280,11 +280,11 @@ static void take_optional(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, 
 
 static void take_proxy_server(struct ydoc *d, yaml_node_t *value, struct config *c, enum proxy_kind k)
 {
-	char where[32];
+	char where[32], why[160];
 
 	snprintf(where, sizeof(where), "proxy.%s", proxy_kind_name(k));
-	const char *s = ydoc_str(d, value, where), *why = s ? proxy_set(&c->proxy, k, s) : NULL;
-	if (why) /* not the value: it may hold a password */
+	const char *s = ydoc_str(d, value, where);
+	if (s && proxy_set(&c->proxy, k, s, why, sizeof(why))) /* not the value: it may hold a password */
 		ydoc_fail(d, value, "%s: %s", where, why);
 }
 
@@ -302,10 +302,11 @@ TAKE_PROXY(socks5, PROXY_SOCKS5)
 static void take_no_proxy_item(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
 {
 	struct config *c = ctx;
-	const char *s = ydoc_str(d, value, "proxy.no_proxy"), *why = s ? proxy_except(&c->proxy, s) : NULL;
+	const char *s = ydoc_str(d, value, "proxy.no_proxy");
+	char why[160];
 
 	(void)key;
-	if (why)
+	if (s && proxy_except(&c->proxy, s, why, sizeof(why)))
 		ydoc_fail(d, value, "proxy.no_proxy: %s, is %.80s", why, s);
 }
 

@@ -122,6 +122,7 @@ static int assemble(struct keeper *k, const struct keeper_options *o, struct err
 		.cpu = choose_cpu(),
 		.tracee_dir = o->tracee_dir,
 		.layers = o->layers,
+		.proxy = &c->proxy,
 	};
 	/* the front first: it binds its socket with the identity that the worker then puts to rest */
 	int r = front_new(k->loop, &fc, o->policies, &k->to_worker, &k->front, e);

@@ -1,5 +1,6 @@
 #include "proxy.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,11 @@ static const struct {
 };
 _Static_assert(sizeof(kinds) / sizeof(kinds[0]) == PROXY_KINDS, "a row per kind");
 
-#define HOST_MAX 253
+static int bad(char *why, size_t size, const char *text)
+{
+	snprintf(why, size, "%s", text);
+	return -EINVAL;
+}
 
 const char *proxy_kind_name(enum proxy_kind k)
 {
@@ -40,63 +45,93 @@ static const char *skip_scheme(enum proxy_kind k, const char *text)
 	return strstr(text, "://") ? NULL : text;
 }
 
-/* [user:password@]host:port[/] */
-static const char *split(const char *at, struct proxy_server *s)
+static void add_server(struct net_route *r, const struct net_grant *g)
 {
-	const char *user = strrchr(at, '@'), *host = user ? user + 1 : at, *end, *colon;
-	unsigned long port;
-	char *rest;
-
-	if (*host == '[') {
-		end = strchr(++host, ']');
-		colon = end ? end + 1 : NULL;
-	} else {
-		colon = end = strchr(host, ':');
-	}
-	if (!colon || *colon != ':' || end == host || end - host > HOST_MAX)
-		return "must be a URL or HOST:PORT, with a port";
-	port = strtoul(colon + 1, &rest, 10);
-	if (rest == colon + 1 || colon[1] < '0' || colon[1] > '9' || port < 1 || port > 65535 || (*rest && strcmp(rest, "/")))
-		return "must end in a port, 1 to 65535";
-	s->host = mem_must(strndup(host, end - host));
-	s->port = (uint16_t)port;
-	return NULL;
+	r->servers = mem_grow(r->servers, r->n_servers + 1, sizeof(*g));
+	r->servers[r->n_servers] = *g;
+	r->servers[r->n_servers++].rule = mem_copy("proxy of the configuration");
 }
 
-const char *proxy_set(struct proxy *p, enum proxy_kind k, const char *text)
+/* [user:password@]host:port[/] */
+static int take_server(struct proxy *p, const char *at, char *why, size_t size)
 {
-	struct proxy_server *s = &p->servers[k];
-	const char *at = is_plain(text) ? skip_scheme(k, text) : NULL, *why;
+	const char *user = strrchr(at, '@');
+	char *host = mem_copy(user ? user + 1 : at);
+	size_t n = strlen(host);
+	struct net_grant g;
+
+	if (n && host[n - 1] == '/')
+		host[n - 1] = '\0';
+	int rc = address_parse(host, &g, why, size);
+	free(host);
+	if (rc)
+		return rc;
+	if (g.udp || g.port_lo != g.port_hi || (g.kind != NET_NAME && (g.kind != NET_RANGE || g.prefix != 128))) {
+		address_done(&g);
+		return bad(why, size, "must be a URL or HOST:PORT, with one host and one port");
+	}
+	add_server(&p->route, &g);
+	return 0;
+}
+
+int proxy_set(struct proxy *p, enum proxy_kind k, const char *text, char *why, size_t size)
+{
+	const char *at = is_plain(text) ? skip_scheme(k, text) : NULL;
 
 	if (!is_plain(text))
-		return "must be printable ASCII without spaces";
+		return bad(why, size, "must be printable ASCII without spaces");
 	if (!at)
-		return k == PROXY_SOCKS5 ? "must be socks5h://, socks5:// or HOST:PORT" : "must be http://, https:// or HOST:PORT";
-	why = split(at, s);
-	if (why)
-		return why;
-	if (asprintf(&s->url, "%s%s", at == text ? kinds[k].scheme : "", text) < 0)
+		return bad(why, size, k == PROXY_SOCKS5 ? "must be socks5h://, socks5:// or HOST:PORT" : "must be http://, https:// or HOST:PORT");
+	if (take_server(p, at, why, size))
+		return -EINVAL;
+	free(p->urls[k]);
+	if (asprintf(&p->urls[k], "%s%s", at == text ? kinds[k].scheme : "", text) < 0)
 		abort();
-	return NULL;
+	return 0;
 }
 
-const char *proxy_except(struct proxy *p, const char *text)
+/* A domain covers all below it, with or without its leading dot, as clients read it. */
+static int add_exception(struct net_route *r, const char *text, char *why, size_t size)
+{
+	const char *name = strncmp(text, "*.", 2) == 0 ? text + 2 : text + (*text == '.');
+	struct net_grant g;
+
+	if (strcmp(text, "*") == 0) {
+		r->all_direct = true;
+		return 0;
+	}
+	if (address_parse(name, &g, why, size))
+		return -EINVAL;
+	if (g.udp || g.port_lo != 1 || g.port_hi != 65535 || (g.kind != NET_NAME && g.kind != NET_RANGE)) {
+		address_done(&g);
+		return bad(why, size, "must be a host, a domain, an address or a CIDR, without a port");
+	}
+	if (g.kind == NET_NAME)
+		g.kind = NET_WILDCARD;
+	r->direct = mem_grow(r->direct, r->n_direct + 1, sizeof(g));
+	r->direct[r->n_direct++] = g;
+	return 0;
+}
+
+int proxy_except(struct proxy *p, const char *text, char *why, size_t size)
 {
 	char *longer;
 
 	if (!is_plain(text) || strchr(text, ','))
-		return "must be a host, .domain, address or CIDR without spaces and commas";
+		return bad(why, size, "must be one host, without spaces and commas");
+	if (add_exception(&p->route, text, why, size))
+		return -EINVAL;
 	if (asprintf(&longer, "%s%s%s", p->no_proxy ? p->no_proxy : "", p->no_proxy ? "," : "", text) < 0)
 		abort();
 	free(p->no_proxy);
 	p->no_proxy = longer;
-	return NULL;
+	return 0;
 }
 
 bool proxy_is_set(const struct proxy *p)
 {
 	for (int k = 0; k < PROXY_KINDS; k++)
-		if (p->servers[k].url)
+		if (p->urls[k])
 			return true;
 	return false;
 }
@@ -116,8 +151,8 @@ void proxy_finish(struct proxy *p)
 	if (!proxy_is_set(p))
 		return;
 	for (int k = 0; k < PROXY_KINDS; k++)
-		for (int i = 0; i < 2 && p->servers[k].url; i++)
-			add(p, &n, kinds[k].variables[i], p->servers[k].url);
+		for (int i = 0; i < 2 && p->urls[k]; i++)
+			add(p, &n, kinds[k].variables[i], p->urls[k]);
 	if (p->no_proxy) {
 		add(p, &n, "NO_PROXY", p->no_proxy);
 		add(p, &n, "no_proxy", p->no_proxy);
@@ -126,10 +161,14 @@ void proxy_finish(struct proxy *p)
 
 void proxy_done(struct proxy *p)
 {
-	for (int k = 0; k < PROXY_KINDS; k++) {
-		free(p->servers[k].url);
-		free(p->servers[k].host);
-	}
+	for (int k = 0; k < PROXY_KINDS; k++)
+		free(p->urls[k]);
+	for (size_t i = 0; i < p->route.n_servers; i++)
+		address_done(&p->route.servers[i]);
+	for (size_t i = 0; i < p->route.n_direct; i++)
+		address_done(&p->route.direct[i]);
+	free(p->route.servers);
+	free(p->route.direct);
 	for (size_t i = 0; p->env && p->env[i]; i++)
 		free(p->env[i]);
 	free(p->env);

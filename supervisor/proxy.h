@@ -7,27 +7,23 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
+
+#include "route.h"
 
 enum proxy_kind { PROXY_HTTP, PROXY_HTTPS, PROXY_SOCKS5, PROXY_KINDS };
 
-struct proxy_server {
-	char *url;               /* as jobs get it; NULL: none */
-	char *host;              /* a name, or an address without brackets */
-	uint16_t port;
-};
-
 struct proxy {
-	struct proxy_server servers[PROXY_KINDS];
+	char *urls[PROXY_KINDS]; /* as jobs get them; NULL: none */
 	char *no_proxy;          /* comma-separated; NULL: nothing */
+	struct net_route route;
 	char **env;              /* NULL-terminated NAME=VALUE, each name in both letter cases; NULL: no proxy */
 };
 
 const char *proxy_kind_name(enum proxy_kind k); /* its key in the configuration */
-/* Takes a URL, or HOST:PORT, to which the kind's scheme is added. NULL when it is good, else what is wrong with it. */
-const char *proxy_set(struct proxy *p, enum proxy_kind k, const char *text);
-/* Adds one host, domain, address or CIDR that jobs reach without a proxy. NULL, or what is wrong with it. */
-const char *proxy_except(struct proxy *p, const char *text);
+/* Takes a URL, or HOST:PORT, to which the kind's scheme is added. 0, or -EINVAL and what is wrong in `why`, without the text itself. */
+int proxy_set(struct proxy *p, enum proxy_kind k, const char *text, char *why, size_t size);
+/* Adds one host, domain, address or CIDR (or * for all) that jobs reach without a proxy. Likewise. */
+int proxy_except(struct proxy *p, const char *text, char *why, size_t size);
 /* After the last of them: makes `env`. */
 void proxy_finish(struct proxy *p);
 bool proxy_is_set(const struct proxy *p);

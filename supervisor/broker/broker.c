@@ -37,6 +37,7 @@ int broker_job_new(struct broker_tree *t, const struct broker_tracee *who, const
 		free(b);
 		return rc;
 	}
+	b->net.route = net_any(&b->net) ? o->route : NULL;
 	b->tree = t;
 	b->who = *who;
 	b->options = *o;
@@ -99,6 +100,11 @@ int broker_collect(struct broker_job *b, char *const *patterns, size_t n, uint64
 	if (rc == 0)
 		collect_take(b->collect, r);
 	return rc < 0 ? nothing_collected(rc, r) : rc;
+}
+
+bool broker_has_network(const struct broker_job *b)
+{
+	return net_any(&b->net);
 }
 
 void broker_thread_born(struct broker_job *b, pid_t parent, pid_t tid)

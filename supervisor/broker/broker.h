@@ -17,6 +17,7 @@
 
 struct broker_tree;
 struct broker_job;
+struct net_route;
 struct broker_grants;
 
 /* `trees`: NULL-terminated absolute directories that stand for `interpreter: true`. Opens grant handles with the
@@ -43,6 +44,7 @@ struct broker_tracee { /* borrowed descriptors; the worker keeps them open for t
 struct broker_options {
 	const char *const *connect; /* grants.connect of the job, as it wrote them; borrowed for broker_job_new alone */
 	size_t n_connect;
+	const struct net_route *route; /* route.h; borrowed for the job's life; NULL: no proxies */
 	const char *filename;    /* the code's name in /tmp */
 	struct bytes code;       /* borrowed for the job's life */
 	struct broker_grants *grants; /* taken, also on failure; NULL: none of its own */
@@ -90,6 +92,8 @@ struct broker_reply {
 void broker_answer(struct broker_job *b, const struct broker_call *c, bool (*still_there)(void *arg, uint64_t id),
                    void *arg, struct broker_reply *out);
 
+/* Whether the job has any network grant: then it is told of the proxies, too. */
+bool broker_has_network(const struct broker_job *b);
 /* The host names to resolve for REPLY_NAMES, i from 0 to broker_names(b) - 1; borrowed. */
 size_t broker_names(struct broker_job *b);
 const char *broker_name(const struct broker_job *b, size_t i);

@@ -23,9 +23,21 @@ static bool listed(const struct hostnames *h, const char *name)
 	return false;
 }
 
+static void add(struct hostnames *h, const struct net_grant *g)
+{
+	if (g->kind != NET_NAME || listed(h, g->name))
+		return;
+	if (h->n == HOSTNAMES_MAX)
+		h->left_out++;
+	else
+		h->v[h->n++] = (struct hostname){.name = g->name, .rule = g->rule};
+}
+
+/* What is only behind a proxy is for the proxy to resolve. */
 static int list(struct broker_job *b)
 {
 	struct hostnames *h = &b->hostnames;
+	const struct net_route *route = b->net.route;
 	const struct net_grant *g;
 
 	if (h->v)
@@ -33,14 +45,11 @@ static int list(struct broker_job *b)
 	h->v = calloc(HOSTNAMES_MAX, sizeof(*h->v));
 	if (!h->v)
 		return -ENOMEM;
-	for (size_t i = 0; (g = net_grant_at(&b->net, i)); i++) {
-		if (g->kind != NET_NAME || listed(h, g->name))
-			continue;
-		if (h->n == HOSTNAMES_MAX)
-			h->left_out++;
-		else
-			h->v[h->n++] = (struct hostname){.name = g->name, .rule = g->rule};
-	}
+	for (size_t i = 0; route && i < route->n_servers; i++)
+		add(h, &route->servers[i]);
+	for (size_t i = 0; (g = net_grant_at(&b->net, i)); i++)
+		if (!route || route_is_direct(route, g->name, NULL))
+			add(h, g);
 	return 0;
 }
 
@@ -112,7 +121,7 @@ void broker_resolved(struct broker_job *b, size_t i, const struct in6_addr *addr
 	for (size_t k = 0; k < n; k++) {
 		const char *special = address_special(&addrs[k]);
 
-		if (!special || in_range(&b->net, &addrs[k])) {
+		if (!special || in_range(&b->net, &addrs[k]) || net_is_proxy(&b->net, at->name)) {
 			net_pin(&b->net, at->name, &addrs[k], 1);
 			continue;
 		}

@@ -69,7 +69,7 @@ static bool is_granted(const struct net *n, const char *name)
 	for (size_t i = 0; (g = net_grant_at(n, i)); i++)
 		if (g->kind == NET_NAME && address_is_named(g, name))
 			return true;
-	return false;
+	return net_is_proxy(n, name);
 }
 
 static bool is_pinned(const struct net *n, const char *name, const struct in6_addr *a)
@@ -127,14 +127,51 @@ static bool by_name(const struct net *n, const struct net_grant *g, const struct
 	return false;
 }
 
+bool net_any(const struct net *n)
+{
+	return n->policy->n_network || n->n_own;
+}
+
+bool net_is_proxy(const struct net *n, const char *name)
+{
+	for (size_t i = 0; n->route && i < n->route->n_servers; i++)
+		if (n->route->servers[i].kind == NET_NAME && address_is_named(&n->route->servers[i], name))
+			return true;
+	return false;
+}
+
+static bool leads_to_proxy(const struct net *n, const struct net_peer *p)
+{
+	for (size_t i = 0; n->route && i < n->route->n_servers; i++) {
+		const struct net_grant *s = &n->route->servers[i];
+
+		if (!p->udp && p->port == s->port_lo && (s->kind == NET_NAME ? by_name(n, s, &p->addr) : address_in_range(s, &p->addr)))
+			return true;
+	}
+	return false;
+}
+
+/* With proxies a grant is no direct route, unless no_proxy makes it one. */
+static bool is_open(const struct net *n, const struct net_grant *g, const struct net_peer *p)
+{
+	return !n->route || route_is_direct(n->route, g->kind == NET_NAME ? g->name : NULL, &p->addr);
+}
+
 int net_judge(const struct net *n, const struct net_peer *p, const char **why)
 {
 	const struct net_grant *g;
+	bool closed = false;
 
-	for (size_t i = 0; (g = net_grant_at(n, i)); i++)
-		if (address_covers(g, p) && (g->kind != NET_NAME || by_name(n, g, &p->addr)))
+	if (leads_to_proxy(n, p))
+		return 0;
+	for (size_t i = 0; (g = net_grant_at(n, i)); i++) {
+		if (!address_covers(g, p) || (g->kind == NET_NAME && !by_name(n, g, &p->addr)))
+			continue;
+		if (is_open(n, g, p))
 			return 0;
-	*why = address_special(&p->addr) ? "network: a special address, only a range that names it would grant it"
+		closed = true;
+	}
+	*why = closed ? "network: granted, but only through the proxy of the configuration" : address_special(&p->addr) ? "network: a special address, only a range that names it would grant it"
 	                                 : "network: not granted";
 	return -EACCES;
 }

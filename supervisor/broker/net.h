@@ -10,6 +10,7 @@
 
 #include "address.h"
 #include "policy.h"
+#include "route.h"
 
 #define NET_PINS_MAX 4096 /* addresses of one job */
 
@@ -22,6 +23,7 @@ struct net {
 	const struct policy *policy; /* borrowed */
 	struct net_grant *own;       /* the job's; owned */
 	size_t n_own;
+	const struct net_route *route; /* borrowed; NULL: no proxies, or nothing is granted */
 	struct net_pinned *pins;
 	size_t n_pins;
 };
@@ -34,9 +36,13 @@ void net_done(struct net *n);
 const struct net_grant *net_grant_at(const struct net *n, size_t i);
 /* The host names in grants, one a call; *at is 0 at first. A name may come again. NULL past the end. */
 const char *net_next_name(const struct net *n, size_t *at);
-/* `addrs` (IPv4 mapped) are addresses of `name` from now on. -EPERM when no grant is about that name, -ENOSPC, -ENOMEM. */
+/* `addrs` (IPv4 mapped) are addresses of `name` from now on. -EPERM when no grant and no proxy is about that name, -ENOSPC, -ENOMEM. */
 int net_pin(struct net *n, const char *name, const struct in6_addr *addrs, size_t count);
 
+/* Whether there is any grant. */
+bool net_any(const struct net *n);
+/* Whether `name` is that of a proxy, whose addresses the operator answers for, special or not. */
+bool net_is_proxy(const struct net *n, const char *name);
 /* 0: `p` may be reached. Else -EACCES, and in *why what is missing (static storage). */
 int net_judge(const struct net *n, const struct net_peer *p, const char **why);
 

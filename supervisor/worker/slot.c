@@ -332,6 +332,7 @@ static int make_broker_job(struct slot *s, struct broker_grants *grants)
 	struct broker_options o = {
 		.connect = (const char *const *)j->grants[GRANT_CONNECT].v,
 		.n_connect = j->grants[GRANT_CONNECT].n,
+		.route = proxy_is_set(s->worker->config.proxy) ? &s->worker->config.proxy->route : NULL,
 		.filename = j->filename,
 		.code = j->code,
 		.grants = grants,
@@ -350,7 +351,7 @@ static int make_broker_job(struct slot *s, struct broker_grants *grants)
 static int hand_over(struct slot *s)
 {
 	int r = give_stdin(s);
-	int fd = r ? r : brief_memfd(s->job, s->nursery->policy, NULL);
+	int fd = r ? r : brief_memfd(s->job, s->nursery->policy, broker_has_network(s->broker) ? s->worker->config.proxy->env : NULL);
 
 	if (fd < 0)
 		return fd;

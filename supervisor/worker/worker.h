@@ -10,6 +10,7 @@
 
 #include "layers.h"
 #include "port.h"
+#include "proxy.h"
 
 struct worker;
 
@@ -19,6 +20,7 @@ struct worker_config {
 	int cpu;                  /* CPU that worker, zygotes and waiting tracees share; -1: any */
 	const char *tracee_dir;   /* where addon and bootstrap are; borrowed for life */
 	const struct layers *layers; /* borrowed for life */
+	const struct proxy *proxy; /* likewise */
 };
 
 /* Takes over SIGCHLD of the process and every child's status: no other part of the process may wait for children.

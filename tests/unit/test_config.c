@@ -118,17 +118,21 @@ static const struct {
 	{"proxy: {}\n", "1:8: proxy: names no proxy"},
 	{"proxy: {no_proxy: [a]}\n", "1:8: proxy: names no proxy"},
 	{"proxy: {ftp: a:1}\n", "1:9: proxy: ftp: unknown key"},
-	{"proxy: {http: a}\n", "1:15: proxy.http: must be a URL or HOST:PORT, with a port"},
-	{"proxy: {http: \"[::1]\"}\n", "1:15: proxy.http: must be a URL or HOST:PORT, with a port"},
-	{"proxy: {http: \"http://:80\"}\n", "1:15: proxy.http: must be a URL or HOST:PORT, with a port"},
-	{"proxy: {http: \"a:0\"}\n", "1:15: proxy.http: must end in a port, 1 to 65535"},
-	{"proxy: {http: \"a:80/path\"}\n", "1:15: proxy.http: must end in a port, 1 to 65535"},
-	{"proxy: {http: \"a:99999\"}\n", "1:15: proxy.http: must end in a port, 1 to 65535"},
+	{"proxy: {http: a}\n", "1:15: proxy.http: must be a URL or HOST:PORT, with one host and one port"},
+	{"proxy: {http: \"[::1]\"}\n", "1:15: proxy.http: must be a URL or HOST:PORT, with one host and one port"},
+	{"proxy: {http: \"10.0.0.0/8:80\"}\n", "1:15: proxy.http: must be a URL or HOST:PORT, with one host and one port"},
+	{"proxy: {http: \"*:80\"}\n", "1:15: proxy.http: must be a URL or HOST:PORT, with one host and one port"},
+	{"proxy: {http: \"http://:80\"}\n", "1:15: proxy.http: not a host name"},
+	{"proxy: {http: \"a:0\"}\n", "1:15: proxy.http: the port must be 1 to 65535"},
+	{"proxy: {http: \"a:80/path\"}\n", "1:15: proxy.http: the port must be 1 to 65535"},
+	{"proxy: {http: \"a:99999\"}\n", "1:15: proxy.http: the port must be 1 to 65535"},
 	{"proxy: {http: \"a b:80\"}\n", "1:15: proxy.http: must be printable ASCII without spaces"},
 	{"proxy: {https: \"socks5://a:80\"}\n", "1:16: proxy.https: must be http://, https:// or HOST:PORT"},
 	{"proxy: {socks5: \"http://a:80\"}\n", "1:17: proxy.socks5: must be socks5h://, socks5:// or HOST:PORT"},
 	{"proxy: {http: \"a:80\", no_proxy: a}\n", "1:33: proxy.no_proxy: must be a list"},
-	{"proxy: {http: \"a:80\", no_proxy: [\"a,b\"]}\n", "1:34: proxy.no_proxy: must be a host"},
+	{"proxy: {http: \"a:80\", no_proxy: [\"a,b\"]}\n", "1:34: proxy.no_proxy: must be one host"},
+	{"proxy: {http: \"a:80\", no_proxy: [\"a:80\"]}\n", "1:34: proxy.no_proxy: must be a host, a domain, an address or a CIDR, without a port"},
+	{"proxy: {http: \"a:80\", no_proxy: [\"10.0.0.1/8\"]}\n", "1:34: proxy.no_proxy: the address has bits below its prefix"},
 	{"log: {format: json}\n", "1:15: log.format: json: not supported by this version"},
 	{"log: {level: loud}\n", "1:14: log.level: unknown level loud"},
 	{"policy_dirs: /a\n", "1:14: policy_dirs: must be a list"},
@@ -186,9 +190,15 @@ static void proxies_become_variables_in_both_letter_cases(void **state)
 	for (i = 0; c.proxy.env[i]; i++)
 		assert_string_equal(c.proxy.env[i], proxied[i]);
 	assert_int_equal(i, N(proxied));
-	assert_string_equal(c.proxy.servers[PROXY_HTTPS].host, "fd00::1");
-	assert_int_equal(c.proxy.servers[PROXY_HTTPS].port, 3129);
-	assert_string_equal(c.proxy.servers[PROXY_SOCKS5].host, "10.0.0.1");
+	assert_int_equal(c.proxy.route.n_servers, 3);
+	assert_string_equal(c.proxy.route.servers[PROXY_HTTP].name, "proxy.test");
+	assert_int_equal(c.proxy.route.servers[PROXY_HTTPS].port_lo, 3129);
+	assert_int_equal(c.proxy.route.servers[PROXY_SOCKS5].prefix, 128);
+	assert_true(route_is_direct(&c.proxy.route, "db.internal", NULL));
+	assert_true(route_is_direct(&c.proxy.route, "internal", NULL));
+	assert_false(route_is_direct(&c.proxy.route, "notinternal", NULL));
+	assert_true(route_is_direct(&c.proxy.route, NULL, &(struct in6_addr){{{[10] = 0xff, 0xff, 10, 1, 2, 3}}}));
+	assert_false(route_is_direct(&c.proxy.route, NULL, &(struct in6_addr){{{[10] = 0xff, 0xff, 11, 1, 2, 3}}}));
 	config_done(&c);
 	assert_int_equal(load("proxy: {http: \"https://a:1\"}\n", &c, &es), 0);
 	assert_string_equal(c.proxy.env[0], "HTTP_PROXY=https://a:1");
