@@ -23,8 +23,10 @@ static bool listed(const struct hostnames *h, const char *name)
 	return false;
 }
 
-static void add(struct hostnames *h, const struct net_grant *g)
+static void add(struct hostnames *h, const struct net_grant *g, bool proxied)
 {
+	if (g->kind == NET_WILDCARD && !proxied && !h->wildcard)
+		h->wildcard = g;
 	if (g->kind != NET_NAME || listed(h, g->name))
 		return;
 	if (h->n == HOSTNAMES_MAX)
@@ -46,10 +48,10 @@ static int list(struct broker_job *b)
 	if (!h->v)
 		return -ENOMEM;
 	for (size_t i = 0; route && i < route->n_servers; i++)
-		add(h, &route->servers[i]);
+		add(h, &route->servers[i], true);
 	for (size_t i = 0; (g = net_grant_at(&b->net, i)); i++)
 		if (!route || route_is_direct(route, g->name, NULL))
-			add(h, g);
+			add(h, g, route);
 	return 0;
 }
 
@@ -143,6 +145,7 @@ void broker_names_over(struct broker_job *b)
 static void tell(struct request *r)
 {
 	struct hostnames *h = &r->job->hostnames;
+	char name[ADDRESS_NAME_MAX + 3], rule[256];
 
 	for (size_t i = 0; i < h->n; i++) {
 		if (!h->v[i].told)
@@ -151,31 +154,29 @@ static void tell(struct request *r)
 		free(h->v[i].told);
 		h->v[i].told = NULL;
 	}
+	if (h->wildcard) {
+		snprintf(name, sizeof(name), "*.%s", h->wildcard->name);
+		snprintf(rule, sizeof(rule), "%s: opens no direct route, and no proxy is configured", h->wildcard->rule);
+		request_hidden_host(r, name, rule);
+		h->wildcard = NULL;
+	}
 	if (h->left_out) {
 		request_hidden_host(r, "*", "network: the job is granted more host names than are resolved for one");
 		h->left_out = 0;
 	}
 }
 
-char *hostnames_text(struct request *r, size_t *len)
+void hostnames_write(struct request *r, FILE *f)
 {
 	const struct net *n = &r->job->net;
-	char *text = NULL, address[INET6_ADDRSTRLEN];
-	FILE *f = open_memstream(&text, len);
+	char address[INET6_ADDRSTRLEN];
 
-	if (!f)
-		return NULL;
 	tell(r);
 	fprintf(f, "127.0.0.1 localhost\n::1 localhost\n");
 	for (size_t i = 0; i < n->n_pins; i++) {
 		show(&n->pins[i].addr, address, sizeof(address));
 		fprintf(f, "%s %s\n", address, n->pins[i].name);
 	}
-	if (fclose(f)) {
-		free(text);
-		return NULL;
-	}
-	return text;
 }
 
 /* Written, then opened for reading: the job's descriptor cannot be written through. */
@@ -203,8 +204,9 @@ bool hostnames_is_file(const char *path)
 
 int hostnames_open(struct request *r, const char *path, int flags)
 {
-	size_t len;
-	char *text;
+	size_t len = 0;
+	char *text = NULL;
+	FILE *f;
 	int fd;
 
 	if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC))
@@ -215,8 +217,10 @@ int hostnames_open(struct request *r, const char *path, int flags)
 		return as_file(r->job->tree->proc_fds, switch_text, strlen(switch_text));
 	if (hostnames_wait(r))
 		return -EAGAIN;
-	text = hostnames_text(r, &len);
-	fd = text ? as_file(r->job->tree->proc_fds, text, len) : -ENOMEM;
+	f = open_memstream(&text, &len);
+	if (f)
+		hostnames_write(r, f);
+	fd = f && !fclose(f) ? as_file(r->job->tree->proc_fds, text, len) : -ENOMEM;
 	free(text);
 	return fd;
 }

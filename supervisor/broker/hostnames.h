@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "net.h"
 
@@ -31,14 +32,15 @@ struct hostnames {
 	struct hostname *v;
 	size_t n;
 	size_t left_out;   /* names past HOSTNAMES_MAX */
+	const struct net_grant *wildcard; /* one that means nothing, since there is no proxy; borrowed */
 };
 
 struct request;
 
 /* True when the job's names must be resolved before this call can be answered: then the reply says so. */
 bool hostnames_wait(struct request *r);
-/* The text of /etc/hosts, which the caller frees, and its length; NULL: no memory. Tells of names that have no address. */
-char *hostnames_text(struct request *r, size_t *len);
+/* Writes /etc/hosts. Tells of names that have no address. */
+void hostnames_write(struct request *r, FILE *f);
 /* Whether the C library looks for hosts in this file; then opens it for reading. A descriptor of the caller's, or -errno, which counts
  * for nothing when the names are waited for. */
 bool hostnames_is_file(const char *path);
