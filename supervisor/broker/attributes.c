@@ -92,11 +92,8 @@ int64_t attributes_chmod(struct request *r)
 {
 	mode_t mode = (mode_t)request_arg(r, r->row->mode) & MODE_GIVEN;
 	struct target t;
-	int rc;
+	int rc = find(r, &t);
 
-	if (r->flags & ~(uint64_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
-		return -EINVAL;
-	rc = find(r, &t);
 	if (!rc && is_link(&t))
 		rc = -EOPNOTSUPP;
 	if (!rc && fchmodat(r->job->tree->proc_fds, t.proc, mode, 0))
@@ -133,11 +130,8 @@ int64_t attributes_chown(struct request *r)
 {
 	row_arg owner = r->row->mode;
 	struct target t;
-	int rc;
+	int rc = find(r, &t);
 
-	if (r->flags & ~(uint64_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
-		return -EINVAL;
-	rc = find(r, &t);
 	rc = rc ? rc : set_owner(r, &t, (uid_t)request_arg(r, owner), (gid_t)request_arg(r, owner + 1));
 	target_done(&t);
 	return rc;
@@ -161,11 +155,8 @@ int64_t attributes_fchown(struct request *r)
 static int64_t set_times(struct request *r, const struct timespec *times)
 {
 	struct target t;
-	int rc;
+	int rc = find(r, &t);
 
-	if (r->flags & ~(uint64_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
-		return -EINVAL;
-	rc = find(r, &t);
 	if (!rc && is_link(&t))
 		rc = utimensat(t.o.fd, "", times, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) ? -errno : 0;
 	else if (!rc)
@@ -236,14 +227,17 @@ static int truncate_handle(struct request *r, const char *proc, off_t size)
 	return rc;
 }
 
+int attributes_check_truncate(struct request *r)
+{
+	return (off_t)r->call->args[1] < 0 ? -EINVAL : 0;
+}
+
 int64_t attributes_truncate(struct request *r)
 {
 	off_t size = (off_t)r->call->args[1];
 	struct target t;
 	int rc;
 
-	if (size < 0)
-		return -EINVAL;
 	if (too_large(r, size))
 		return -EFBIG;
 	rc = find(r, &t);

@@ -59,6 +59,7 @@ void broker_job_free(struct broker_job *b)
 	if (b->put.fd >= 0)
 		close(b->put.fd);
 	collect_free(b->collect);
+	lock_files_done(&b->lock_files);
 	private_tmp_done(&b->tmp, &b->who);
 	broker_grants_free(b->options.grants);
 	violations_done(&b->violations);
@@ -280,9 +281,14 @@ static int64_t brokered(struct request *r, const char *rule)
 	if (!r->row)
 		return request_refused(r, EPERM, NULL, rule);
 	r->flags = r->row->fixed | (request_arg(r, r->row->flags) & UINT32_MAX);
-	rc = copy_path(r, 0);
-	rc = rc ? rc : copy_path(r, 1);
-	return rc ? rc : r->row->answer(r);
+	if (r->row->known && (r->flags & ~(r->row->known | r->row->fixed)))
+		return -EINVAL;
+	rc = r->row->first ? r->row->first(r) : 0;
+	if (rc)
+		return rc;
+	for (int i = 0; i < 2; i++)
+		r->bad[i] = copy_path(r, i);
+	return r->bad[0] && !r->row->path[1] ? r->bad[0] : r->row->answer(r);
 }
 
 static int64_t judge(struct request *r)
@@ -321,6 +327,7 @@ void broker_answer(struct broker_job *b, const struct broker_call *c, bool (*sti
 	r.gone_fd = -1;
 	r.gone_own = false;
 	r.how = 0;
+	r.checked = r.bad[0] = r.bad[1] = 0;
 	r.text[0][0] = r.text[1][0] = '\0';
 	*out = (struct broker_reply){.kind = REPLY_VALUE, .fd = -1, .fd2 = -1};
 	b->calls++;

@@ -82,7 +82,7 @@ static int change_to(struct request *r, struct object *o)
 {
 	if (!S_ISDIR(o->st.st_mode))
 		return -ENOTDIR;
-	if (o->place == PLACE_TMP && request_enter(r, true))
+	if ((o->place == PLACE_TMP || (o->rights & RIGHT_WRITE)) && request_enter(r, true))
 		return -EPERM;
 	if (o->place != PLACE_SKELETON && syscall(SYS_faccessat2, o->fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS))
 		return -errno;

@@ -80,7 +80,7 @@ static int check_object(struct opening *p, const struct object *o)
 	if (has(p->flags, O_CREAT | O_EXCL))
 		return -EEXIST;
 	if (type == S_IFLNK)
-		return -ELOOP;
+		return p->flags & O_DIRECTORY ? -ENOTDIR : -ELOOP;
 	if ((p->flags & O_DIRECTORY) && type != S_IFDIR)
 		return -ENOTDIR;
 	if (type != S_IFREG && type != S_IFDIR && !(type == S_IFCHR && o->is_grant))
@@ -102,7 +102,7 @@ static int reopen(struct opening *p, const struct object *o)
 	int fd;
 
 	if (S_ISDIR(o->st.st_mode)) {
-		fd = openat(o->fd, ".", (p->flags & ~(OPEN_DECIDED & ~O_DIRECTORY)) | O_CLOEXEC, p->mode);
+		fd = openat(o->fd, ".", (p->flags & ~(O_CREAT | O_EXCL)) | O_CLOEXEC, p->mode);
 	} else {
 		snprintf(name, sizeof(name), "%d", o->fd);
 		fd = openat(p->r->job->tree->proc_fds, name, (p->flags & ~OPEN_DECIDED) | O_NOCTTY | O_CLOEXEC);
@@ -121,7 +121,7 @@ static int open_object(struct opening *p, struct object *o)
 
 	if (rc)
 		return rc;
-	if ((o->place == PLACE_TMP || changes(p->flags)) &&
+	if ((o->place == PLACE_TMP || (o->rights & RIGHT_WRITE) || changes(p->flags)) &&
 	    request_enter(p->r, o->place == PLACE_HOST || has(p->flags, O_TMPFILE)))
 		return -EPERM;
 	return reopen(p, o);
@@ -140,7 +140,7 @@ static int create_at(struct opening *p, struct parent *at)
 	if (at->at.place == PLACE_TMP && b->tmp.dir && b->tmp.inodes_left <= 0)
 		return -ENOSPC;
 	old = umask(b->umask);
-	rc = resolve_openat2(at->dir.fd, at->name, (unsigned)p->flags | O_CREAT | O_EXCL | O_NOFOLLOW, p->mode);
+	rc = resolve_openat2(at->dir.fd, at->name, (unsigned)p->flags | O_CREAT | O_EXCL, p->mode); /* which follows no link */
 	umask(old);
 	if (rc >= 0 && at->at.place == PLACE_TMP)
 		b->tmp.inodes_left--;
@@ -254,13 +254,30 @@ static int open_in_tmp(struct opening *p, const struct vpath *v)
 	return rc == -ELOOP ? 1 : rc;
 }
 
+static bool ends_in_slash(const char *text)
+{
+	return text[strlen(text) - 1] == '/';
+}
+
+/* With O_CREAT a name before a slash is EISDIR, whatever it is, once the way to it was found. */
+static int is_directory_by_name(struct opening *p)
+{
+	struct parent at;
+	int rc = resolve_parent(p->r, p->base, p->text, &at);
+
+	if (!rc)
+		rc = at.last != LAST_NAME && has(p->flags, O_EXCL) ? -EEXIST : -EISDIR;
+	parent_done(&at);
+	return rc;
+}
+
 static int64_t open_it(struct opening *p)
 {
 	struct vpath v;
 	int fd = 1;
 
-	if (!*p->text)
-		return -ENOENT;
+	if ((p->flags & O_CREAT) && ends_in_slash(p->text))
+		return is_directory_by_name(p);
 	if (!p->how && !p->r->how && !p->r->gone && !vpath_join(&v, p->base, p->text))
 		fd = hostnames_is_file(v.s) ? hostnames_open(p->r, v.s, p->flags) : open_in_tmp(p, &v);
 	if (fd == 1) {
@@ -294,20 +311,33 @@ static int64_t start(struct opening *p, int t_dirfd)
 {
 	int rc;
 
-	normalise(p);
 	p->text = p->r->text[0];
-	rc = check_flags(p->flags);
+	if (!*p->text)
+		return -ENOENT;
 	/* with RESOLVE_IN_ROOT the descriptor is the root of absolute paths, too */
-	rc = rc ? rc : resolve_base(p->r, t_dirfd, p->r->how & FIND_IN_ROOT ? "" : p->text, &p->base);
+	rc = resolve_base(p->r, t_dirfd, p->r->how & FIND_IN_ROOT ? "" : p->text, &p->base);
 	if (rc)
 		return rc;
 	p->r->jail = p->base;
 	return open_it(p);
 }
 
-int64_t files_open(struct request *r)
+static struct opening opening_of(struct request *r)
 {
 	struct opening p = {.r = r, .flags = (int)r->flags, .mode = (mode_t)request_arg(r, r->row->mode)};
+
+	normalise(&p);
+	return p;
+}
+
+int files_check_open(struct request *r)
+{
+	return check_flags(opening_of(r).flags);
+}
+
+int64_t files_open(struct request *r)
+{
+	struct opening p = opening_of(r);
 
 	return start(&p, request_dirfd(r, 0));
 }
@@ -358,19 +388,23 @@ static const struct {
 	{RESOLVE_NO_XDEV, FIND_ONE_DEVICE},
 };
 
+int files_check_openat2(struct request *r)
+{
+	struct open_how *how = &r->open_how;
+	int rc = read_how(r, how);
+
+	rc = rc ? rc : check_how(how);
+	return rc ? rc : check_flags((int)how->flags);
+}
+
 int64_t files_openat2(struct request *r)
 {
-	struct opening p = {.r = r};
-	struct open_how how;
-	int rc = read_how(r, &how);
+	const struct open_how how = r->open_how;
+	struct opening p = {.r = r, .flags = (int)how.flags, .mode = (mode_t)how.mode};
 
-	rc = rc ? rc : check_how(&how);
-	if (rc)
-		return rc;
 	if (how.resolve & RESOLVE_CACHED)
 		return -EAGAIN; /* as if nothing were in the kernel's cache of names */
-	p.flags = (int)how.flags;
-	p.mode = (mode_t)how.mode;
+	normalise(&p);
 	for (size_t i = 0; i < sizeof(resolves) / sizeof(resolves[0]); i++)
 		r->how |= how.resolve & resolves[i].resolve ? resolves[i].how : 0;
 	return start(&p, request_dirfd(r, 0));

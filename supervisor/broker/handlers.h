@@ -8,6 +8,19 @@
 /* What a job may ask for of a mode: no set-id bits, which on a granted host directory would lend its identity to the host. */
 #define MODE_GIVEN 01777
 
+/* What the kernel asks of a call before it copies its paths (`first` of a row): 0 or -errno. */
+int files_check_open(struct request *r);
+int files_check_openat2(struct request *r);
+int look_check_statx(struct request *r);
+int look_check_access(struct request *r);
+int look_check_readlink(struct request *r);
+int locks_check_flock(struct request *r);
+int names_check_rename(struct request *r);
+int names_check_mknod(struct request *r);
+int attributes_check_truncate(struct request *r);
+int xattrs_check_set(struct request *r);
+int xattrs_check_name(struct request *r);
+
 /* files.c: opening */
 int64_t files_open(struct request *r);
 int64_t files_openat2(struct request *r);

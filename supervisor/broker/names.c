@@ -13,20 +13,43 @@
 
 #define RENAME_KNOWN (RENAME_NOREPLACE | RENAME_EXCHANGE)
 
-/* Whatever it is: a slash behind the name is no matter. */
-static bool there(const struct parent *p)
+/* A slash behind the name is no matter here. 0, or -1 with errno. */
+static int look(const struct parent *p, struct stat *st)
 {
 	char name[NAME_MAX + 1];
-	struct stat st;
 
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(p->name, "/"), p->name);
-	return !fstatat(p->dir.fd, name, &st, AT_SYMLINK_NOFOLLOW);
+	return fstatat(p->dir.fd, name, st, AT_SYMLINK_NOFOLLOW);
+}
+
+static bool there(const struct parent *p)
+{
+	struct stat st;
+
+	return !look(p, &st);
 }
 
 /* A grant itself, or a directory above one: as busy as a mount point. */
 static bool is_fixed(const struct parent *p)
 {
 	return !*p->at.rest || p->at.place == PLACE_SKELETON || p->at.place != p->dir.place;
+}
+
+/* Root's directories are not the job's to change; elsewhere a grant's name is as busy as a mount point. */
+static int refuse_fixed(struct request *r, const struct parent *p)
+{
+	return request_refused(r, p->dir.place == PLACE_SKELETON ? EACCES : EBUSY, p->path.s,
+	                       p->at.grant ? p->at.grant->rule : r->job->tree->hidden_rule);
+}
+
+/* What the kernel says of a name before it asks for the right to take it. */
+static int before_refusal(const struct parent *p, bool minds_slash)
+{
+	struct stat st;
+
+	if (look(p, &st))
+		return -errno;
+	return minds_slash && p->must_dir && !S_ISDIR(st.st_mode) ? -ENOTDIR : 0;
 }
 
 /* Whether the name may be made or taken; takes the job's identity for it. */
@@ -44,6 +67,8 @@ static int find_parent(struct request *r, int which, struct parent *p)
 
 	p->dir.fd = -1;
 	p->dir.own = false;
+	if (r->bad[which])
+		return r->bad[which];
 	if (!*r->text[which])
 		return -ENOENT;
 	rc = resolve_base(r, request_dirfd(r, which), r->text[which], &base);
@@ -132,6 +157,8 @@ int64_t names_mkdir(struct request *r)
 
 int64_t names_symlink(struct request *r)
 {
+	if (r->bad[1])
+		return r->bad[1];
 	return *r->text[1] ? make(r, &(struct making){.make = make_symlink}) : -ENOENT;
 }
 
@@ -139,7 +166,18 @@ int64_t names_symlink(struct request *r)
 static int make_nothing(struct request *r, const struct parent *p, const struct making *m)
 {
 	(void)m;
+	if (syscall(SYS_faccessat2, p->dir.fd, "", W_OK | X_OK, AT_EMPTY_PATH | AT_EACCESS))
+		return -errno;
 	return request_refused(r, EPERM, p->path.s, "mknod: only regular files");
+}
+
+int names_check_mknod(struct request *r)
+{
+	mode_t type = (mode_t)request_arg(r, r->row->mode) & S_IFMT;
+
+	if (type == S_IFDIR)
+		return -EPERM;
+	return type && type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && type != S_IFCHR && type != S_IFBLK ? -EINVAL : 0;
 }
 
 int64_t names_mknod(struct request *r)
@@ -147,10 +185,6 @@ int64_t names_mknod(struct request *r)
 	mode_t mode = (mode_t)request_arg(r, r->row->mode), type = mode & S_IFMT;
 	bool regular = type == 0 || type == S_IFREG;
 
-	if (type == S_IFDIR)
-		return -EPERM;
-	if (!regular && type != S_IFIFO && type != S_IFSOCK && type != S_IFCHR && type != S_IFBLK)
-		return -EINVAL;
 	return make(r, &(struct making){regular ? make_file : make_nothing, (mode & MODE_GIVEN) | S_IFREG, NULL});
 }
 
@@ -168,11 +202,9 @@ static int take_name(struct request *r, const struct parent *p, int flags)
 	int rc;
 
 	if (is_fixed(p))
-		return request_refused(r, flags ? EBUSY : EACCES, p->path.s,
-		                       p->at.grant ? p->at.grant->rule : r->job->tree->hidden_rule);
-	if (!(p->at.rights & RIGHT_CREATE) && !there(p))
-		return -ENOENT;
-	rc = may_change(r, p);
+		return refuse_fixed(r, p);
+	rc = !(p->at.rights & RIGHT_CREATE) ? before_refusal(p, !flags) : 0;
+	rc = rc ? rc : may_change(r, p);
 	if (rc)
 		return rc;
 	if (unlinkat(p->dir.fd, p->name, flags))
@@ -187,8 +219,6 @@ int64_t names_unlink(struct request *r)
 	int flags = (int)r->flags, rc;
 	struct parent p;
 
-	if (flags & ~AT_REMOVEDIR)
-		return -EINVAL;
 	rc = find_parent(r, 0, &p);
 	if (!rc)
 		rc = p.last == LAST_NAME ? take_name(r, &p, flags) : no_name(p.last, flags);
@@ -216,11 +246,11 @@ static int keep(struct parent *p)
 /* As between mounts. Between grants the kernel may know of no border: there nothing may come to more rights than it has. */
 static bool one_place(const struct parent *from, const struct parent *to, unsigned flags)
 {
-	uint32_t a = from->at.rights, b = to->at.rights;
+	uint32_t a = from->dir.rights, b = to->dir.rights;
 
-	if (from->at.place != to->at.place)
+	if (from->dir.place != to->dir.place)
 		return false;
-	return !((b & ~a) || ((flags & RENAME_EXCHANGE) && (a & ~b)));
+	return from->dir.grant == to->dir.grant || !((b & ~a) || ((flags & RENAME_EXCHANGE) && (a & ~b)));
 }
 
 static int move(struct request *r, const struct parent *from, const struct parent *to, unsigned flags)
@@ -228,12 +258,14 @@ static int move(struct request *r, const struct parent *from, const struct paren
 	bool replaces;
 	int rc;
 
-	if (!is_fixed(from) && !is_fixed(to) && !one_place(from, to, flags))
-		return -EXDEV;
 	if (is_fixed(from) || is_fixed(to))
-		return request_refused(r, EBUSY, is_fixed(from) ? from->path.s : to->path.s, r->job->tree->hidden_rule);
-	if (!(from->at.rights & RIGHT_CREATE) && !there(from))
-		return -ENOENT;
+		return refuse_fixed(r, is_fixed(from) ? from : to);
+	if (!(from->at.rights & to->at.rights & RIGHT_CREATE)) {
+		rc = before_refusal(from, true);
+		rc = rc ? rc : (flags & RENAME_NOREPLACE) && there(to) ? -EEXIST : 0;
+		if (rc)
+			return rc;
+	}
 	rc = may_change(r, from);
 	rc = rc ? rc : may_change(r, to);
 	if (rc)
@@ -246,21 +278,26 @@ static int move(struct request *r, const struct parent *from, const struct paren
 	return 0;
 }
 
+int names_check_rename(struct request *r)
+{
+	return r->flags == RENAME_KNOWN ? -EINVAL : 0;
+}
+
 int64_t names_rename(struct request *r)
 {
 	unsigned flags = (unsigned)r->flags;
 	struct parent from, to;
 	int rc;
 
-	if ((flags & ~RENAME_KNOWN) || flags == RENAME_KNOWN)
-		return -EINVAL;
 	to.dir.fd = -1;
 	to.dir.own = false;
 	rc = find_parent(r, 0, &from);
-	if (!rc && from.last != LAST_NAME)
-		rc = -EBUSY;
 	rc = rc ? rc : keep(&from);
 	rc = rc ? rc : find_parent(r, 1, &to);
+	if (!rc && !one_place(&from, &to, flags))
+		rc = -EXDEV;
+	if (!rc && from.last != LAST_NAME)
+		rc = -EBUSY;
 	if (!rc && to.last != LAST_NAME)
 		rc = flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
 	rc = rc ? rc : move(r, &from, &to, flags);
@@ -291,6 +328,8 @@ static int find_source(struct request *r, struct object *o)
 	bool real;
 	int rc;
 
+	if (r->bad[0])
+		return r->bad[0];
 	if (*r->text[0]) {
 		rc = resolve_base(r, request_dirfd(r, 0), r->text[0], &base);
 		return rc ? rc : resolve_find(r, base, r->text[0], r->flags & AT_SYMLINK_FOLLOW ? 0 : FIND_NOFOLLOW, o);
@@ -317,10 +356,12 @@ static int link_to(struct request *r, const struct object *o, const struct paren
 		return -EEXIST;
 	if (p->must_dir)
 		return -ENOENT;
-	if (o->place != p->at.place || o->grant != p->at.grant || o->is_grant)
+	if (o->place != p->at.place || o->grant != p->at.grant || (o->is_grant && !S_ISDIR(o->st.st_mode)))
 		return -EXDEV;
 	rc = may_change(r, p);
-	if (!rc && !S_ISDIR(o->st.st_mode) && (!(o->rights & RIGHT_WRITE) || !may_link(r, o)))
+	if (!rc && S_ISDIR(o->st.st_mode))
+		return -EPERM;
+	if (!rc && (!(o->rights & RIGHT_WRITE) || !may_link(r, o)))
 		rc = request_refused(r, EPERM, o->path.s, o->grant->rule);
 	return rc ? rc : make_counted(r, p, &(struct making){make_link, 0, o});
 }
@@ -341,8 +382,6 @@ int64_t names_link(struct request *r)
 	struct parent p;
 	int rc;
 
-	if (r->flags & ~(uint64_t)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
-		return -EINVAL;
 	p.dir.fd = -1;
 	p.dir.own = false;
 	rc = find_source(r, &o);

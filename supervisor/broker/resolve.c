@@ -84,6 +84,14 @@ static int look_at(struct request *r, struct object *o)
 	return 0;
 }
 
+/* Takes the job's identity where there may be something of its own; false when that brings nothing new. */
+static bool as_job(struct request *r, const struct object *o)
+{
+	bool writable = o->place == PLACE_TMP || (o->place == PLACE_HOST && (o->rights & (RIGHT_WRITE | RIGHT_CREATE)));
+
+	return writable && !r->entered && !request_enter(r, o->place == PLACE_HOST);
+}
+
 /* Opens o->path, whose last component may be a link. -ELOOP when a link is on the way. */
 static int at(struct request *r, struct object *o)
 {
@@ -106,7 +114,7 @@ static int at(struct request *r, struct object *o)
 	}
 	o->fd = resolve_openat2(root, l.rest, O_PATH | O_NOFOLLOW, 0);
 	/* a directory of the job's own may be closed to others */
-	if (o->fd == -EACCES && l.place == PLACE_TMP && !r->entered && !request_enter(r, false))
+	if (o->fd == -EACCES && as_job(r, o))
 		o->fd = resolve_openat2(root, l.rest, O_PATH | O_NOFOLLOW, 0);
 	if (o->fd < 0)
 		return o->fd;
@@ -177,6 +185,26 @@ static int follow(struct walk *w)
 	return 0;
 }
 
+/* "." and ".." are looked up in a directory, too. */
+static int searchable(struct walk *w)
+{
+	struct object *o = w->o;
+	int rc = 0;
+
+	if (o->fd < 0) {
+		w->work += o->path.len;
+		rc = w->work > RESOLVE_WORK_MAX ? -ELOOP : at(w->r, o);
+	}
+	if (rc || o->place == PLACE_SKELETON)
+		return rc;
+	for (;;) {
+		if (!syscall(SYS_faccessat2, o->fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS))
+			return 0;
+		if (errno != EACCES || !as_job(w->r, o))
+			return -errno;
+	}
+}
+
 static int up(struct walk *w)
 {
 	if ((w->how & FIND_UNDER_BASE) && w->o->path.len <= w->floor)
@@ -215,11 +243,15 @@ static int step(struct walk *w)
 {
 	const char *name = w->rest + strspn(w->rest, "/");
 	size_t len = strcspn(name, "/");
+	int rc;
 
 	w->rest = name + len;
-	if (len == 0 || is_name(name, len, "."))
+	if (len == 0)
 		return 0;
-	return is_name(name, len, "..") ? up(w) : down(w, name, len);
+	if (!is_name(name, len, ".") && !is_name(name, len, ".."))
+		return down(w, name, len);
+	rc = searchable(w);
+	return rc || len == 1 ? rc : up(w);
 }
 
 static int go_on(struct walk *w, int rc)
@@ -296,10 +328,27 @@ static int from_gone(struct request *r, const char *text, unsigned how, struct o
 		return -ENOENT;
 	if (how & FIND_UNDER_BASE)
 		return -EXDEV;
+	if (how & FIND_IN_ROOT)
+		return from_gone(r, text + len, how, o);
 	rc = vpath_set(&up, r->gone);
 	vpath_pop(&up);
 	text += len;
 	return rc ? rc : walk(r, up.s, text + strspn(text, "/"), how, o);
+}
+
+static size_t trim_slashes(const char *text, size_t len)
+{
+	while (len && text[len - 1] == '/')
+		len--;
+	return len;
+}
+
+/* A directory's "." behind its name. */
+static bool ends_in_dot(const char *text)
+{
+	size_t n = trim_slashes(text, strlen(text));
+
+	return n && text[n - 1] == '.' && (n == 1 || text[n - 2] == '/');
 }
 
 int resolve_find(struct request *r, const char *base, const char *text, unsigned how, struct object *o)
@@ -311,9 +360,9 @@ int resolve_find(struct request *r, const char *base, const char *text, unsigned
 	how |= r->how;
 	if (*text == '/' && (how & FIND_UNDER_BASE))
 		return -EXDEV;
-	if (r->gone && base == r->gone && *text != '/')
+	if (*text != '/' && r->gone && base == r->gone)
 		return from_gone(r, text, how, o);
-	if (how & (FIND_IN_ROOT | FIND_ONE_DEVICE))
+	if ((how & (FIND_IN_ROOT | FIND_ONE_DEVICE)) || ends_in_dot(text))
 		return walk(r, base, text, how, o);
 	rc = vpath_join(&o->path, base, text);
 	if (rc < 0)
@@ -336,13 +385,6 @@ int resolve_find(struct request *r, const char *base, const char *text, unsigned
 
 /* --- the directory of a name ------------------------------------------------------------------------------- */
 
-static size_t trim_slashes(const char *text, size_t len)
-{
-	while (len && text[len - 1] == '/')
-		len--;
-	return len;
-}
-
 static enum last kind_of(const char *name, size_t len)
 {
 	if (len == 0)
@@ -355,7 +397,7 @@ static enum last kind_of(const char *name, size_t len)
 int resolve_parent(struct request *r, const char *base, const char *text, struct parent *p)
 {
 	size_t all = strlen(text), end = trim_slashes(text, all), start = end;
-	char dir[PATH_MAX];
+	char dir[PATH_MAX + 2];
 	int rc;
 
 	p->dir.fd = -1;
@@ -364,17 +406,20 @@ int resolve_parent(struct request *r, const char *base, const char *text, struct
 	while (start && text[start - 1] != '/')
 		start--;
 	p->last = kind_of(text + start, end - start);
-	if (p->last != LAST_NAME)
-		return 0;
-	if (end - start > NAME_MAX)
+	if (p->last == LAST_NAME && end - start > NAME_MAX)
 		return -ENAMETOOLONG;
-	memcpy(p->name, text + start, end - start);
-	strcpy(p->name + (end - start), p->must_dir ? "/" : "");
 	memcpy(dir, text, start);
-	strcpy(dir + start, start ? "" : ".");
+	strcpy(dir + start, p->last == LAST_ROOT ? "/" : "");
+	/* where the name is a dot itself, its directory must be searchable: "x/." asks for that */
+	if (p->last == LAST_DOT || p->last == LAST_DOTDOT)
+		strcpy(dir + start, ".");
 	rc = resolve_find(r, base, dir, 0, &p->dir);
 	if (!rc && !S_ISDIR(p->dir.st.st_mode))
 		rc = -ENOTDIR;
+	if (rc || p->last != LAST_NAME)
+		return rc;
+	memcpy(p->name, text + start, end - start);
+	strcpy(p->name + (end - start), p->must_dir ? "/" : "");
 	rc = rc ? rc : vpath_set(&p->path, p->dir.path.s);
 	rc = rc ? rc : vpath_push(&p->path, p->name, end - start);
 	if (rc)

@@ -46,7 +46,8 @@ struct parent {
 	struct lookup at;      /* where the name belongs; points into `path`; `rest` empty: it is a grant itself */
 	struct vpath path;     /* of the name */
 };
-/* The directory that the last component of `text` is in. Outside the tree -ENOENT; parent_done in any case. */
+/* The directory that the last component of `text` is in. Outside the tree -ENOENT; parent_done in any case. Where that
+ * component is no LAST_NAME only `dir`, `last` and `must_dir` are filled. */
 int resolve_parent(struct request *r, const char *base, const char *text, struct parent *p);
 void parent_done(struct parent *p);
 

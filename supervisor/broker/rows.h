@@ -25,6 +25,8 @@ struct row {
 	row_arg mode;
 	row_arg out;          /* where an answer is written to */
 	uint64_t fixed;       /* flags that the call has by nature */
+	uint64_t known;       /* if not 0, any other flag is EINVAL, before the paths are looked at */
+	int (*first)(struct request *r); /* what else the kernel asks before it copies the paths */
 	bool null_path;       /* a NULL path means the descriptor itself, as for utimensat(2) */
 };
 

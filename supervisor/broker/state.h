@@ -6,10 +6,13 @@
 #ifndef WARDER_STATE_H
 #define WARDER_STATE_H
 
+#include <linux/openat2.h>
+
 #include "broker.h"
 #include "collect.h"
 #include "hostnames.h"
 #include "net.h"
+#include "lock_files.h"
 #include "processes.h"
 #include "tmpfs.h"
 #include "tree.h"
@@ -39,6 +42,7 @@ struct broker_job {
 	uint64_t signals_sent;    /* bit (1 << signal): to itself, by kill(2) and its like */
 	uint64_t shared_memory;   /* bytes, shared and anonymous, that may be mapped */
 	unsigned ofd_locks;       /* set so far */
+	struct lock_files lock_files;
 };
 
 struct row;
@@ -55,10 +59,13 @@ struct request {
 	bool no_path;             /* the path argument was NULL where the call allows that */
 	uint64_t flags;           /* the row's, and those of the call */
 	char text[2][PATH_MAX];   /* the path arguments, copied once */
+	int bad[2];               /* -errno of those copies; calls of two paths look at them in the kernel's order */
 	char base[VPATH_MAX];     /* of the path being resolved, where it is a descriptor's */
 	const char *gone;         /* the base of a path, when that directory was removed; else NULL */
 	int gone_fd;              /* its handle */
 	bool gone_own;            /* to be closed at the end of the call */
+	struct open_how open_how; /* openat2's, copied once */
+	int checked;              /* what the row's `first` found out, for its handler */
 	unsigned how;             /* enum find_how, for every path of the call: openat2's RESOLVE flags */
 	const char *jail;         /* with FIND_UNDER_BASE and FIND_IN_ROOT: the virtual path that is not left */
 };

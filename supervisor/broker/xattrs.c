@@ -69,36 +69,39 @@ int64_t xattrs_list(struct request *r)
 
 int64_t xattrs_get(struct request *r)
 {
-	int rc = check_name(r, r->call->args[1]), found;
+	int rc = (int)xattrs_list(r);
 
-	if (rc && rc != -EOPNOTSUPP)
-		return rc;
-	found = (int)xattrs_list(r);
-	return found ? found : rc ? rc : -ENODATA;
+	return rc ? rc : r->checked ? r->checked : -ENODATA;
+}
+
+int xattrs_check_name(struct request *r)
+{
+	r->checked = check_name(r, r->call->args[1]);
+	return r->checked == -EOPNOTSUPP ? 0 : r->checked;
+}
+
+int xattrs_check_set(struct request *r)
+{
+	int rc;
+
+	if (r->call->args[4] & UINT32_MAX & ~(uint64_t)(XATTR_CREATE | XATTR_REPLACE))
+		return -EINVAL;
+	rc = xattrs_check_name(r);
+	return rc ? rc : r->call->args[3] > XATTR_SIZE_MAX ? -E2BIG : 0;
 }
 
 int64_t xattrs_set(struct request *r)
 {
-	uint64_t flags = r->call->args[4];
-	int rc;
+	int rc = find_writable(r);
 
-	if (flags & ~(uint64_t)(XATTR_CREATE | XATTR_REPLACE))
-		return -EINVAL;
-	rc = check_name(r, r->call->args[1]);
-	if (rc && rc != -EOPNOTSUPP)
-		return rc;
-	if (r->call->args[3] > XATTR_SIZE_MAX)
-		return -E2BIG;
-	rc = find_writable(r);
+	if (!rc && (r->call->args[4] & XATTR_REPLACE))
+		return -ENODATA;
 	return rc ? rc : request_refused(r, EOPNOTSUPP, NULL, "xattrs: files have no extended attributes");
 }
 
 int64_t xattrs_remove(struct request *r)
 {
-	int rc = check_name(r, r->call->args[1]), found;
+	int rc = find_writable(r);
 
-	if (rc && rc != -EOPNOTSUPP)
-		return rc;
-	found = find_writable(r);
-	return found ? found : rc ? rc : -ENODATA;
+	return rc ? rc : r->checked ? r->checked : -ENODATA;
 }

@@ -3,6 +3,7 @@
 #include "child.h"
 
 #include <linux/capability.h>
+#include <sys/file.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 
@@ -133,7 +134,7 @@ static void test_hard_links(void **state)
 		int64_t want;
 	} rows[] = {
 		{"/tmp/h", "/tmp/h2", 0}, {"/tmp/h", "/tmp/h2", -EEXIST}, {"/tmp/none", "/tmp/h3", -ENOENT},
-		{"/tmp/h", "/tmp/h3/", -ENOENT}, {"/tmp/dir", "/tmp/h3", -EPERM}, {"/tmp", "/tmp/h3", -EXDEV},
+		{"/tmp/h", "/tmp/h3/", -ENOENT}, {"/tmp/dir", "/tmp/h3", -EPERM}, {"/tmp", "/tmp/h3", -EPERM},
 		/* a granted file never gets a name elsewhere, */
 		{"@/ro/file", "/tmp/h3", -EXDEV}, {"@/ro/file", "@/w/h3", -EXDEV}, {"@/w/file", "@/w2/h3", -EXDEV},
 		{"@/w/file", "/tmp/h3", -EXDEV}, {"/tmp/h", "@/w/h3", -EXDEV}, {"@/ro/file", "@/ro/h3", -EACCES},
@@ -269,6 +270,48 @@ static void test_descriptors_of_writable_grants(void **state)
 	assert_int_equal(call(f, "utimensat", (uint64_t)t_made, 0, 0, 0), 0);
 	assert_int_equal(one(f, "unlink", "@/w/made", 0, 0), 0);
 	assert_int_equal(call(f, "fchmod", (uint64_t)t_made, 0600), -EACCES);
+}
+
+/* Locks on files of a writable grant are seen by others, and theirs by the job; one's own do not conflict. */
+static void test_locks_of_writable_grants(void **state)
+{
+	struct fixture *f = *state;
+	struct flock lock = {.l_type = F_WRLCK, .l_len = 10}, got;
+	int t_a, t_b, host, t_ro = t_open(f, "@/ro/file", O_RDONLY);
+
+	t_a = t_open(f, "@/w/file", O_RDWR);
+	t_b = t_open(f, "@/w/file", O_RDWR);
+	assert_int_equal(identity_full(), 0);
+	host = open(at(f, "@/w/file"), O_RDWR | O_CLOEXEC);
+	identity_leave();
+	assert_true(host >= 0);
+	memcpy(out(f), &lock, sizeof(lock));
+	assert_int_equal(call(f, "fcntl", (uint64_t)t_ro, F_SETLK, OUT(f)), -EACCES);
+	assert_int_equal(call(f, "flock", (uint64_t)t_ro, LOCK_SH), -EACCES);
+	assert_int_equal(call(f, "fcntl", (uint64_t)t_a, F_SETLK, OUT(f)), 0);
+	assert_int_equal(call(f, "fcntl", (uint64_t)t_b, F_SETLK, OUT(f)), 0);
+	assert_int_equal(call(f, "fcntl", (uint64_t)t_b, F_GETLK, OUT(f)), 0);
+	memcpy(&got, out(f), sizeof(got));
+	assert_int_equal(got.l_type, F_UNLCK);
+	assert_int_equal(fcntl(host, F_SETLK, &lock), -1);
+	lock.l_type = F_UNLCK;
+	memcpy(out(f), &lock, sizeof(lock));
+	assert_int_equal(call(f, "fcntl", (uint64_t)t_b, F_SETLK, OUT(f)), 0);
+	lock.l_type = F_WRLCK;
+	assert_int_equal(fcntl(host, F_OFD_SETLK, &lock), 0);
+	memcpy(out(f), &lock, sizeof(lock));
+	assert_int_equal(call(f, "fcntl", (uint64_t)t_a, F_SETLK, OUT(f)), -EAGAIN);
+	assert_int_equal(call(f, "fcntl", (uint64_t)t_a, F_SETLKW, OUT(f)), -EINTR);
+	assert_int_equal(call(f, "fcntl", (uint64_t)t_a, F_GETLK, OUT(f)), 0);
+	memcpy(&got, out(f), sizeof(got));
+	assert_int_equal(got.l_type, F_WRLCK);
+	assert_int_equal(got.l_pid, 0);
+	if (!f->tree->fd_of_other) {
+		assert_int_equal(call(f, "flock", (uint64_t)t_a, LOCK_EX | LOCK_NB), 0);
+		assert_int_equal(flock(host, LOCK_EX | LOCK_NB), -1);
+		assert_int_equal(call(f, "flock", (uint64_t)t_a, LOCK_UN), 0);
+	}
+	close(host);
 }
 
 static void test_extended_attributes(void **state)
@@ -440,7 +483,7 @@ static int run(const char *name)
 		cmocka_unit_test(test_symlinks), cmocka_unit_test(test_hard_links), cmocka_unit_test(test_link_of_a_descriptor),
 		cmocka_unit_test(test_rename_between_grants), cmocka_unit_test(test_links_count), cmocka_unit_test(test_mknod),
 		cmocka_unit_test(test_owners), cmocka_unit_test(test_descriptors_of_writable_grants),
-		cmocka_unit_test(test_extended_attributes), cmocka_unit_test(test_space), cmocka_unit_test(test_cwd_is_a_directory),
+		cmocka_unit_test(test_locks_of_writable_grants), cmocka_unit_test(test_extended_attributes), cmocka_unit_test(test_space), cmocka_unit_test(test_cwd_is_a_directory),
 		cmocka_unit_test(test_cwd_below_a_grant), cmocka_unit_test(test_directories_behind_descriptors),
 	};
 
