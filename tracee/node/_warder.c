@@ -160,6 +160,59 @@ static napi_value w_fail(napi_env env, napi_callback_info info)
 	give_up(&e);
 }
 
+/* --- the end ------------------------------------------------------------------------------------------------ */
+
+/* Output to pipes is written synchronously, so Node has nothing to flush; native code may have. */
+static void leave(int code)
+{
+	fflush(NULL);
+	_exit(code & 0xff);
+}
+
+static void on_once_more(uv_idle_t *idle)
+{
+	(void)idle; /* while it is active, the loop polls without waiting */
+}
+
+static bool others_alive(void)
+{
+	uv_unref((uv_handle_t *)&w.watch);
+	uv_unref((uv_handle_t *)&w.once_more);
+	bool alive = uv_loop_alive(w.loop);
+	uv_ref((uv_handle_t *)&w.watch);
+	uv_ref((uv_handle_t *)&w.once_more);
+	return alive;
+}
+
+/* Before each wait of the loop: when nothing is left to wait for, the process leaves from here. Node's own way would wait for tasks of
+ * V8's worker threads (NodePlatform::DrainTasks), which the fork did not copy. What V8 posted to the main thread comes as an
+ * event that does not keep the loop alive: so the loop turns once more before it counts as empty. */
+static void on_turn(uv_prepare_t *unused)
+{
+	(void)unused;
+	bool alive = others_alive();
+	if (!alive && w.asked_again) {
+		embed_before_exit();
+		alive = others_alive();
+		if (!alive)
+			leave(embed_exit());
+	}
+	w.asked_again = !alive && !w.asked_again;
+	if (w.asked_again)
+		uv_idle_start(&w.once_more, on_once_more);
+	else
+		uv_idle_stop(&w.once_more);
+}
+
+/* From now on the process ends when its loop is empty. */
+static void watch(void)
+{
+	uv_prepare_init(w.loop, &w.watch);
+	uv_idle_init(w.loop, &w.once_more);
+	uv_prepare_start(&w.watch, on_turn);
+	embed_leave_by(leave);
+}
+
 /* --- what a fork must renew --------------------------------------------------------------------------------- */
 
 static bool is_inherited_pipe(ino_t ino)
@@ -261,6 +314,7 @@ static napi_value w_birth(napi_env env, napi_callback_info info)
 		if (pid == 0) {
 			napi_value yes;
 			be_born(zygote);
+			watch();
 			napi_get_boolean(env, zygote_may_rehearse(), &yes);
 			return yes;
 		}
@@ -295,67 +349,12 @@ static napi_value w_wait(napi_env env, napi_callback_info info)
 	return job;
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------ */
-
-/* Output to pipes is written synchronously, so Node has nothing to flush; native code may have. */
-static void leave(int code)
-{
-	fflush(NULL);
-	_exit(code & 0xff);
-}
-
-static void on_once_more(uv_idle_t *idle)
-{
-	(void)idle; /* while it is active, the loop polls without waiting */
-}
-
-static bool others_alive(void)
-{
-	uv_unref((uv_handle_t *)&w.watch);
-	uv_unref((uv_handle_t *)&w.once_more);
-	bool alive = uv_loop_alive(w.loop);
-	uv_ref((uv_handle_t *)&w.watch);
-	uv_ref((uv_handle_t *)&w.once_more);
-	return alive;
-}
-
-/* Before each wait of the loop: when nothing is left to wait for, the process leaves from here. Node's own way would wait for tasks of
- * V8's worker threads (NodePlatform::DrainTasks), which the fork did not copy. What V8 posted to the main thread comes as an
- * event that does not keep the loop alive: so the loop turns once more before it counts as empty. */
-static void on_turn(uv_prepare_t *unused)
-{
-	(void)unused;
-	bool alive = others_alive();
-	if (!alive && w.asked_again) {
-		embed_before_exit();
-		alive = others_alive();
-		if (!alive)
-			leave(embed_exit());
-	}
-	w.asked_again = !alive && !w.asked_again;
-	if (w.asked_again)
-		uv_idle_start(&w.once_more, on_once_more);
-	else
-		uv_idle_stop(&w.once_more);
-}
-
-/* watch(): from now on the process ends when its loop is empty. */
-static napi_value w_watch(napi_env env, napi_callback_info info)
-{
-	(void)env, (void)info;
-	uv_prepare_init(w.loop, &w.watch);
-	uv_idle_init(w.loop, &w.once_more);
-	uv_prepare_start(&w.watch, on_turn);
-	embed_leave_by(leave);
-	return NULL;
-}
-
 static const struct {
 	const char *name;
 	napi_callback call;
 } functions[] = {
 	{"setup", w_setup}, {"ready", w_ready}, {"fail", w_fail},   {"birth", w_birth},
-	{"pid", w_pid},     {"wait", w_wait},   {"watch", w_watch},
+	{"pid", w_pid},     {"wait", w_wait},   
 };
 
 NAPI_MODULE_INIT()
