@@ -66,7 +66,13 @@ static const struct option_table table = {rows, sizeof(rows) / sizeof(*rows)};
 static const struct suffix {
 	const char *end;
 	enum language language;
-} suffixes[] = {{".py", LANGUAGE_PYTHON3}, {".js", LANGUAGE_NODEJS}, {".mjs", LANGUAGE_NODEJS}, {".cjs", LANGUAGE_NODEJS}};
+	const char *filename; /* where the suffix says how the code is to be read; NULL: the language's own */
+} suffixes[] = {
+	{".py", LANGUAGE_PYTHON3, NULL},
+	{".js", LANGUAGE_NODEJS, NULL},
+	{".mjs", LANGUAGE_NODEJS, "main.mjs"},
+	{".cjs", LANGUAGE_NODEJS, "main.cjs"},
+};
 
 /* one run: what is asked for, and how far it has come */
 struct run {
@@ -105,9 +111,21 @@ static int fail(const struct err *e)
 
 /* --- the job ---------------------------------------------------------------------------------------------- */
 
-static int pick_language(const struct run_options *o, const char *file, enum language *out, struct err *e)
+static const struct suffix *suffix_of(const char *file)
 {
 	size_t len = strlen(file);
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
+		size_t n = strlen(suffixes[i].end);
+		if (len > n && !strcmp(file + len - n, suffixes[i].end))
+			return &suffixes[i];
+	}
+	return NULL;
+}
+
+static int pick_language(const struct run_options *o, const char *file, enum language *out, struct err *e)
+{
+	const struct suffix *s = suffix_of(file);
 	int named = o->language ? language_parse(o->language, strlen(o->language)) : -1;
 
 	if (o->language && named < 0)
@@ -115,14 +133,18 @@ static int pick_language(const struct run_options *o, const char *file, enum lan
 	*out = named >= 0 ? (enum language)named : LANGUAGE_PYTHON3;
 	if (o->language || !strcmp(file, "-"))
 		return 0;
-	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
-		size_t n = strlen(suffixes[i].end);
-		if (len > n && !strcmp(file + len - n, suffixes[i].end)) {
-			*out = suffixes[i].language;
-			return 0;
-		}
+	if (s) {
+		*out = s->language;
+		return 0;
 	}
 	return err_set(e, ERR_REQUEST, "--language", 0, "cannot be guessed from the name %s", file);
+}
+
+static const char *filename_of(const struct run_options *o, const char *file, enum language l)
+{
+	const struct suffix *s = suffix_of(file);
+
+	return o->filename ? o->filename : s && s->language == l ? s->filename : NULL;
 }
 
 static int set_text(char **to, const char *text, struct err *e)
@@ -263,7 +285,7 @@ static int fill_job(struct job *j, const struct run_options *o, const char *file
 	if (!rc)
 		rc = set_policy(j, o->policy, e);
 	if (!rc)
-		rc = set_text(&j->filename, o->filename, e);
+		rc = set_text(&j->filename, filename_of(o, file, j->language), e);
 	if (!rc)
 		rc = set_env(j, &o->env, e);
 	if (!rc)

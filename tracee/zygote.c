@@ -179,6 +179,7 @@ static int parse_brief(char *p, size_t len, struct zygote_job *j)
 		if (!(table[i + (i >= h.n_args)] = next_string(&p, end)))
 			return -EPROTO;
 	j->code = (struct bytes){p, end - p};
+	j->memory_mib = h.memory_mib;
 	return j->filename && j->code.len == h.code_len ? 0 : -EPROTO;
 }
 

@@ -82,6 +82,13 @@ static bool zygote_has_gone(const struct slot *s)
 	return p.fd < 0 || poll(&p, 1, 0) > 0;
 }
 
+/* V8 ends the process by a signal of its own when the kernel gives it no more memory. That it was near RLIMIT_DATA the worker saw. */
+static bool died_of_memory(const struct slot *s, int sig)
+{
+	return s->job->language == LANGUAGE_NODEJS && s->limits_hit & 1u << LIMIT_HIT_MEMORY &&
+	       (sig == SIGABRT || sig == SIGTRAP || sig == SIGILL);
+}
+
 void outcome_judge(struct slot *s, int status, struct result *r)
 {
 	if (WIFEXITED(status)) {
@@ -102,6 +109,9 @@ void outcome_judge(struct slot *s, int status, struct result *r)
 	} else if (sig == SIGKILL && !(broker_signals_sent(s->broker) & 1ull << SIGKILL) && is_near_cpu_limit(s, r->usage.cpu_ms + s->cpu_before * 1e3)) {
 		r->outcome = OUTCOME_LIMIT; /* RLIMIT_CPU: the kernel kills at the hard limit, setrlimit(2) */
 		r->limit = ENDED_BY_CPU_TIME;
+	} else if (died_of_memory(s, sig)) {
+		r->outcome = OUTCOME_LIMIT;
+		r->limit = ENDED_BY_MEMORY;
 	} else {
 		r->outcome = OUTCOME_SIGNALED;
 		r->signal = sig;

@@ -16,7 +16,7 @@
 #include "identity.h"
 #include "inside.h"
 
-/* Stand for what differs from zygote to zygote: paths, and V8's heap limit, which is the policy's memory_mib. */
+/* Stand for what differs from zygote to zygote: paths, and V8's heap limit, which is the most that a job may have. */
 static const char BOOTSTRAP[] = "bootstrap", ADDON[] = "addon", HEAP[] = "heap";
 
 /* How each language's interpreter is started. */
@@ -139,7 +139,7 @@ static int spawn(struct nursery *n, const char *path, int control, int log, stru
 	int language = n->policy->language;
 	pid_t worker = getpid();
 
-	snprintf(heap, sizeof(heap), "--max-old-space-size=%llu", (unsigned long long)n->policy->limits[LIMIT_MEMORY_MIB]);
+	snprintf(heap, sizeof(heap), "--max-old-space-size=%llu", (unsigned long long)n->policy->max_limits[LIMIT_MEMORY_MIB]);
 	snprintf(bootstrap, sizeof(bootstrap), "%s/%s", n->worker->config.tracee_dir, languages[language].bootstrap);
 	snprintf(addon, sizeof(addon), "%s/%s", n->worker->config.tracee_dir, languages[language].addon);
 	if (access(bootstrap, R_OK) || access(addon, R_OK))

@@ -1,8 +1,9 @@
 """Node.js jobs: what `node main.js` would do, done by a confined fork of a warm Node."""
+import json
+import os
 import shutil
 import subprocess
 import tempfile
-import os
 import unittest
 
 import support
@@ -114,6 +115,142 @@ class LikeNode(Case):
             for filename in ("main.mjs", "main.js"):
                 with self.subTest(name, filename=filename):
                     self.check(code, filename)
+
+
+STATE = """
+const vm = require('vm'), { randomBytes, randomInt, randomUUID } = require('crypto');
+const inContext = vm.runInNewContext('Math.random()');
+new (require('worker_threads').Worker)('require("worker_threads").parentPort.postMessage(Math.random())', { eval: true })
+  .on('message', (inWorker) => console.log(JSON.stringify({
+    random: Math.random(), inContext, inWorker, bytes: randomBytes(16).toString('hex'), int: randomInt(2 ** 40), uuid: randomUUID(),
+    web: Array.from(crypto.getRandomValues(new Uint32Array(3))).join(), pid: process.pid, origin: performance.timeOrigin,
+  })));
+"""
+CLOCKS = """
+const near = (a, b) => Math.abs(a - b) < 500;
+const results = [performance.now() < 500, process.uptime() < 0.5, near(performance.timeOrigin + performance.now(), Date.now())];
+performance.mark('a');
+setTimeout(() => {
+  performance.mark('b', { detail: 3 });
+  const m = performance.measure('m', 'a', 'b');
+  results.push(m.duration >= 19 && m.duration < 500, m.startTime < 500, performance.measure('n').duration < 500);
+  results.push(performance.measure('p', 'a').duration < 500, performance.measure('q', { start: 1, duration: 5 }).duration === 5);
+  console.log(results.join());
+}, 20);
+"""
+
+
+@needs_node
+class OwnState(Case):
+    """What children of one zygote would share, and do not."""
+
+    def run_js(self, code, **fields):
+        return self.run_job(code, language="nodejs", **fields)
+
+    def test_random_state_and_identity(self):
+        seen = [json.loads(self.run_js(STATE)["stdout"]) for _ in range(8)]
+        for key in seen[0]:
+            with self.subTest(key):
+                self.assertEqual(len({s[key] for s in seen}), len(seen), [s[key] for s in seen])
+
+    def test_clocks_begin_with_the_job(self):
+        r = self.run_js(CLOCKS)
+        self.assertEqual(r["stdout"].decode(), ",".join(["true"] * 8) + "\n", r)
+
+    def test_environment_and_time_zone(self):
+        code = "console.log(process.env.A, process.env.TZ, new Date(0).getHours(), new Date(0).getTimezoneOffset())"
+        for zone, hours in (("Asia/Tokyo", 9), ("UTC", 0), ("Asia/Kolkata", 5)):
+            r = self.run_js(code, env={"TZ": zone, "A": "b"})
+            self.assertEqual(r["stdout"].decode().split()[:3], ["b", zone, str(hours)], r)
+        self.assertEqual(self.run_js("console.log('A' in process.env)")["stdout"], b"false\n")
+
+    def test_descriptors(self):
+        """Its loop's own, and none that reach another process: every pipe and event is either the loop's or nobody's."""
+        code = """const fs = require('fs'); const kinds = {};
+        for (let fd = 0; fd < 64; fd++) { try { const s = fs.fstatSync(fd);
+          const kind = s.isFIFO() ? 'pipe' : s.isSocket() ? 'socket' : s.isFile() ? 'file' : s.isCharacterDevice() ? 'device' : 'anonymous';
+          kinds[kind] = (kinds[kind] || 0) + 1; } catch {} }
+        console.log(JSON.stringify(kinds));"""
+        kinds = json.loads(self.run_js(code)["stdout"])
+        self.assertEqual((kinds.get("socket"), kinds.get("file")), (None, None), kinds)
+
+    def test_memory(self):
+        for name, code in {
+            "objects": "const a = []; for (;;) a.push({ x: a.length, y: 's' + a.length })",
+            "numbers": "const a = []; for (;;) a.push(new Array(100000).fill(1.5))",
+            "buffers": "const a = []; for (let i = 0; ; i++) a.push(Buffer.alloc(1 << 20, 1))",
+            "between turns": "const a = []; (function f(n) { a.push(new Array(10000).fill(n)); setImmediate(f, n + 1) })(0)",
+        }.items():
+            with self.subTest(name):
+                r = self.run_js(code, limits={"memory_mib": 96})
+                self.assertEqual((r["outcome"], r["limit"]), ("limit", "memory"), r)
+
+    def test_memory_is_enough_for_garbage(self):
+        """What lives fits, what does not is collected in time: the heap's own limit follows the job's."""
+        code = "let keep; for (let i = 0; i < 400; i++) keep = new Array(500000).fill({ i }); console.log(keep.length)"
+        for mib in (96, 1024):
+            self.assertExited(self.run_js(code, limits={"memory_mib": mib}))
+        big = "const a = []; for (let i = 0; i < 120; i++) a.push(new Array(500000).fill(i)); console.log(a.length)"
+        self.assertExited(self.run_js(big, limits={"memory_mib": 1024}))
+
+    def test_time(self):
+        for name, code in {"loop": "for (;;);", "timer": "setInterval(() => 0, 10)", "promise": "(async () => { for (;;) await 1 })()",
+                           "wait": "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)"}.items():
+            with self.subTest(name):
+                r = self.run_js("console.log('begun');" + code, limits={"wall_ms": 400})
+                self.assertEqual((r["outcome"], r["limit"], r["stdout"]), ("limit", "wall_time", b"begun\n"), r)
+
+    def test_signals(self):
+        r = self.run_js("process.kill(process.pid, 'SIGTERM'); setTimeout(() => 0, 5000)")
+        self.assertEqual((r["outcome"], r["signal"]), ("signaled", 15), r)
+        r = self.run_js("process.abort()")
+        self.assertEqual((r["outcome"], r["signal"]), ("signaled", 6), r)
+
+    def test_worker_threads(self):
+        code = """const { Worker, isMainThread, parentPort, workerData } = require('worker_threads');
+        if (!isMainThread) { parentPort.postMessage(workerData * 2); return; }
+        class Mine extends Worker { constructor(n) { super(__filename, { workerData: n }); } }
+        for (const n of [1, 2]) new Mine(n).on('message', (m) => console.log(m)).on('exit', (c) => c && console.log('exit', c));
+        new Worker('throw new Error("in a worker")', { eval: true }).on('error', (e) => console.log(e.message));
+        console.log(new Worker('0', { eval: true }) instanceof Worker, Worker.name);"""
+        r = self.run_js(code)
+        self.assertExited(r)
+        self.assertEqual(sorted(r["stdout"].decode().split("\n")), ["", "2", "4", "in a worker", "true Worker"])
+        self.assertEqual(r["violations"], [])
+
+    def test_webassembly_intl_and_waiting(self):
+        code = """const b = new Uint8Array([0,97,115,109,1,0,0,0,1,7,1,96,2,127,127,1,127,3,2,1,0,7,7,1,3,97,100,100,0,0,10,9,1,7,0,32,0,32,1,106,11]);
+        console.log(new WebAssembly.Memory({ initial: 1, maximum: 10 }).buffer.byteLength);
+        console.log(Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10));
+        console.log(new Intl.DateTimeFormat('de-DE', { dateStyle: 'full', timeZone: 'UTC' }).format(new Date(0)));
+        WebAssembly.instantiate(b).then((r) => console.log(r.instance.exports.add(2, 3)))
+          .then(() => WebAssembly.compile(b)).then((m) => console.log(m instanceof WebAssembly.Module));"""
+        want = outside(code)
+        r = self.run_js(code)
+        self.assertExited(r)
+        self.assertEqual(r["stdout"].decode(), want[1])
+
+    def test_no_path_of_the_host(self):
+        code = """console.log(process.argv, process.execArgv, Object.keys(require.cache), module, process._preload_modules);
+        try { new (require('worker_threads').Worker)(5) } catch (e) { console.log(e.stack) }
+        try { performance.mark(Symbol()) } catch (e) { console.log(e.stack) }
+        console.log(process.report.getReport().header.commandLine.length > 0);"""
+        r = self.run_js(code)
+        self.assertNotIn(os.path.dirname(support.BUILD).encode(), r["stdout"] + r["stderr"])
+
+
+@needs_node
+class CommandLine(unittest.TestCase):
+    def test_suffix_says_how_it_is_read(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, code in {"a.js": "console.log(typeof require, __filename)", "a.cjs": "console.log(typeof require, __filename)",
+                               "a.mjs": "console.log(typeof require, import.meta.url.slice(7))"}.items():
+                path = os.path.join(folder, name)
+                with open(path, "w", encoding="utf-8") as f:
+                    f.write(code)
+                done = warder("run", path)
+                want = f"{'undefined' if name == 'a.mjs' else 'function'} /tmp/main{name[1:]}\n"
+                self.assertEqual((done.returncode, done.stdout.decode(), done.stderr), (0, want, b""))
 
 
 if __name__ == "__main__":

@@ -342,6 +342,7 @@ static napi_value w_wait(napi_env env, napi_callback_info info)
 	(void)info;
 	if (zygote_wait_for_job(&j, &e) < 0)
 		give_up(&e);
+	embed_limit_heap((size_t)j.memory_mib << 20);
 	napi_create_object(env, &job);
 	napi_create_string_utf8(env, j.filename, NAPI_AUTO_LENGTH, &s);
 	napi_set_named_property(env, job, "filename", s);

@@ -5,6 +5,13 @@
 // What user code can redefine is used before it runs, or gains it nothing: all of this happens in the confined process.
 'use strict';
 
+// Compiled once more under a name of no file, so that no stack shows a path of the host.
+if (__filename !== 'node:warder') {
+  const source = require('fs').readFileSync(__filename, 'utf8');
+  require('vm').compileFunction(source, ['require', '__filename'], { filename: 'node:warder' })(require, 'node:warder');
+  return;
+}
+
 const Module = require('module');
 
 const addon = { exports: {} };
@@ -80,6 +87,48 @@ function collect() {
   gc();
 }
 
+// Workers inherit the command line, --require included, unless they are told otherwise.
+function sparePreloads() {
+  const workers = require('worker_threads');
+  const { Worker } = workers;
+  workers.Worker = new Proxy(Worker, {
+    construct(target, [file, options, ...rest], newTarget) {
+      const spared = { ...options, execArgv: options?.execArgv ?? [] };
+      return Reflect.construct(target, [file, spared, ...rest], newTarget === workers.Worker ? target : newTarget);
+    },
+  });
+}
+
+// A job's clock begins with the job, not with its zygote. Marks and measures take what they do not say from Node's own clock, so they are told.
+let begun = 0; // ms of Node's own clock
+const ownNow = performance.now.bind(performance);
+const ownUptime = process.uptime;
+const now = () => ownNow() - begun;
+
+function restartableClocks() {
+  const prototype = Object.getPrototypeOf(performance);
+  const { mark, measure } = prototype;
+  const origin = performance.timeOrigin;
+  const clocks = {
+    now() { return now(); },
+    get timeOrigin() { return origin + begun; },
+    mark(name, options) { return mark.call(this, name, { ...options, startTime: options?.startTime ?? now() }); },
+    measure(name, from, to) {
+      const options = from !== null && typeof from === 'object' ? { ...from } : { start: from, end: to };
+      if (options.end === undefined && (options.start === undefined || options.duration === undefined)) options.end = now();
+      return measure.call(this, name, options);
+    },
+    toJSON() { return { nodeTiming: this.nodeTiming, timeOrigin: this.timeOrigin, eventLoopUtilization: this.eventLoopUtilization() }; },
+  };
+  for (const [name, { value, get }] of Object.entries(Object.getOwnPropertyDescriptors(clocks))) {
+    for (const object of [prototype, performance]) {
+      const old = Object.getOwnPropertyDescriptor(object, name);
+      if (old) Object.defineProperty(object, name, { ...old, ...(value ? { value } : { get }) });
+    }
+  }
+  process.uptime = function uptime() { return ownUptime.call(process) - begun / 1e3; };
+}
+
 // The path of every job, once more in the child while it waits: each memory page that it touches here is its own already when the
 // job comes. Files are refused still; fd 1 is the zygote's log.
 function rehearseJob() {
@@ -108,6 +157,7 @@ function set(object, name, value) {
 
 // What Node computed at its start and a job may see.
 function becomeJob(job) {
+  begun = ownNow();
   const path = `/tmp/${job.filename}`;
   process.argv = [process.execPath, path, ...job.args];
   process.execArgv = [];
@@ -132,9 +182,13 @@ let timeZone;
 function start() {
   try {
     preload(warder.setup());
+    sparePreloads();
+    restartableClocks();
+    Module.syncBuiltinESMExports();
     rehearse();
     timeZone = process.env.TZ;
     collect();
+    process.chdir('/'); // forgets the folder that Node keeps in mind
     warder.ready(`version=${process.versions.node}\nexecutable=${process.execPath}`);
   } catch (e) {
     warder.fail('zygote', String(e));

@@ -28,3 +28,18 @@ int embed_exit()
 
 	return node::EmitProcessExit(env).FromMaybe(1);
 }
+
+static size_t raise_limit(void *, size_t current, size_t)
+{
+	return current + current / 4;
+}
+
+void embed_limit_heap(size_t bytes)
+{
+	v8::Isolate *isolate = v8::Isolate::GetCurrent();
+
+	// the one way to lower it is to remove a callback
+	isolate->AddNearHeapLimitCallback(raise_limit, nullptr);
+	isolate->RemoveNearHeapLimitCallback(raise_limit, bytes);
+	isolate->AddNearHeapLimitCallback(raise_limit, nullptr);
+}

@@ -3,6 +3,8 @@
 #ifndef WARDER_EMBED_H
 #define WARDER_EMBED_H
 
+#include <stddef.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -14,6 +16,9 @@ void embed_leave_by(void (*leave)(int code));
 void embed_before_exit(void);
 /* process.emit('exit'); gives the exit code. */
 int embed_exit(void);
+/* V8 collects the harder the nearer it comes to this size of its heap, in bytes. It never fails there: who ends a job that uses too much
+ * memory is the worker. */
+void embed_limit_heap(size_t bytes);
 
 #ifdef __cplusplus
 }
