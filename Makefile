@@ -70,7 +70,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2))
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all help deps demo check check-long check-unit check-asan check-e2e check-attacks bench lint format clean run gdb \
+.PHONY: all help deps demo check check-long check-unit check-asan check-e2e check-attacks bench stress lint format clean run gdb \
         test-programs unit-programs
 
 all: $(PROGRAMS) $(TRACEE_PARTS) ## builds everything
@@ -188,6 +188,9 @@ check-attacks: test-programs ## attack tests alone
 
 bench: all $(NATIVE_TESTS) $(BENCH_TOOLS) ## latency and throughput beside bare Python and a bare warm fork
 	$(Q)WARDER_BUILD=$(BUILD) tests/bench/run
+
+stress: test-programs ## 100,000 mixed jobs, 16 at once; N= for another number
+	$(Q)WARDER_BUILD=$(BUILD) tests/stress --jobs $(or $(N),100000)
 
 run: all ## a supervisor in the foreground, on a socket in build/
 	$(Q)$(BUILD)/warderd --socket $(BUILD)/warder.sock

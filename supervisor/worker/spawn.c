@@ -90,7 +90,7 @@ static void place_descriptors(int control, int log)
 	if (dup2(log, 1) < 0 || dup2(log, 2) < 0)
 		give_up(control, "dup2");
 	if (dup2(control, BIRTH_FD) < 0)
-		give_up(control, "dup2 of the control socket; RLIMIT_NOFILE");
+		give_up(control, "dup2 (RLIMIT_NOFILE)");
 }
 
 /* Nothing here may allocate. */
@@ -226,6 +226,8 @@ static int send_setup(struct nursery *n, struct err *e)
 	memcpy(CMSG_DATA(c), &fd, sizeof(int));
 	if (bad || sendmsg(n->control, &msg, MSG_NOSIGNAL) < 0)
 		bad = errno ? errno : EIO;
+	if (bad == EPIPE)
+		bad = 0; /* it has ended: its last words, or its status, will say why */
 	close(fd);
 	return bad ? err_set(e, ERR_HOST, "sendmsg", bad, "set-up of the zygote") : 0;
 }

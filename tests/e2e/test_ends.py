@@ -1,0 +1,189 @@
+"""The end of a job: whatever it did, and however it ended, nothing of it is left, and the next job finds all places free."""
+import os
+import random
+import signal
+import time
+import unittest
+
+import support
+from support import Case, Supervisor, eventually
+
+NATIVE = "import ctypes, os, signal, threading, time\nlibc = ctypes.CDLL(None)\n"
+
+# (code, outcome, limits); a job that does not end by itself is ended by its wall time
+NASTY = {
+    "ignores signals": ("for s in range(1, 65):\n    try: signal.signal(s, signal.SIG_IGN)\n    except (OSError, ValueError): pass\n"
+                        "time.sleep(60)", "limit"),
+    "blocks signals": ("signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\nwhile True: pass", "limit"),
+    "stops itself": ("os.kill(os.getpid(), signal.SIGSTOP); time.sleep(60)", "limit"),
+    "stops itself with threads": ("for _ in range(8): threading.Thread(target=time.sleep, args=(60,)).start()\n"
+                                  "os.kill(os.getpid(), signal.SIGTSTP); os.kill(os.getpid(), signal.SIGSTOP); time.sleep(60)", "limit"),
+    "closes everything": ("os.closerange(0, 1000)\nwhile True: pass", "limit"),
+    "closes everything and ends": ("os.closerange(0, 1000)\nos._exit(0)", "exited"),
+    "ends in a notification": ("for _ in range(16):\n    threading.Thread(target=lambda: [os.path.exists('/x') for _ in range(10 ** 9)], daemon=True).start()\n"
+                               "time.sleep(0.05); os._exit(0)", "exited"),
+    "is killed in a notification": ("for _ in range(16):\n    threading.Thread(target=lambda: [os.path.exists('/x') for _ in range(10 ** 9)], daemon=True).start()\n"
+                                    "time.sleep(0.05); os.setuid(0)", "violation"),
+    "its first thread leaves": ("threading.Thread(target=lambda: (time.sleep(0.2), os._exit(5))).start()\nlibc.pthread_exit(None)", "exited"),
+    "its first thread leaves, others stay": ("threading.Thread(target=time.sleep, args=(60,)).start()\nlibc.syscall(60, 0)", "limit"),
+    "many threads": ("for _ in range(31): threading.Thread(target=time.sleep, args=(60,)).start()", "limit"),
+    "many timers": ("for _ in range(50): libc.timer_create(0, None, ctypes.byref(ctypes.c_void_p()))\nsignal.setitimer(signal.ITIMER_REAL, 60)", "exited"),
+    "a signal a millisecond": ("n = []\nsignal.signal(signal.SIGALRM, lambda *a: n.append(1))\nsignal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)\n"
+                               "end = time.monotonic() + 0.25\nwhile time.monotonic() < end: os.path.exists('/x')\nos._exit(0 if len(n) > 50 else 1)", "exited"),
+    "fills its /tmp": ("f = open('/tmp/f', 'wb', 0)\ntry:\n    while True: f.write(b'x' * (1 << 20))\nexcept OSError as e: os._exit(0 if e.errno == 28 else e.errno)", "exited"),
+    "leaves descriptors and files": ("held = [os.open(f'/tmp/{i}', os.O_CREAT | os.O_RDWR) for i in range(100)] + [os.pipe() for _ in range(50)]\n"
+                                     "import socket; pairs = [socket.socketpair() for _ in range(20)]; os._exit(0)", "exited"),
+}
+
+
+def processes():
+    """{pid: (parent, state, uid)}"""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat") as f:
+                fields = f.read().rsplit(")", 1)[1].split()
+            found[int(pid)] = (int(fields[1]), fields[0], os.stat(f"/proc/{pid}").st_uid)
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return found
+
+
+def below(root):
+    found, keep = processes(), {root}
+    while True:
+        more = {p for p, (parent, _, _) in found.items() if parent in keep} - keep
+        if not more:
+            return {p: found[p] for p in keep if p in found}
+        keep |= more
+
+
+def is_warderd(pid):
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith("warderd")
+    except OSError:
+        return False
+
+
+def holds(root):
+    """What a supervisor has: number of processes below it, of its own descriptors; no zombies, once it is idle."""
+    all_of_it = below(root)
+    ours = [p for p in all_of_it if is_warderd(p)]
+    return len(all_of_it), sum(len(os.listdir(f"/proc/{p}/fd")) for p in ours), sum(s == "Z" for _, s, _ in all_of_it.values())
+
+
+class Ends(Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for _ in range(20):
+            cls.supervisor.run(NATIVE + "import socket\nopen('/tmp/x', 'w')\n1/0")  # what it opens once and keeps
+        cls.before = eventually(cls.at_rest)
+
+    @classmethod
+    def at_rest(cls):
+        """Its pools are full, and it has nothing to do."""
+        now = holds(cls.supervisor.proc.pid)
+        time.sleep(0.7)
+        return now if now == holds(cls.supervisor.proc.pid) and now[2] == 0 else None
+
+    def assertNothingLeft(self):
+        end = time.monotonic() + 5
+        while (now := holds(self.supervisor.proc.pid)) != self.before and time.monotonic() < end:
+            time.sleep(0.02)
+        self.assertEqual(now, self.before, "processes, descriptors, zombies")
+
+    def nasty(self, name, code, outcome):
+        with self.supervisor.client() as c:
+            i = c.start("import os\nprint(os.getpid(), flush=True)\n" + NATIVE + code, stream=True, limits={"wall_ms": 600, "tmp_mib": 4})
+            c.wait_output(b"\n")
+            pid = int(c.output())
+            r = c.wait(i)
+            answered = time.monotonic()
+            self.assertEqual((r["outcome"], r["limit"]), (outcome, "wall_time" if outcome == "limit" else None), r)
+            if outcome == "exited":
+                self.assertEqual(r["exit_code"], 5 if "leaves" in name and "thread" in name else 0, r["stderr"])
+            eventually(lambda: not os.path.exists(f"/proc/{pid}"), 5)
+            self.assertLess(time.monotonic() - answered, 1)
+
+    def test_nasty_jobs(self):
+        for name, (code, outcome) in NASTY.items():
+            with self.subTest(name):
+                self.nasty(name, code, outcome)
+                self.assertNothingLeft()
+        # and every place of the pool still takes a job
+        with self.supervisor.client() as c:
+            ids = [c.start(f"print({n})") for n in range(40)]
+            self.assertEqual([c.wait(i)["stdout"] for i in ids], [b"%d\n" % n for n in range(40)])
+
+    def shoot(self, code, after=0.0):
+        with self.supervisor.client() as c:
+            i = c.start("import os, time\nprint('on', flush=True)\n" + code, job="target", stream=True)
+            c.wait_output(b"on\n")
+            time.sleep(after)
+            os.kill([j["tracee_pid"] for j in c.rpc("jobs") if j["job"] == "target"][0], signal.SIGKILL)
+            shot = time.monotonic()
+            r = c.wait(i)
+            self.assertEqual((r["outcome"], r["signal"]), ("signaled", 9), r)
+            self.assertLess(time.monotonic() - shot, 1)
+
+    def test_killed_in_every_state(self):
+        states = {"asleep": "time.sleep(60)", "computing": "while True: pass", "in calls": "while True: os.path.exists('/x')",
+                  "while output is read": "while True: os.write(1, b'x' * 65536)",
+                  "stopped": "os.kill(os.getpid(), 19)",
+                  "with threads in calls": "import threading\nfor _ in range(8): threading.Thread(target=lambda: [os.path.exists('/x') for _ in range(10 ** 9)]).start()"}
+        for name, code in states.items():
+            with self.subTest(name):
+                for _ in range(20 if support.LONG else 3):
+                    self.shoot(code, random.random() * 0.02)
+        self.assertNothingLeft()
+
+    @unittest.skipUnless(support.IS_ROOT, "capability: waiting tracees are told from others by their uid")
+    def test_killed_while_waiting(self):
+        for _ in range(10 if support.LONG else 3):
+            waiting = [p for p, (_, _, uid) in below(self.supervisor.proc.pid).items() if uid >= 60200]
+            self.assertTrue(waiting)
+            for pid in waiting:
+                os.kill(pid, signal.SIGKILL)
+            r = self.run_job("print('served')")  # by one that came after, or the job says what happened to it
+            self.assertIn((r["outcome"], r["stdout"]), [("exited", b"served\n"), ("signaled", b"")], r)
+            self.assertEqual(self.run_ok("print('served')"), "served\n")
+        self.assertNothingLeft()
+
+
+class FewDescriptors(unittest.TestCase):
+    def test_the_supervisors(self):
+        """At 64 a zygote cannot keep its control socket out of jobs' reach: refused, with the reason, and never stuck."""
+        s = Supervisor(prefix=("prlimit", "--nofile=64:64", "--"))
+        self.addCleanup(s.stop)
+        for _ in range(3):
+            r = s.run("print('hello')")
+            self.assertIn(r["outcome"], ("exited", "error"), r)
+            if r["outcome"] == "error":
+                self.assertIn("RLIMIT_NOFILE", r["error"])
+        idle = [s.client() for _ in range(100)]
+        for c in idle:
+            c.close()
+        eventually(lambda: s.is_ready(), 5)
+        self.assertTrue(s.alive())
+
+    def test_the_soft_limit_is_raised(self):
+        s = Supervisor(prefix=("prlimit", "--nofile=64:4096", "--"))
+        self.addCleanup(s.stop)
+        with s.client() as c:
+            ids = [c.start(f"print({n})") for n in range(60)]
+            self.assertEqual([c.wait(i)["stdout"] for i in ids], [b"%d\n" % n for n in range(60)])
+
+    def test_a_jobs(self):
+        s = Supervisor()
+        self.addCleanup(s.stop)
+        code = "import json, tempfile, threading, decimal, os\nwith tempfile.TemporaryFile() as f: f.write(b'x')\nprint(os.listdir('/tmp'))\n1/0"
+        for n in (16, 5):
+            r = s.run(code, limits={"open_files": n})
+            self.assertEqual((r["outcome"], r["exit_code"], r["stdout"]), ("exited", 1, b"['main.py']\n"), r)
+        r = s.run("print('hello')", limits={"open_files": 1})
+        self.assertIn(r["outcome"], ("exited", "error"), r)
+
+
+if __name__ == "__main__":
+    unittest.main()
