@@ -403,24 +403,3 @@ bool address_within(const struct net_grant *bound, const struct net_grant *g)
 	}
 	return g->name && (address_is_named(bound, g->name) || (g->kind == NET_WILDCARD && !strcmp(bound->name, g->name)));
 }
-
-/* --- showing ---------------------------------------------------------------------------------- */
-
-void address_show(const struct sockaddr *sa, size_t len, char *buf, size_t size)
-{
-	char host[INET6_ADDRSTRLEN] = "?";
-	struct sockaddr_in6 in6 = {0};
-	struct sockaddr_in in = {0};
-
-	if (len >= sizeof(in) && sa->sa_family == AF_INET) {
-		memcpy(&in, sa, sizeof(in));
-		inet_ntop(AF_INET, &in.sin_addr, host, sizeof(host));
-		snprintf(buf, size, "%s:%u", host, ntohs(in.sin_port));
-	} else if (len >= offsetof(struct sockaddr_in6, sin6_scope_id) && sa->sa_family == AF_INET6) {
-		memcpy(&in6, sa, offsetof(struct sockaddr_in6, sin6_scope_id));
-		inet_ntop(AF_INET6, &in6.sin6_addr, host, sizeof(host));
-		snprintf(buf, size, "[%s]:%u", host, ntohs(in6.sin6_port));
-	} else {
-		snprintf(buf, size, "family %u", len >= sizeof(sa->sa_family) ? sa->sa_family : 0u);
-	}
-}

@@ -18,7 +18,6 @@
 #include <sys/socket.h>
 
 #define ADDRESS_NAME_MAX 253  /* bytes of a host name */
-#define ADDRESS_SHOWN 64      /* room for any address and port as text */
 #define NET_GRANTS_MAX 10000  /* of one list */
 
 enum net_kind {
@@ -62,8 +61,5 @@ const char *address_special(const struct in6_addr *a);
 bool address_within(const struct net_grant *bound, const struct net_grant *g);
 /* Whether a grant for `name` (NAME or WILDCARD) is about this host name; case does not count. */
 bool address_is_named(const struct net_grant *g, const char *name);
-
-/* "1.2.3.4:80", "[::1]:80"; "family 16" for others. */
-void address_show(const struct sockaddr *sa, size_t len, char *buf, size_t size);
 
 #endif

@@ -66,6 +66,7 @@ void broker_job_free(struct broker_job *b)
 	hostnames_done(&b->hostnames);
 	threads_done(&b->threads);
 	net_done(&b->net);
+	kept_done(&b->kept);
 	free(b);
 }
 
@@ -163,7 +164,7 @@ static void record(struct request *r, enum verdict verdict, int err, const char 
 	const char *const known[] = {r->text[0], r->text[1]};
 	struct decode d = {
 		.policy = r->job->tree->policy, .mem = r->job->who.mem, .nr = r->call->nr, .args = r->call->args,
-		.cwd = r->job->cwd.s, .path = path,
+		.cwd = r->job->cwd.s, .path = path, .address = *r->address ? r->address : NULL,
 	};
 
 	for (size_t i = 0; r->row && i < 2; i++)
@@ -233,6 +234,13 @@ int64_t request_give(struct request *r, int fd, bool cloexec)
 	r->reply->kind = REPLY_FD;
 	r->reply->fd = fd;
 	r->reply->cloexec = cloexec;
+	return 0;
+}
+
+int64_t request_wait(struct request *r, struct broker_wait *w)
+{
+	r->reply->kind = REPLY_LATER;
+	r->reply->wait = w;
 	return 0;
 }
 
@@ -310,31 +318,60 @@ static int64_t judge(struct request *r)
 	return request_refused(r, EPERM, NULL, j.rule);
 }
 
+/* The texts are large, so they are emptied, not cleared. */
+static void start(struct request *r, struct broker_job *b, const struct broker_call *c, struct broker_reply *out)
+{
+	r->job = b;
+	r->call = c;
+	r->row = NULL;
+	r->reply = out;
+	r->entered = r->told = r->no_path = false;
+	r->flags = 0;
+	r->gone = r->jail = NULL;
+	r->gone_fd = -1;
+	r->gone_own = false;
+	r->how = 0;
+	r->checked = r->bad[0] = r->bad[1] = 0;
+	r->text[0][0] = r->text[1][0] = r->address[0] = '\0';
+	*out = (struct broker_reply){.kind = REPLY_VALUE, .fd = -1, .fd2 = -1};
+}
+
+static void end(struct request *r)
+{
+	if (r->gone_own)
+		close(r->gone_fd);
+	if (r->entered)
+		identity_leave();
+}
+
 void broker_answer(struct broker_job *b, const struct broker_call *c, bool (*still_there)(void *arg, uint64_t id),
                    void *arg, struct broker_reply *out)
 {
 	struct request r;
 
-	r.job = b;
-	r.call = c;
-	r.row = NULL;
-	r.reply = out;
+	start(&r, b, c, out);
 	r.still_there = still_there;
 	r.arg = arg;
-	r.entered = r.told = r.no_path = false;
-	r.flags = 0;
-	r.gone = r.jail = NULL;
-	r.gone_fd = -1;
-	r.gone_own = false;
-	r.how = 0;
-	r.checked = r.bad[0] = r.bad[1] = 0;
-	r.text[0][0] = r.text[1][0] = '\0';
-	*out = (struct broker_reply){.kind = REPLY_VALUE, .fd = -1, .fd2 = -1};
 	b->calls++;
 	threads_not_cloning(&b->threads, c->t_tid);
 	out->value = judge(&r);
-	if (r.gone_own)
-		close(r.gone_fd);
-	if (r.entered)
-		identity_leave();
+	end(&r);
+}
+
+void broker_resume(struct broker_job *b, const struct broker_call *c, struct broker_wait *w, bool timed_out,
+                   bool (*still_there)(void *arg, uint64_t id), void *arg, struct broker_reply *out)
+{
+	struct request r;
+
+	start(&r, b, c, out);
+	r.still_there = still_there;
+	r.arg = arg;
+	out->value = w->resume(&r, w, timed_out);
+	end(&r);
+}
+
+void broker_forget(struct broker_wait *w)
+{
+	if (w)
+		w->forget(w);
 }

@@ -73,8 +73,22 @@ int broker_put_files(struct broker_job *b, const struct job_file *files, size_t 
  * what was found is moved into `r`. `room`: bytes that may be taken. */
 int broker_collect(struct broker_job *b, char *const *patterns, size_t n, uint64_t room, struct result *r);
 
+/* A call that cannot be answered yet: what it waits for, and how it goes on. Owned by the broker until a reply gives it away, then by
+ * the worker, which has it looked at by broker_resume and ends it with broker_forget. */
+struct request;
+struct broker_wait {
+	int fd;              /* watched while it waits, open until `forget`; -1: none */
+	short events;        /* POLLIN, POLLOUT */
+	double until;        /* CLOCK_MONOTONIC, seconds: resumed then at the latest; 0: no such time */
+	int interrupted;     /* what the call returns when a signal handler is to run: -EINTR, or -BROKER_ERESTARTSYS */
+	int64_t (*resume)(struct request *r, struct broker_wait *w, bool timed_out); /* as a handler; may wait on */
+	void (*forget)(struct broker_wait *w); /* frees it */
+};
+/* As the kernel's own: after the handler the call is made again where it has SA_RESTART, else it returns EINTR. */
+#define BROKER_ERESTARTSYS 512
+
 enum reply_kind {
-	REPLY_VALUE, REPLY_FD, REPLY_CONTINUE,
+	REPLY_VALUE, REPLY_FD, REPLY_CONTINUE, REPLY_LATER,
 	REPLY_NAMES, /* no answer yet: the job's host names are needed first. Have them resolved, then ask again */
 };
 struct broker_reply {
@@ -84,6 +98,8 @@ struct broker_reply {
 	bool cloexec;        /* FD */
 	int fd2;             /* FD: -1, or a second one: inject both, write their numbers (int[2]) to fds_at, return 0 */
 	uint64_t fds_at;     /* address in the tracee */
+	struct broker_wait *wait;   /* LATER */
+	struct broker_wait *beside; /* VALUE: NULL, or something to be watched although the call is answered */
 };
 
 /* Never fails: every call gets a reply. Judges with the policy first (refused calls are answered and recorded
@@ -102,6 +118,12 @@ struct in6_addr;
 void broker_resolved(struct broker_job *b, size_t i, const struct in6_addr *addrs, size_t n, const char *failed);
 /* No call waits for names any more, whether all are there or not; what comes later counts from then on. */
 void broker_names_over(struct broker_job *b);
+
+/* Goes on with a call that waited: its descriptor is ready, its time is over (timed_out), or it is to look again. A reply of kind
+ * LATER has the same wait again; after every other kind the worker stops watching and ends it with broker_forget. */
+void broker_resume(struct broker_job *b, const struct broker_call *c, struct broker_wait *w, bool timed_out,
+                   bool (*still_there)(void *arg, uint64_t id), void *arg, struct broker_reply *out);
+void broker_forget(struct broker_wait *w);
 
 /* The tracer tells of threads: born (PTRACE_EVENT_CLONE in parent), gone. */
 void broker_thread_born(struct broker_job *b, pid_t parent, pid_t tid);

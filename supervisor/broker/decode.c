@@ -122,30 +122,53 @@ static void put_unix(struct text *t, const struct sockaddr_un *un, size_t len)
 	}
 }
 
+union address {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_un un;
+	struct sockaddr_storage room;
+};
+
+/* What is missing of a short one counts as zero. */
+static void put_address(struct text *t, const union address *a, size_t len)
+{
+	if (a->sa.sa_family == AF_INET)
+		put_ip(t, AF_INET, &a->in.sin_addr, a->in.sin_port);
+	else if (a->sa.sa_family == AF_INET6)
+		put_ip(t, AF_INET6, &a->in6.sin6_addr, a->in6.sin6_port);
+	else if (a->sa.sa_family == AF_UNIX)
+		put_unix(t, &a->un, len);
+	else
+		put(t, "family %u", a->sa.sa_family);
+}
+
+void decode_address(const struct sockaddr *sa, size_t len, char *buf, size_t size)
+{
+	struct text t = {buf, 0, size};
+	union address a = {0};
+
+	memcpy(&a, sa, len < sizeof(a) ? len : sizeof(a));
+	buf[0] = '\0';
+	if (len >= sizeof(sa->sa_family))
+		put_address(&t, &a, len);
+}
+
 /* "1.2.3.4:80" and the like; false when the argument leads to no address. The next argument is its length. */
 static bool address_of(const struct decode *d, int arg, struct text *t)
 {
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-		struct sockaddr_un un;
-		struct sockaddr_storage room;
-	} a = {0};
+	union address a = {0};
 	size_t len = arg < 5 ? (uint32_t)d->args[arg + 1] : 0;
 
+	if (d->address) {
+		put(t, "%s", d->address);
+		return true;
+	}
 	if (len > sizeof(a))
 		len = sizeof(a);
 	if (d->mem < 0 || !d->args[arg] || len < sizeof(a.sa.sa_family) || guest_read(d->mem, d->args[arg], &a, len))
 		return false;
-	if (a.sa.sa_family == AF_INET)
-		put_ip(t, AF_INET, &a.in.sin_addr, a.in.sin_port);
-	else if (a.sa.sa_family == AF_INET6)
-		put_ip(t, AF_INET6, &a.in6.sin6_addr, a.in6.sin6_port);
-	else if (a.sa.sa_family == AF_UNIX)
-		put_unix(t, &a.un, len);
-	else
-		put(t, "family %u", a.sa.sa_family);
+	put_address(t, &a, len);
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #ifndef WARDER_DECODE_H
 #define WARDER_DECODE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "policy.h"
@@ -20,12 +21,15 @@ struct decode {
 	const uint64_t *args;    /* 6 */
 	const char *cwd;         /* virtual, for relative paths */
 	const char *path;        /* the object as it was resolved; NULL: taken from the arguments */
-	const char *address;     /* likewise; NULL: taken from the arguments */
+	const char *address;     /* that was copied before, in words; NULL: taken from the arguments */
 	const char *known[6];    /* texts of pointer arguments that were copied before */
 };
 
 /* Counts the call in its entry, or makes one with everything filled in. `rule` may be NULL. */
 void decode_record(const struct decode *d, struct violations *vs, enum verdict verdict, int err, const char *rule);
+struct sockaddr;
+/* An address in words: "1.2.3.4:80", "[::1]:80", "unix:/run/x", "unix:@abstract", "family 16". */
+void decode_address(const struct sockaddr *sa, size_t len, char *buf, size_t size);
 /* One argument in words, NUL-terminated. */
 void decode_arg(const struct decode *d, int arg, char *buf, size_t size);
 /* How many arguments the call has; 6 for calls without a row here. */

@@ -30,6 +30,22 @@ static int by_procfs(struct request *r, int t_fd)
 	return fd;
 }
 
+bool descriptors_in_reach(struct request *r)
+{
+	struct broker_tree *t = r->job->tree;
+	int fd;
+
+	if (!t->fd_of_other && !t->fd_asked) {
+		fd = (int)syscall(SYS_pidfd_getfd, r->job->who.pidfd, 0, 0);
+		if (fd >= 0)
+			close(fd);
+		else if (errno == EPERM || errno == ENOSYS)
+			t->fd_of_other = errno;
+		t->fd_asked = true;
+	}
+	return !t->fd_of_other;
+}
+
 int descriptor_get(struct request *r, int t_fd, bool *real)
 {
 	struct broker_tree *t = r->job->tree;

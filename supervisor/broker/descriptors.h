@@ -12,6 +12,8 @@
 
 /* A duplicate of the tracee's descriptor, the caller's own, or -errno. *real: the same open file, else its object. */
 int descriptor_get(struct request *r, int t_fd, bool *real);
+/* Whether duplicates of the tracee's descriptors can be had at all. */
+bool descriptors_in_reach(struct request *r);
 /* The virtual path of the directory behind fd (the worker's); of a removed one the last. -ENOTDIR, -ENOENT when it is
  * not in the tree. */
 int descriptor_directory(struct request *r, int fd, char *path, size_t size, bool *gone);

@@ -79,14 +79,18 @@ int64_t locks_fcntl(struct request *r);
 int64_t memory_map(struct request *r);
 int64_t memory_remap(struct request *r);
 
-/* sockets.c */
+/* sockets.c, connects.c */
+int64_t sockets_socket(struct request *r);
 int64_t sockets_pair(struct request *r);
+int64_t connects_connect(struct request *r);
 
 /* Argument `n` of the row as a number; 0 when the row has none. */
 uint64_t request_arg(const struct request *r, uint8_t row_arg);
 int request_dirfd(const struct request *r, int which);
 /* Gives a descriptor (takes it) as the answer. */
 int64_t request_give(struct request *r, int fd, bool cloexec);
+/* The call is answered when `w` (takes it) is over. Returns 0. */
+int64_t request_wait(struct request *r, struct broker_wait *w);
 /* Lets the call go on in the kernel: only for verdicts from register values. */
 int64_t request_go_on(struct request *r);
 /* Remembers that a quota of the job's /tmp said no. Returns rc. */

@@ -175,3 +175,19 @@ int net_judge(const struct net *n, const struct net_peer *p, const char **why)
 	                                 : "network: not granted";
 	return -EACCES;
 }
+
+int net_judge_mute(const struct net *n, const struct net_peer *p)
+{
+	const struct net_grant *g;
+
+	for (size_t i = 0; n->route && i < n->route->n_servers; i++)
+		if (leads_to_proxy(n, &(struct net_peer){.addr = p->addr, .port = n->route->servers[i].port_lo}))
+			return 0;
+	for (size_t i = 0; (g = net_grant_at(n, i)); i++) {
+		struct net_peer as = {.addr = p->addr, .port = g->port_lo, .udp = g->udp};
+
+		if (address_covers(g, &as) && (g->kind != NET_NAME || by_name(n, g, &p->addr)))
+			return 0;
+	}
+	return -EACCES;
+}

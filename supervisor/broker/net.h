@@ -45,5 +45,7 @@ bool net_any(const struct net *n);
 bool net_is_proxy(const struct net *n, const char *name);
 /* 0: `p` may be reached. Else -EACCES, and in *why what is missing (static storage). */
 int net_judge(const struct net *n, const struct net_peer *p, const char **why);
+/* The same for a socket that cannot send: whether any grant is about that address, whatever port and protocol. */
+int net_judge_mute(const struct net *n, const struct net_peer *p);
 
 #endif

@@ -106,6 +106,8 @@ const struct row rows_all[] = {
 	{.name = "flock", .answer = locks_flock, .first = locks_check_flock},
 	{.name = "fcntl", .answer = locks_fcntl},
 	/* sockets, threads, signals: judged on register values */
+	{.name = "socket", .answer = sockets_socket},
+	{.name = "connect", .answer = connects_connect},
 	{.name = "socketpair", .answer = sockets_pair},
 	{.name = "clone", .answer = processes_clone},
 	{.name = "mmap", .answer = memory_map},

@@ -11,6 +11,7 @@
 #include "broker.h"
 #include "collect.h"
 #include "hostnames.h"
+#include "kept.h"
 #include "net.h"
 #include "lock_files.h"
 #include "processes.h"
@@ -37,6 +38,7 @@ struct broker_job {
 	struct violations violations;
 	struct hostnames hostnames;
 	struct net net;
+	struct kept kept;
 	uint32_t limits_hit;      /* bit (1 << LIMIT_HIT_x) */
 	uint64_t calls;
 	uint64_t signals_sent;    /* bit (1 << signal): to itself, by kill(2) and its like */
@@ -61,6 +63,7 @@ struct request {
 	char text[2][PATH_MAX];   /* the path arguments, copied once */
 	int bad[2];               /* -errno of those copies; calls of two paths look at them in the kernel's order */
 	char base[VPATH_MAX];     /* of the path being resolved, where it is a descriptor's */
+	char address[128];        /* of the call, in words, once it was copied; empty: none */
 	const char *gone;         /* the base of a path, when that directory was removed; else NULL */
 	int gone_fd;              /* its handle */
 	bool gone_own;            /* to be closed at the end of the call */

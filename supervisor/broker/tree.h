@@ -17,6 +17,7 @@ struct broker_tree {
 	struct hosts hosts;
 	struct skeleton skeleton;
 	int proc_fds;         /* /proc/self/fd: where an O_PATH handle is opened for real */
+	bool fd_asked;        /* whether it works was tried */
 	int fd_of_other;      /* errno with which the kernel refuses pidfd_getfd here; 0: it works as far as known */
 	uint64_t memfd_mnt;   /* mount id of the kernel's memfds, which are always the job's own */
 	uint32_t *rows;       /* by call number: 1 + index of its row in the table of handlers, 0: none */

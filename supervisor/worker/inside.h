@@ -12,6 +12,7 @@
  *   watch.c    its CPU time and memory
  *   pump.c     the job's output
  *   names.c    the host names that a job is granted, looked up by resolver.c
+ *   waits.c    brokered calls that are answered later
  *   uids.c     which uids its tracees get
  *   watchdog.c the thread that ends a job which holds the worker up
  */
@@ -126,6 +127,7 @@ struct slot {
 	struct job *job;
 	struct broker_job *broker;
 	struct names *names;     /* NULL: not needed so far */
+	struct waiting *waits;   /* calls that are not answered yet: waits.c */
 	struct pump pumps[2];
 	ev_timer wall, loose, look;
 	ev_timer transfer;       /* the next step of files into or out of its /tmp */
@@ -155,6 +157,7 @@ struct worker {
 	long page_size, n_cpus;
 	struct watchdog *watchdog;
 	struct resolver *resolver;
+	struct waits *waits;
 	struct nursery *nurseries;
 	struct slot *slots;
 	unsigned n_slots, running;
@@ -192,6 +195,10 @@ void slot_retire(struct slot *s);                                            /* 
 void slot_over(struct slot *s, int status, const struct rusage *ru);        /* answers, or collects first; ru NULL at an exit stop */
 void slot_reaped(struct slot *s, int status, const struct rusage *ru);
 void slot_hold_output(struct slot *s, bool hold);
+/* What the broker says is done: exactly one answer, now or later. */
+void slot_carry_out(struct slot *s, const struct broker_call *c, struct broker_reply *r);
+void slot_guard(struct slot *s);   /* what follows is done for this job, which the watchdog ends if it takes too long, */
+void slot_unguard(struct slot *s); /* until here */
 void slot_drop(struct slot *s); /* at the worker's end: kills, reaps, frees; answers nothing */
 
 /* transfer.c: both call back when all is done, at once for what is small */

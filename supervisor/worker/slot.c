@@ -13,6 +13,7 @@
 #include "job_files.h"
 #include "log.h"
 #include "notify.h"
+#include "waits.h"
 
 /* A job that has computed for a whole period may use every CPU; one that lives on brokered calls stays beside its worker: from
  * another CPU an open costs 70 µs instead of 15 (measured; the answer with ADDFD does not wake on the same CPU). */
@@ -114,6 +115,7 @@ static void clear(struct slot *s)
 
 	if (s->listener >= 0)
 		ev_io_stop(loop, &s->on_listener);
+	waits_drop(s);
 	close_fd(&s->listener);
 	close_fd(&s->pidfd);
 	close_fd(&s->mem);
@@ -234,13 +236,16 @@ static int give_pair(struct slot *s, uint64_t id, const struct broker_reply *r)
 }
 
 /* Every call gets exactly one answer; ADDFD can fail and leave it pending (measured), then the errno is the answer. */
-static void carry_out(struct slot *s, uint64_t id, struct broker_reply *r)
+void slot_carry_out(struct slot *s, const struct broker_call *c, struct broker_reply *r)
 {
+	uint64_t id = c->id;
 	int e = 0;
 
 	switch (r->kind) {
 	case REPLY_VALUE:
 		notify_answer(s->listener, id, r->value);
+		if (r->beside)
+			waits_add(s, c, r->beside, true);
 		return;
 	case REPLY_CONTINUE:
 		notify_continue(s->listener, id);
@@ -249,6 +254,9 @@ static void carry_out(struct slot *s, uint64_t id, struct broker_reply *r)
 		e = r->fd2 >= 0 ? give_pair(s, id, r) : notify_answer_fd(s->listener, id, r->fd, r->cloexec);
 		close_fd(&r->fd);
 		close_fd(&r->fd2);
+		break;
+	case REPLY_LATER:
+		e = waits_add(s, c, r->wait, false);
 		break;
 	case REPLY_NAMES:
 		return;
@@ -259,17 +267,27 @@ static void carry_out(struct slot *s, uint64_t id, struct broker_reply *r)
 		notify_answer(s->listener, id, e);
 }
 
+void slot_guard(struct slot *s)
+{
+	watchdog_begin(s->worker->watchdog, s->pidfd, s->uid, s->gid);
+}
+
+void slot_unguard(struct slot *s)
+{
+	if (!watchdog_end(s->worker->watchdog))
+		return;
+	snprintf(s->error, sizeof(s->error), "one call held its worker up for more than %.0f s", WATCHDOG_SECONDS);
+	slot_kill(s, KILLED_ERROR);
+}
+
 void slot_answer(struct slot *s, const struct broker_call *c)
 {
 	struct broker_reply r = {.fd = -1, .fd2 = -1};
 
-	watchdog_begin(s->worker->watchdog, s->pidfd, s->uid, s->gid);
+	slot_guard(s);
 	broker_answer(s->broker, c, still_there, s, &r);
-	carry_out(s, c->id, &r);
-	if (watchdog_end(s->worker->watchdog)) {
-		snprintf(s->error, sizeof(s->error), "one call held its worker up for more than %.0f s", WATCHDOG_SECONDS);
-		slot_kill(s, KILLED_ERROR);
-	}
+	slot_carry_out(s, c, &r);
+	slot_unguard(s);
 	if (r.kind == REPLY_NAMES)
 		names_wait(s, c);
 }
@@ -279,6 +297,7 @@ static void on_call(struct slot *s, const struct seccomp_notif *n)
 	struct broker_call c = {.id = n->id, .t_tid = (pid_t)n->pid, .nr = n->data.nr};
 
 	memcpy(c.args, n->data.args, sizeof(c.args));
+	waits_interrupted(s, c.t_tid);
 	slot_answer(s, &c);
 }
 

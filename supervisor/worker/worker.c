@@ -12,6 +12,7 @@
 #include "inside.h"
 #include "log.h"
 #include "notify.h"
+#include "waits.h"
 
 double worker_clock(void)
 {
@@ -327,7 +328,9 @@ int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct
 	w->n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	w->n_slots = c->pool_max + c->pool_min;
 	w->slots = calloc(w->n_slots, sizeof(*w->slots));
-	if (!w->slots) {
+	w->waits = w->slots ? waits_new(w) : NULL;
+	if (!w->waits) {
+		free(w->slots);
 		resolver_free(w->resolver);
 		watchdog_free(w->watchdog);
 		free(w);
@@ -362,6 +365,7 @@ void worker_free(struct worker *w)
 	}
 	while (w->first)
 		drop_pending(w, &w->first);
+	waits_free(w->waits);
 	watchdog_free(w->watchdog);
 	uids_release(&w->uids);
 	free(w->slots);

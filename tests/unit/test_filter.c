@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -392,7 +393,8 @@ static void only_the_control_socket_is_sent_to(void **state)
 	assert_non_null(s);
 	b = compile(policy_find(s, "python3"));
 	for (int fd = -2; fd <= BIRTH_FD + 2; fd++) {
-		struct seccomp_data d = call(policy_call_nr("sendmsg"), (uint64_t[6]){(uint64_t)fd});
+		/* flags that no job may send with */
+		struct seccomp_data d = call(policy_call_nr("sendmsg"), (uint64_t[6]){(uint64_t)fd, 0, MSG_FASTOPEN});
 
 		assert_int_equal(kernel_says(&b, &d), fd == BIRTH_FD ? SECCOMP_RET_ALLOW : SECCOMP_RET_USER_NOTIF);
 		d.args[0] |= 1ull << 32;

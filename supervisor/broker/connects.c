@@ -1,0 +1,179 @@
+/* connects.c - connect(2): judged on one copy of the address, carried out on a duplicate of the socket, waited for by the loop.
+ *
+ * A connect that would block is begun without blocking; when the socket is connected the same connect is made once more, which is how the
+ * kernel comes to know that nobody is to be told any more. O_NONBLOCK belongs to the open file that the
+ * job holds, too: it is set for the length of one system call. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "handlers.h"
+#include "sockets_of.h"
+
+struct connecting {
+	struct broker_wait wait;
+	struct socket_of s;
+	struct socket_address a;
+	int so_far; /* -EINPROGRESS or -EALREADY: what the call returns when its time is over */
+};
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static bool is_datagram(const struct socket_of *s)
+{
+	return s->kind == POLICY_UDP4 || s->kind == POLICY_UDP6;
+}
+
+/* Datagram sockets and disconnects never wait. */
+static int begin(const struct socket_of *s, const struct socket_address *a)
+{
+	bool waits = !s->nonblocking && !is_datagram(s) && a->sa.sa_family != AF_UNSPEC;
+	int on = 1, off = 0, rc;
+
+	if (waits && ioctl(s->fd, FIONBIO, &on))
+		return -errno;
+	rc = connect(s->fd, &a->sa, a->len) ? -errno : 0;
+	if (waits)
+		ioctl(s->fd, FIONBIO, &off);
+	return rc;
+}
+
+static bool is_under_way(int rc)
+{
+	return rc == -EINPROGRESS || rc == -EALREADY;
+}
+
+/* A connected socket is out of the worker's hands: a duplicate would keep the peer from seeing its end. */
+static int told(struct request *r, const struct socket_of *s, const struct socket_address *a, int rc)
+{
+	if (s->ino && !is_datagram(s) && a->sa.sa_family != AF_UNSPEC && (rc == 0 || rc == -EISCONN))
+		kept_forget(&r->job->kept, s->ino);
+	return rc;
+}
+
+static void forget(struct broker_wait *w)
+{
+	struct connecting *c = (struct connecting *)w;
+
+	socket_of_done(&c->s);
+	free(c);
+}
+
+/* A failed one, or one that another thread ended by shutdown(2): what the error was, and the socket as new, as after a connect that
+ * failed. To connect once more would begin anew in the second case. */
+static int failed(int fd)
+{
+	struct sockaddr none = {.sa_family = AF_UNSPEC};
+	socklen_t n = sizeof(int);
+	int err = 0;
+
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n);
+	connect(fd, &none, sizeof(none));
+	return err ? -err : -ECONNABORTED;
+}
+
+static int look(const struct connecting *c)
+{
+	struct tcp_info i = {0};
+	socklen_t n = sizeof(i);
+	int rc;
+
+	if (getsockopt(c->s.fd, IPPROTO_TCP, TCP_INFO, &i, &n))
+		return -errno;
+	if (i.tcpi_state == TCP_SYN_SENT || i.tcpi_state == TCP_SYN_RECV)
+		return -EALREADY;
+	if (i.tcpi_state == TCP_CLOSE)
+		return failed(c->s.fd);
+	rc = begin(&c->s, &c->a);
+	return rc == -EISCONN ? 0 : rc; /* another thread asked first */
+}
+
+static int64_t resume(struct request *r, struct broker_wait *w, bool timed_out)
+{
+	struct connecting *c = (struct connecting *)w;
+	int rc = look(c);
+
+	if (!is_under_way(rc))
+		return told(r, &c->s, &c->a, rc);
+	return timed_out ? c->so_far : request_wait(r, w);
+}
+
+/* SO_SNDTIMEO bounds a connect, socket(7); a call so bounded is not made again after a signal handler, signal(7). */
+static void set_patience(struct connecting *c)
+{
+	struct timeval t = {0};
+	socklen_t n = sizeof(t);
+
+	c->wait.interrupted = -BROKER_ERESTARTSYS;
+	if (getsockopt(c->s.fd, SOL_SOCKET, SO_SNDTIMEO, &t, &n) || (!t.tv_sec && !t.tv_usec))
+		return;
+	c->wait.until = now() + t.tv_sec + t.tv_usec / 1e6;
+	c->wait.interrupted = -EINTR;
+}
+
+/* Takes the socket. `answered`: the call is answered with so_far now, and only the duplicate is watched until it is connected. */
+static int64_t wait_for(struct request *r, struct socket_of *s, const struct socket_address *a, int so_far, bool answered)
+{
+	struct connecting *c = calloc(1, sizeof(*c));
+	int fd = c ? fcntl(s->fd, F_DUPFD_CLOEXEC, 3) : -1;
+
+	if (fd < 0) {
+		free(c);
+		return answered ? so_far : -ENOMEM;
+	}
+	*c = (struct connecting){
+		.wait = {.fd = fd, .events = POLLOUT, .resume = resume, .forget = forget}, .s = *s, .a = *a, .so_far = so_far};
+	c->s.fd = fd;
+	c->s.own = true;
+	set_patience(c);
+	if (!answered)
+		return request_wait(r, &c->wait);
+	c->s.nonblocking = true;
+	c->wait.until = 0;
+	r->reply->beside = &c->wait;
+	return so_far;
+}
+
+static int64_t on_socket(struct request *r, struct socket_of *s)
+{
+	struct socket_address a;
+	int rc = socket_address_copy(r, r->call->args[1], (int)r->call->args[2], &a);
+
+	if (rc)
+		return rc;
+	if (a.len >= sizeof(a.sa.sa_family) && a.sa.sa_family != AF_UNSPEC && (rc = socket_address_judge(r, s, &a)))
+		return rc;
+	if (s->fd < 0)
+		return -EISCONN; /* as far as can be seen: kept.h */
+	if (s->kind < 0)
+		return -EINVAL; /* a Unix socket: as natively */
+	rc = told(r, s, &a, begin(s, &a));
+	if (!is_under_way(rc))
+		return rc;
+	if (!s->nonblocking)
+		return wait_for(r, s, &a, rc, false);
+	return s->ino && rc == -EINPROGRESS ? wait_for(r, s, &a, rc, true) : rc;
+}
+
+int64_t connects_connect(struct request *r)
+{
+	struct socket_of s;
+	int rc = socket_of(r, (int)r->call->args[0], &s);
+	int64_t result = rc ? rc : on_socket(r, &s);
+
+	socket_of_done(&s);
+	return result;
+}
