@@ -22,6 +22,7 @@ struct target {
 	struct object o;
 	int fd;         /* the worker's duplicate of a descriptor, or -1: `o` then */
 	bool real;      /* the duplicate is the very open file */
+	bool must_be_file; /* asked of what a path names, before the right to change it */
 	char proc[16];  /* its name below /proc/self/fd: O_PATH handles are changed by that */
 };
 
@@ -52,6 +53,8 @@ static int by_path(struct request *r, struct target *t)
 	if (rc)
 		return rc;
 	rc = resolve_find(r, base, *text ? text : ".", r->flags & AT_SYMLINK_NOFOLLOW ? FIND_NOFOLLOW : 0, &t->o);
+	if (!rc && t->must_be_file && !S_ISREG(t->o.st.st_mode))
+		rc = S_ISDIR(t->o.st.st_mode) ? -EISDIR : -EINVAL;
 	if (!rc && !(t->o.rights & RIGHT_WRITE))
 		rc = request_refused(r, EACCES, t->o.path.s,
 		                     t->o.grant ? t->o.grant->rule : r->job->tree->hidden_rule);
@@ -65,8 +68,10 @@ static int find(struct request *r, struct target *t)
 
 	t->o.fd = t->fd = -1;
 	t->o.own = false;
-	if (*r->text[0] || t_dirfd == AT_FDCWD)
-		rc = *r->text[0] || r->flags & AT_EMPTY_PATH ? by_path(r, t) : r->no_path ? -EFAULT : -ENOENT;
+	if (r->no_path && (r->flags || t_dirfd == AT_FDCWD))
+		rc = t_dirfd == AT_FDCWD ? -EFAULT : -EINVAL;
+	else if (*r->text[0] || t_dirfd == AT_FDCWD)
+		rc = *r->text[0] || r->flags & AT_EMPTY_PATH ? by_path(r, t) : -ENOENT;
 	else
 		rc = r->flags & AT_EMPTY_PATH || r->no_path ? by_descriptor(r, t_dirfd, t) : -ENOENT;
 	rc = rc ? rc : request_enter(r, t->fd < 0 && t->o.place == PLACE_HOST);
@@ -91,7 +96,7 @@ static bool is_link(const struct target *t)
 int64_t attributes_chmod(struct request *r)
 {
 	mode_t mode = (mode_t)request_arg(r, r->row->mode) & MODE_GIVEN;
-	struct target t;
+	struct target t = {0};
 	int rc = find(r, &t);
 
 	if (!rc && is_link(&t))
@@ -104,7 +109,7 @@ int64_t attributes_chmod(struct request *r)
 
 int64_t attributes_fchmod(struct request *r)
 {
-	struct target t;
+	struct target t = {0};
 	int rc = by_descriptor(r, (int)r->call->args[0], &t);
 
 	rc = rc ? rc : request_enter(r, false);
@@ -129,7 +134,7 @@ static int set_owner(struct request *r, const struct target *t, uid_t uid, gid_t
 int64_t attributes_chown(struct request *r)
 {
 	row_arg owner = r->row->mode;
-	struct target t;
+	struct target t = {0};
 	int rc = find(r, &t);
 
 	rc = rc ? rc : set_owner(r, &t, (uid_t)request_arg(r, owner), (gid_t)request_arg(r, owner + 1));
@@ -139,7 +144,7 @@ int64_t attributes_chown(struct request *r)
 
 int64_t attributes_fchown(struct request *r)
 {
-	struct target t;
+	struct target t = {0};
 	int rc = by_descriptor(r, (int)r->call->args[0], &t);
 
 	rc = rc ? rc : request_enter(r, true);
@@ -154,7 +159,7 @@ int64_t attributes_fchown(struct request *r)
 /* `times` NULL: now, as the call has it. */
 static int64_t set_times(struct request *r, const struct timespec *times)
 {
-	struct target t;
+	struct target t = {0};
 	int rc = find(r, &t);
 
 	if (!rc && is_link(&t))
@@ -235,14 +240,12 @@ int attributes_check_truncate(struct request *r)
 int64_t attributes_truncate(struct request *r)
 {
 	off_t size = (off_t)r->call->args[1];
-	struct target t;
+	struct target t = {.must_be_file = true};
 	int rc;
 
 	if (too_large(r, size))
 		return -EFBIG;
 	rc = find(r, &t);
-	if (!rc && !S_ISREG(t.o.st.st_mode))
-		rc = S_ISDIR(t.o.st.st_mode) ? -EISDIR : -EINVAL;
 	rc = rc ? rc : truncate_handle(r, t.proc, size);
 	target_done(&t);
 	return request_tmp_error(r, rc);

@@ -402,8 +402,9 @@ int64_t files_openat2(struct request *r)
 	const struct open_how how = r->open_how;
 	struct opening p = {.r = r, .flags = (int)how.flags, .mode = (mode_t)how.mode};
 
-	if (how.resolve & RESOLVE_CACHED)
-		return -EAGAIN; /* as if nothing were in the kernel's cache of names */
+	/* as if all names were in the kernel's cache */
+	if ((how.resolve & RESOLVE_CACHED) && changes(p.flags & ~O_ACCMODE))
+		return -EAGAIN;
 	normalise(&p);
 	for (size_t i = 0; i < sizeof(resolves) / sizeof(resolves[0]); i++)
 		r->how |= how.resolve & resolves[i].resolve ? resolves[i].how : 0;

@@ -134,7 +134,7 @@ static int may_make(struct request *r, const struct parent *p, bool directory)
 {
 	if (p->last != LAST_NAME || is_fixed(p) || there(p))
 		return -EEXIST;
-	if (p->must_dir && !directory)
+	if ((p->must_dir && !directory) || p->dir.st.st_nlink == 0)
 		return -ENOENT;
 	return may_change(r, p);
 }
@@ -354,14 +354,13 @@ static int link_to(struct request *r, const struct object *o, const struct paren
 
 	if (p->last != LAST_NAME || is_fixed(p) || there(p))
 		return -EEXIST;
-	if (p->must_dir)
+	if (p->must_dir || p->dir.st.st_nlink == 0)
 		return -ENOENT;
 	if (o->place != p->at.place || o->grant != p->at.grant || (o->is_grant && !S_ISDIR(o->st.st_mode)))
 		return -EXDEV;
 	rc = may_change(r, p);
-	if (!rc && S_ISDIR(o->st.st_mode))
-		return -EPERM;
-	if (!rc && (!(o->rights & RIGHT_WRITE) || !may_link(r, o)))
+	/* the kernel refuses directories by itself */
+	if (!rc && !S_ISDIR(o->st.st_mode) && (!(o->rights & RIGHT_WRITE) || !may_link(r, o)))
 		rc = request_refused(r, EPERM, o->path.s, o->grant->rule);
 	return rc ? rc : make_counted(r, p, &(struct making){make_link, 0, o});
 }

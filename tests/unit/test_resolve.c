@@ -412,7 +412,10 @@ static void test_openat2(void **state)
 	assert_int_equal(OPENAT2("../tmp/main.py", 24), -EXDEV);
 	assert_int_equal(OPENAT2("/tmp/main.py", 24), -EXDEV);
 	how.resolve = 32; /* CACHED */
+	expect_content(f, OPENAT2("main.py", 24), "print(1)\n");
+	how.flags = O_TRUNC | O_RDWR;
 	assert_int_equal(OPENAT2("main.py", 24), -EAGAIN);
+	how.flags = 0;
 	how.resolve = 64;
 	assert_int_equal(OPENAT2("main.py", 24), -EINVAL);
 	assert_int_equal(call(f, "openat2", FD, put(f, "main.py"), 8, 24), -EFAULT);
