@@ -258,7 +258,7 @@ static inline char *out(struct fixture *f)
 static inline bool may_go_on(const struct fixture *f, const char *name, const struct broker_call *c)
 {
 	static const char *const by_values[] = {"clone", "kill", "tgkill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo",
-		"prlimit64", "umask"};
+		"prlimit64", "umask", "mmap", "mremap"};
 
 	for (size_t i = 0; i < sizeof(by_values) / sizeof(by_values[0]); i++)
 		if (!strcmp(by_values[i], name))

@@ -1,0 +1,219 @@
+/* Mappings that the broker hears of, against a real process whose memory is what it says: shared anonymous memory is counted, large
+ * requests that the kernel will refuse are remembered. Twice, as test_broker is: with root's capabilities, and in a container without. */
+#include "child.h"
+
+#include <linux/capability.h>
+#include <sys/mman.h>
+
+#include "handlers.h"
+#include "state.h"
+
+#define MIB (1ull << 20)
+#define MEMORY (64 * MIB)
+#define RW (PROT_READ | PROT_WRITE)
+#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
+#define SHARED (MAP_SHARED | MAP_ANONYMOUS)
+
+static int setup(void **state)
+{
+	struct fixture *f = malloc(sizeof(*f));
+
+	fixture_base(f);
+	fixture_start(f, "  - {path: /dev/null, rights: [read]}\n");
+	f->job->options.memory_bytes = MEMORY;
+	f->job->options.data_bytes = 1024 * MIB;
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fixture_stop(*state);
+	free(*state);
+	return 0;
+}
+
+static bool hit(struct fixture *f)
+{
+	bool was = f->job->limits_hit & 1u << LIMIT_HIT_MEMORY;
+
+	f->job->limits_hit = 0;
+	return was;
+}
+
+static bool goes_on(struct fixture *f, const char *name, uint64_t a1, uint64_t a2, uint64_t a3)
+{
+	return call(f, name, 0, a1, a2, a3) == 0 && f->reply.kind == REPLY_CONTINUE;
+}
+
+/* A process of the job's identity that has no shared memory. */
+static pid_t plain_process(void)
+{
+	char path[48], name[16] = "";
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (!geteuid() && (setresgid(JOB_UID, JOB_UID, JOB_UID) || setresuid(JOB_UID, JOB_UID, JOB_UID)))
+			_exit(1);
+		execl("/bin/sleep", "sleep", "60", NULL);
+		_exit(1);
+	}
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	for (int i = 0; i < 10000 && strcmp(name, "sleep\n") != 0; i++) {
+		FILE *f = fopen(path, "re");
+		if (f && !fgets(name, sizeof(name), f))
+			name[0] = '\0';
+		if (f)
+			fclose(f);
+		usleep(1000);
+	}
+	return pid;
+}
+
+static void test_shared_is_counted(void **state)
+{
+	struct fixture *f = *state;
+	pid_t own = f->job->who.t_pid, pid = plain_process();
+
+	f->job->who.t_pid = pid;
+
+	assert_true(goes_on(f, "mmap", 40 * MIB - 1, RW, SHARED));
+	assert_int_equal(broker_shared_memory(f->job), 40 * MIB);
+	assert_false(hit(f));
+	assert_int_equal(call(f, "mmap", 0, MEMORY + 1, RW, SHARED), -ENOMEM);
+	assert_true(hit(f));
+	/* the process has none of it: what was asked for has gone, and the count begins anew */
+	assert_true(goes_on(f, "mmap", 40 * MIB, PROT_NONE, SHARED | MAP_FIXED));
+	assert_int_equal(broker_shared_memory(f->job), 40 * MIB);
+	/* unless another thread may be about to map what it was allowed to */
+	f->job->threads.alive = 2;
+	assert_int_equal(call(f, "mmap", 0, 40 * MIB, RW, MAP_SHARED_VALIDATE | MAP_ANONYMOUS), -ENOMEM);
+	assert_true(hit(f));
+	assert_int_equal(broker_shared_memory(f->job), 40 * MIB);
+	f->job->threads.alive = 1;
+	f->job->shared_memory = 0;
+	f->job->who.t_pid = own;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* A child of its own that keeps one page of a mapping. */
+static void test_shared_that_is_left(void **state)
+{
+	struct fixture *f = *state;
+	pid_t own = f->job->who.t_pid, pid;
+	char *at = mmap(NULL, 8 * MIB, RW, SHARED, -1, 0);
+
+	assert_true(at != MAP_FAILED);
+	munmap(at + 4096, 8 * MIB - 4096);
+	pid = fork();
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	f->job->who.t_pid = pid;
+	f->job->shared_memory = MEMORY;
+	assert_int_equal(call(f, "mmap", 0, 4096, RW, SHARED), -ENOMEM);
+	assert_int_equal(broker_shared_memory(f->job), MEMORY);
+	f->job->who.t_pid = own;
+	f->job->shared_memory = 0;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	munmap(at, 4096);
+	hit(f);
+}
+
+static void test_large(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_true(goes_on(f, "mmap", 500 * MIB, RW, ANON));
+	assert_false(hit(f));
+	assert_true(goes_on(f, "mmap", 1024 * MIB, RW, ANON)); /* and what the process has already */
+	assert_true(hit(f));
+	assert_true(goes_on(f, "mmap", 1ull << 46, RW, ANON));
+	assert_true(hit(f));
+	assert_true(goes_on(f, "mremap", 64 * MIB, 100 * MIB, 0)); /* old size, new size, flags */
+	assert_false(hit(f));
+	call(f, "mremap", 0, 32 * MIB, 2048 * MIB, 1);
+	assert_int_equal(f->reply.kind, REPLY_CONTINUE);
+	assert_true(hit(f));
+	call(f, "mremap", 0, 4096 * MIB, 2048 * MIB, 1); /* smaller */
+	assert_false(hit(f));
+}
+
+static void test_never(void **state)
+{
+	struct fixture *f = *state;
+	static const uint64_t flags[] = {MAP_POPULATE, MAP_LOCKED, MAP_HUGETLB};
+
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(call(f, "mmap", 0, 64 * MIB, RW, ANON | flags[i]), -EPERM);
+		assert_int_equal(call(f, "mmap", 0, 4096, RW, SHARED | flags[i]), -EPERM);
+		assert_int_equal(f->reply.kind, REPLY_VALUE);
+		/* and where a policy's own conditions would let it through */
+		struct broker_call c = {.id = 1, .t_tid = f->c.pid, .nr = policy_call_nr("mmap"), .args = {0, 4096, RW, ANON | flags[i]}};
+		struct request r = {.job = f->job, .call = &c, .reply = &f->reply};
+		assert_int_equal(memory_map(&r), -EPERM);
+	}
+}
+
+static void test_policy(void **state)
+{
+	struct fixture *f = *state;
+	const struct {
+		uint64_t len, prot, flags;
+		enum rule_kind want;
+	} rows[] = {
+		{32 * MIB - 1, RW, ANON, RULE_ALLOW},          {32 * MIB, RW, ANON, RULE_BROKER},
+		{1ull << 46, RW, ANON, RULE_BROKER},           {1ull << 40, PROT_NONE, ANON, RULE_ALLOW},
+		{1ull << 40, PROT_READ, MAP_SHARED, RULE_ALLOW}, {4096, RW, SHARED, RULE_BROKER},
+		{4096, PROT_NONE, SHARED, RULE_BROKER},        {4096, RW, MAP_SHARED_VALIDATE | MAP_ANONYMOUS, RULE_BROKER},
+		{4096, RW, MAP_SHARED, RULE_ALLOW},            {4096, RW, ANON | MAP_HUGETLB, RULE_REFUSE},
+		{4096, PROT_READ, ANON | MAP_POPULATE, RULE_REFUSE},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const uint64_t args[6] = {0, rows[i].len, rows[i].prot, rows[i].flags, (uint64_t)-1, 0};
+		enum rule_kind got = policy_judge(f->job->tree->policy, policy_call_nr("mmap"), args).kind;
+		if (got != rows[i].want)
+			fail_msg("row %zu: %d, not %d", i, got, rows[i].want);
+	}
+}
+
+static int run(const char *name)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_shared_is_counted), cmocka_unit_test(test_shared_that_is_left), cmocka_unit_test(test_large),
+		cmocka_unit_test(test_never), cmocka_unit_test(test_policy),
+	};
+
+	return cmocka_run_group_tests_name(name, tests, setup, teardown);
+}
+
+static void drop(unsigned cap)
+{
+	struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct d[2];
+
+	if (syscall(SYS_capget, &h, d))
+		return;
+	d[0].effective &= ~(1u << cap);
+	d[0].permitted &= ~(1u << cap);
+	syscall(SYS_capset, &h, d);
+}
+
+int main(void)
+{
+	pid_t pid = geteuid() == 0 ? fork() : -1;
+	int status = 0;
+
+	if (pid == 0) {
+		drop(CAP_SYS_ADMIN);
+		drop(CAP_SYS_PTRACE);
+		return run("memory, as in a container");
+	}
+	if (pid > 0)
+		waitpid(pid, &status, 0);
+	return run("memory") || status;
+}
