@@ -19,6 +19,7 @@
 
 #include "birth.h"
 #include "broker.h"
+#include "cgroup.h"
 #include "notify.h"
 #include "uids.h"
 
@@ -214,6 +215,14 @@ static int probe_ptrace(struct layers *l, struct err *e)
 	return r ? err_set(e, ERR_HOST, "ptrace(PTRACE_SEIZE)", -r, "refused; see kernel.yama.ptrace_scope") : 0;
 }
 
+static int probe_cgroup(struct layers *l, struct err *e)
+{
+	int r = cgroup_probe(e);
+
+	(void)l;
+	return r ? r : err_set(e, ERR_HOST, "cgroup", 0, "delegated, and not used by this version: memory is bounded by watch and rlimits");
+}
+
 static int probe_later(struct layers *l, struct err *e)
 {
 	(void)l;
@@ -238,7 +247,7 @@ static const struct {
 	[LAYER_READONLY_GRANTS] = {probe_readonly, false, "what may only be read is opened through a read-only clone of its mount", "CAP_SYS_ADMIN, for open_tree and mount_setattr (Linux 5.12)"},
 	[LAYER_TMP_QUOTA] = {probe_tmp_quota, false, "the private /tmp is a tmpfs with a quota", "CAP_SYS_ADMIN, for fsopen and fsmount"},
 	[LAYER_RLIMITS] = {probe_rlimits, true, "memory, files and threads are bounded by the kernel", "any Linux"},
-	[LAYER_CGROUP] = {probe_later, false, "memory is bounded by a cgroup", ""},
+	[LAYER_CGROUP] = {probe_cgroup, false, "memory is bounded by a cgroup, too", "a delegated cgroup v2 with the memory controller"},
 	[LAYER_PTRACE] = {probe_ptrace, true, "the killing call is named; a job dies with its worker", "kernel.yama.ptrace_scope below 3"},
 };
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == LAYER_COUNT, "a row per layer");
