@@ -90,7 +90,7 @@ def write(path, data, mode):
 class Lab:
     """A directory tree, and a supervisor that grants some of it."""
 
-    def __init__(self, start=True):
+    def __init__(self, start=True, prefix=()):
         # below /var/tmp: a job's /tmp is its own
         self.root = tempfile.mkdtemp(prefix="warder-attack-", dir="/var/tmp")
         os.chmod(self.root, 0o755)
@@ -98,7 +98,7 @@ class Lab:
         try:
             self._fill()
             if start and not OUTSIDE:
-                self.supervisor = support.Supervisor("--policy-dir", self.path("policies"))
+                self.supervisor = support.Supervisor("--policy-dir", self.path("policies"), prefix=prefix)
         except BaseException:
             self.close()
             raise
@@ -119,7 +119,7 @@ class Lab:
         os.symlink("harmless", self.path("open/link"))
         os.symlink("FORBIDDEN-TARGET", self.path("deny/link"))
         self._fill_odd()
-        for name in ("raw", "flip", "storm", "measure"):
+        for name in ("raw", "flip", "storm", "measure", "net"):
             shutil.copy(os.path.join(support.BUILD, "tests", name + ".so"), self.path("lib"))
             os.chmod(self.path("lib", name + ".so"), 0o755)
         self._fill_policies()
