@@ -46,6 +46,9 @@ int broker_job_new(struct broker_tree *t, const struct broker_tracee *who, const
 	b->umask = FIRST_UMASK;
 	cwd_init(b, FIRST_CWD);
 	private_tmp_init(&b->tmp);
+	skeleton_init(&b->synth);
+	clock_gettime(CLOCK_MONOTONIC, &b->started);
+	b->started_real = time(NULL);
 	b->put.fd = -1;
 	*out = b;
 	return 0;
@@ -60,6 +63,7 @@ void broker_job_free(struct broker_job *b)
 		close(b->put.fd);
 	collect_free(b->collect);
 	lock_files_done(&b->lock_files);
+	skeleton_done(&b->synth);
 	private_tmp_done(&b->tmp, &b->who);
 	broker_grants_free(b->options.grants);
 	violations_done(&b->violations);

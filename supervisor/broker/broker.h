@@ -47,6 +47,9 @@ struct broker_options {
 	const struct net_route *route; /* route.h; borrowed for the job's life; NULL: no proxies */
 	const char *filename;    /* the code's name in /tmp */
 	struct bytes code;       /* borrowed for the job's life */
+	char *const *args;       /* of the job, behind its file name; borrowed likewise */
+	size_t n_args;
+	const char *interpreter; /* its path, as the job is told; borrowed likewise; NULL: unknown */
 	struct broker_grants *grants; /* taken, also on failure; NULL: none of its own */
 	uint64_t tmp_bytes, tmp_inodes;
 	uint64_t file_bytes;     /* RLIMIT_FSIZE of the tracee, for what the worker does in its place */

@@ -71,7 +71,7 @@ static int take(struct broker_job *b, struct object *o)
 	b->cwd_gone = o->st.st_nlink == 0;
 	b->cwd_moves = o->place == PLACE_HOST;
 	b->cwd_renames = b->renames;
-	if (o->own && o->place != PLACE_SKELETON) {
+	if (o->own && o->place != PLACE_SKELETON && o->place != PLACE_SYNTH) {
 		b->cwd_fd = o->fd;
 		o->own = false;
 	}
@@ -84,7 +84,7 @@ static int change_to(struct request *r, struct object *o)
 		return -ENOTDIR;
 	if ((o->place == PLACE_TMP || (o->rights & RIGHT_WRITE)) && request_enter(r, true))
 		return -EPERM;
-	if (o->place != PLACE_SKELETON && syscall(SYS_faccessat2, o->fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS))
+	if (o->place != PLACE_SKELETON && o->place != PLACE_SYNTH && syscall(SYS_faccessat2, o->fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS))
 		return -errno;
 	return take(r->job, o);
 }

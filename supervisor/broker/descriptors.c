@@ -93,12 +93,16 @@ static int to_virtual(struct request *r, uint64_t mnt, char *s, size_t size)
 	const struct private_tmp *tmp = &r->job->tmp;
 	struct broker_grants *own = r->job->options.grants;
 	struct broker_tree *t = r->job->tree;
+	enum place place;
 
 	if (tmp->root >= 0 && (tmp->mnt ? mnt == tmp->mnt : tmp->dir && strip(s, tmp->dir, tmp->dir_len)))
 		return below(s, size, "/tmp");
 	if (skeleton_holds(&t->skeleton, mnt, s) || (own && skeleton_holds(&own->skeleton, mnt, s)))
 		return below(s, size, "");
-	if (tree_find(t, own, s).place != PLACE_HOST)
+	if (skeleton_holds(&r->job->synth, mnt, s))
+		return 0;
+	place = tree_find(t, own, s).place;
+	if (place != PLACE_HOST && place != PLACE_SYNTH) /* procfs's own lists of numbers are among the latter */
 		return -ENOENT;
 	return strcmp(s, "/") ? 0 : below(s, size, "");
 }

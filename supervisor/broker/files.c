@@ -15,6 +15,7 @@
 #include "handlers.h"
 #include "resolve.h"
 #include "rows.h"
+#include "synth.h"
 
 /* openat(2) ignores what it does not know, openat2(2) refuses it; O_ASYNC would send signals to whom the broker is */
 #define OPEN_KNOWN (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | \
@@ -117,10 +118,16 @@ static bool changes(int flags)
 
 static int open_object(struct opening *p, struct object *o)
 {
-	int rc = check_object(p, o);
+	int rc = o->place == PLACE_FD ? 0 : check_object(p, o);
 
 	if (rc)
 		return rc;
+	if (o->place == PLACE_FD)
+		return synth_reopen(p->r, o, p->flags);
+	if (o->place == PLACE_SYNTH && S_ISDIR(o->st.st_mode))
+		return synth_open_directory(p->r, o);
+	if (o->place == PLACE_SYNTH && !strcmp(o->path.s, HOSTNAMES_PATH) && hostnames_wait(p->r))
+		return -EAGAIN; /* asked again, from the start, when the names are there */
 	if ((o->place == PLACE_TMP || (o->rights & RIGHT_WRITE) || changes(p->flags)) &&
 	    request_enter(p->r, o->place == PLACE_HOST || has(p->flags, O_TMPFILE)))
 		return -EPERM;
@@ -279,7 +286,7 @@ static int64_t open_it(struct opening *p)
 	if ((p->flags & O_CREAT) && ends_in_slash(p->text))
 		return is_directory_by_name(p);
 	if (!p->how && !p->r->how && !p->r->gone && !vpath_join(&v, p->base, p->text))
-		fd = hostnames_is_file(v.s) ? hostnames_open(p->r, v.s, p->flags) : open_in_tmp(p, &v);
+		fd = open_in_tmp(p, &v);
 	if (fd == 1) {
 		if (p->flags & O_NOFOLLOW || has(p->flags, O_CREAT | O_EXCL))
 			p->how |= FIND_NOFOLLOW;

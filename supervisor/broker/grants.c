@@ -16,6 +16,7 @@
 #include "identity.h"
 #include "paths.h"
 #include "resolve.h"
+#include "synth.h"
 #include "vpath.h"
 
 #define TMP_PATH "/tmp"
@@ -294,13 +295,18 @@ static int add_found(struct making *m, const char *path, const struct found *f, 
 	return add_real(m, path, f->real, &g);
 }
 
-/* Sorts equals so that the private /tmp comes first: no grant may take its place. */
+/* The private /tmp comes first: no grant may take its place. What the operator grants takes that of a synthetic file. */
+static int rank(const struct grant *g)
+{
+	return g->place == PLACE_TMP ? 0 : g->place == PLACE_HOST ? 1 : 2;
+}
+
 static int by_path(const void *a, const void *b)
 {
 	const struct grant *x = a, *y = b;
 	int order = vpath_cmp(x->path, y->path);
 
-	return order ? order : (y->place == PLACE_TMP) - (x->place == PLACE_TMP);
+	return order ? order : rank(x) - rank(y);
 }
 
 static void drop(struct grant *g)
@@ -345,7 +351,7 @@ static void arrange(struct grants *l)
 			l->v[n++] = l->v[i];
 			continue;
 		}
-		l->v[n - 1].listed |= l->v[i].listed;
+		l->v[n - 1].listed |= l->v[i].place == PLACE_SYNTH ? 0 : l->v[i].listed;
 		drop(&l->v[i]);
 	}
 	l->n = n;
@@ -410,6 +416,17 @@ static int add_file(struct making *m, const struct policy_file *f, const char *c
 	return rc;
 }
 
+static int add_synthetic(struct making *m)
+{
+	struct grant g = {.rule = "synthetic", .place = PLACE_SYNTH, .listed = RIGHT_READ | RIGHT_LIST};
+	const char *path;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && (path = synth_grant(i, &g.type)); i++)
+		rc = add(m, &g, path);
+	return rc;
+}
+
 int grants_of_policy(struct grants *l, const struct policy *p, const char *const *trees, struct err *e)
 {
 	struct grant tmp = {.rule = "private /tmp", .place = PLACE_TMP, .listed = TMP_RIGHTS, .type = S_IFDIR};
@@ -418,6 +435,7 @@ int grants_of_policy(struct grants *l, const struct policy *p, const char *const
 
 	*l = (struct grants){.most = GRANTS_HELD_MAX};
 	rc = add(&m, &tmp, TMP_PATH);
+	rc = rc ? rc : add_synthetic(&m);
 	for (size_t i = 0; !rc && i < p->n_files; i++)
 		rc = add_file(&m, &p->files[i], trees);
 	arrange(l);

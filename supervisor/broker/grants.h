@@ -22,6 +22,8 @@ enum place {
 	PLACE_HOST,     /* below a grant */
 	PLACE_TMP,      /* the job's private /tmp */
 	PLACE_SKELETON, /* a directory above a grant, nothing but names */
+	PLACE_SYNTH,    /* made when it is looked at: synth.h */
+	PLACE_FD,       /* no place at all: an object that the job holds, found by /proc/self/fd */
 };
 
 struct handle {
@@ -35,7 +37,7 @@ struct grant {
 	char *host;           /* real path on the host, owned; NULL: the same as path */
 	const char *rule;     /* borrowed: from the policy, or from the list */
 	struct grant *parent; /* the next shorter grant of its list that covers this one, or NULL */
-	enum place place;     /* HOST or TMP */
+	enum place place;     /* HOST, TMP or SYNTH */
 	uint32_t listed;      /* enum right; those of its real parents are added, since grants only add. A look-up adds those
 	                       * of the other list, so ask that one */
 	mode_t type;          /* S_IFMT of the object */

@@ -2,13 +2,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "handlers.h"
 #include "state.h"
@@ -177,52 +174,6 @@ void hostnames_write(struct request *r, FILE *f)
 		show(&n->pins[i].addr, address, sizeof(address));
 		fprintf(f, "%s %s\n", address, n->pins[i].name);
 	}
-}
-
-/* Written, then opened for reading: the job's descriptor cannot be written through. */
-static int as_file(int proc_fds, const char *text, size_t len)
-{
-	char name[16];
-	int fd = memfd_create("hosts", MFD_CLOEXEC), rc;
-
-	if (fd < 0)
-		return -errno;
-	snprintf(name, sizeof(name), "%d", fd);
-	rc = write(fd, text, len) == (ssize_t)len ? openat(proc_fds, name, O_RDONLY | O_CLOEXEC) : -1;
-	rc = rc < 0 ? -EIO : rc;
-	close(fd);
-	return rc;
-}
-
-#define SWITCH_PATH "/etc/nsswitch.conf"
-static const char switch_text[] = "hosts: files\n"; /* and no name server: there is none that a job could ask */
-
-bool hostnames_is_file(const char *path)
-{
-	return strcmp(path, HOSTNAMES_PATH) == 0 || strcmp(path, SWITCH_PATH) == 0;
-}
-
-int hostnames_open(struct request *r, const char *path, int flags)
-{
-	size_t len = 0;
-	char *text = NULL;
-	FILE *f;
-	int fd;
-
-	if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC))
-		return request_refused(r, EACCES, path, r->job->tree->hidden_rule);
-	if (flags & O_DIRECTORY)
-		return -ENOTDIR;
-	if (strcmp(path, SWITCH_PATH) == 0)
-		return as_file(r->job->tree->proc_fds, switch_text, strlen(switch_text));
-	if (hostnames_wait(r))
-		return -EAGAIN;
-	f = open_memstream(&text, &len);
-	if (f)
-		hostnames_write(r, f);
-	fd = f && !fclose(f) ? as_file(r->job->tree->proc_fds, text, len) : -ENOMEM;
-	free(text);
-	return fd;
 }
 
 void hostnames_done(struct hostnames *h)

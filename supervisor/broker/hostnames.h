@@ -41,10 +41,6 @@ struct request;
 bool hostnames_wait(struct request *r);
 /* Writes /etc/hosts. Tells of names that have no address. */
 void hostnames_write(struct request *r, FILE *f);
-/* Whether the C library looks for hosts in this file; then opens it for reading. A descriptor of the caller's, or -errno, which counts
- * for nothing when the names are waited for. */
-bool hostnames_is_file(const char *path);
-int hostnames_open(struct request *r, const char *path, int flags);
 void hostnames_done(struct hostnames *h);
 
 #endif

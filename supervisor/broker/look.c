@@ -61,6 +61,9 @@ static void correct(struct statx *sx, const struct object *o)
 	sx->stx_mode = (uint16_t)o->st.st_mode;
 	sx->stx_uid = o->st.st_uid;
 	sx->stx_gid = o->st.st_gid;
+	sx->stx_ino = o->st.st_ino;
+	sx->stx_nlink = (uint32_t)o->st.st_nlink;
+	sx->stx_size = (uint64_t)o->st.st_size;
 }
 
 int look_check_statx(struct request *r)
@@ -137,8 +140,8 @@ int64_t look_readlink(struct request *r)
 	r->flags = AT_SYMLINK_NOFOLLOW | (r->row->dirfd[0] ? AT_EMPTY_PATH : 0);
 	rc = look_find(r, &o, &fd);
 	if (!rc) {
-		n = readlinkat(fd_of(&o, fd), "", target, sizeof(target));
-		rc = n < 0 ? -errno : 0;
+		n = fd < 0 ? resolve_readlink(r, &o, target, sizeof(target)) : readlinkat(fd, "", target, sizeof(target));
+		rc = n >= 0 ? 0 : fd < 0 ? (int)n : -errno;
 		/* what is no link is named that way only when it was an empty path */
 		if (rc == -ENOENT && *r->text[0])
 			rc = -EINVAL;

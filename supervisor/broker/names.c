@@ -32,7 +32,7 @@ static bool there(const struct parent *p)
 /* A grant itself, or a directory above one: as busy as a mount point. */
 static bool is_fixed(const struct parent *p)
 {
-	return !*p->at.rest || p->at.place == PLACE_SKELETON || p->at.place != p->dir.place;
+	return !*p->at.rest || p->at.place == PLACE_SKELETON || p->at.place == PLACE_SYNTH || p->at.place != p->dir.place;
 }
 
 /* Root's directories are not the job's to change; elsewhere a grant's name is as busy as a mount point. */
@@ -132,7 +132,7 @@ static int make_counted(struct request *r, const struct parent *p, const struct 
 /* What is to be asked before a name is made, in the order of the kernel. */
 static int may_make(struct request *r, const struct parent *p, bool directory)
 {
-	if (p->last != LAST_NAME || is_fixed(p) || there(p))
+	if (p->last != LAST_NAME || (is_fixed(p) && p->at.place != PLACE_SYNTH) || there(p))
 		return -EEXIST;
 	if ((p->must_dir && !directory) || p->dir.st.st_nlink == 0)
 		return -ENOENT;

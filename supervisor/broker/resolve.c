@@ -11,6 +11,7 @@
 
 #include "cwd.h"
 #include "descriptors.h"
+#include "synth.h"
 
 int resolve_openat2(int dir, const char *rest, uint64_t flags, mode_t mode)
 {
@@ -104,6 +105,8 @@ static int at(struct request *r, struct object *o)
 	o->is_grant = l.grant && !*l.rest;
 	if (l.place == PLACE_NONE)
 		return request_hidden(r, o->path.s);
+	if (l.place == PLACE_SYNTH)
+		return synth_look(r, o);
 	root = resolve_root(r, &l);
 	if (root < 0)
 		return root;
@@ -158,6 +161,16 @@ static int to_root(struct walk *w)
 	return same_device(w);
 }
 
+ssize_t resolve_readlink(struct request *r, const struct object *o, char *target, size_t size)
+{
+	ssize_t n;
+
+	if (o->place == PLACE_SYNTH)
+		return synth_readlink(r, o->path.s, target, size);
+	n = readlinkat(o->fd, "", target, size);
+	return n < 0 ? -errno : n;
+}
+
 /* Puts a link's target in front of what is left to walk. */
 static int follow(struct walk *w)
 {
@@ -167,9 +180,15 @@ static int follow(struct walk *w)
 
 	if (++w->links > RESOLVE_LINKS_MAX || (w->how & FIND_NO_LINKS))
 		return -ELOOP;
-	n = readlinkat(w->o->fd, "", target, sizeof(target));
+	if (w->o->place == PLACE_SYNTH) {
+		int rc = synth_jump(w->r, w->o->path.s, w->o);
+
+		if (rc <= 0)
+			return rc;
+	}
+	n = resolve_readlink(w->r, w->o, target, sizeof(target));
 	if (n <= 0)
-		return n ? -errno : -ENOENT;
+		return n ? (int)n : -ENOENT;
 	if ((size_t)n + left + 1 > sizeof(w->todo) || (size_t)n == sizeof(target))
 		return -ENAMETOOLONG;
 	memmove(w->todo + n, w->rest, left + 1);
@@ -234,8 +253,11 @@ static int down(struct walk *w, const char *name, size_t len)
 	rc = same_device(w);
 	if (rc)
 		return rc;
-	if (S_ISLNK(o->st.st_mode) && (!is_last || slash || !(w->how & FIND_NOFOLLOW)))
-		return follow(w);
+	if (S_ISLNK(o->st.st_mode) && (!is_last || slash || !(w->how & FIND_NOFOLLOW))) {
+		rc = follow(w);
+		if (rc || o->fd < 0) /* on by its target */
+			return rc;
+	}
 	return slash && !S_ISDIR(o->st.st_mode) ? -ENOTDIR : 0;
 }
 

@@ -35,6 +35,8 @@ struct object {
 /* The object that `text`, seen from `base`, names. 0 or -errno; object_done in both cases. */
 int resolve_find(struct request *r, const char *base, const char *text, unsigned how, struct object *o);
 void object_done(struct object *o);
+/* The target of a link, not ended by NUL. Its length or -errno. */
+ssize_t resolve_readlink(struct request *r, const struct object *o, char *target, size_t size);
 
 /* The last component of a path whose parent was looked up. */
 enum last { LAST_NAME, LAST_DOT, LAST_DOTDOT, LAST_ROOT };

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "handlers.h"
+#include "synth.h"
 
 #define BY_TID 1
 #define STAT_FLAGS (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT)
@@ -116,6 +117,8 @@ const struct row rows_all[] = {
 	{.name = "tgkill", .answer = processes_signal},
 	{.name = "tkill", .answer = processes_signal, .fixed = BY_TID},
 	{.name = "prlimit64", .answer = processes_prlimit},
+	{.name = "uname", .answer = synth_uname},
+	{.name = "sysinfo", .answer = synth_sysinfo},
 	{.name = "getpgid", .answer = processes_about},
 	{.name = "getsid", .answer = processes_about},
 };

@@ -8,6 +8,7 @@
 
 #include "identity.h"
 #include "scratch.h"
+#include "synth.h"
 #include "vpath.h"
 
 #define SKELETON_BYTES (1u << 20)                 /* names take none of it */
@@ -21,8 +22,11 @@ void skeleton_init(struct skeleton *s)
 /* `path`: with its first slash, seen from the root. */
 static int plant_one(int root, const char *path, bool is_dir)
 {
+	const char *target = synth_fixed_target(path);
 	int fd;
 
+	if (target) /* listed as what it is; looked at as a grant */
+		return symlinkat(target, root, path + 1) && errno != EEXIST ? -errno : 0;
 	if (is_dir)
 		return mkdirat(root, path + 1, 0755) && errno != EEXIST ? -errno : 0;
 	fd = openat(root, path + 1, O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0444);

@@ -7,6 +7,7 @@
 #define WARDER_STATE_H
 
 #include <linux/openat2.h>
+#include <time.h>
 
 #include "broker.h"
 #include "collect.h"
@@ -26,6 +27,9 @@ struct broker_job {
 	struct broker_options options;
 	char filename[JOB_NAME_MAX + 1];
 	struct private_tmp tmp;
+	struct skeleton synth;    /* directories of /proc, once one was opened: synth.h */
+	struct timespec started;  /* CLOCK_MONOTONIC */
+	time_t started_real;      /* Unix time */
 	struct vpath cwd;         /* its name when it was last looked at: cwd.h */
 	int cwd_fd;               /* O_PATH handle of it; -1 where its name cannot change */
 	bool cwd_moves;           /* the host may rename it, too */

@@ -63,6 +63,7 @@ struct nursery {
 	size_t log_len;
 	struct filter whitelist, broker;
 	struct broker_tree *tree;
+	const char *executable;  /* in info: the interpreter's path; NULL: it tells none */
 	char info[BIRTH_INFO_MAX]; /* of BIRTH_READY, lines cut into strings */
 	struct slot *birth;      /* the one being forked: one at a time */
 	unsigned waiting, born;  /* slots in SLOT_WAITING, SLOT_BORN */

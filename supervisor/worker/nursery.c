@@ -93,8 +93,8 @@ static void be_patient(struct nursery *n, double seconds)
 	ev_timer_start(n->worker->loop, &n->patience);
 }
 
-/* Cuts `info` into lines; gives those that begin with "tree=". *trees: new, NULL-terminated, borrowing from info. */
-static char **library_trees(char *info)
+/* Cuts `info` into lines; gives those that begin with "tree=". Returns new, NULL-terminated, borrowing from info. */
+static char **library_trees(char *info, const char **executable)
 {
 	size_t n = 1;
 	char *save = NULL;
@@ -106,6 +106,8 @@ static char **library_trees(char *info)
 	for (char *line = strtok_r(info, "\n", &save); line && trees; line = strtok_r(NULL, "\n", &save))
 		if (strncmp(line, "tree=", 5) == 0)
 			trees[n++] = line + 5;
+		else if (strncmp(line, "executable=", 11) == 0)
+			*executable = line + 11;
 	return trees;
 }
 
@@ -115,7 +117,7 @@ static void on_ready(struct nursery *n, const struct birth_message *m)
 
 	memcpy(n->info, m->info, sizeof(n->info));
 	n->info[sizeof(n->info) - 1] = '\0';
-	char **trees = library_trees(n->info);
+	char **trees = library_trees(n->info, &n->executable);
 	if (!trees)
 		err_set(&e, ERR_HOST, "zygote", ENOMEM, "no memory");
 	/* a zygote that comes after another has the same policy and interpreter, and jobs of the other may still use the tree */

@@ -336,9 +336,16 @@ static int give_stdin(struct slot *s)
 {
 	if (!s->job->stdin_data.len)
 		return 0;
-	int fd = brief_file("stdin", s->job->stdin_data.p, s->job->stdin_data.len);
+	char name[32];
+	int made = brief_file("stdin", s->job->stdin_data.p, s->job->stdin_data.len);
+	if (made < 0)
+		return made;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", made);
+	int fd = open(name, O_RDONLY | O_CLOEXEC); /* as a file that is redirected from */
+	int num = errno;
+	close(made);
 	if (fd < 0)
-		return fd;
+		return -num;
 	int r = notify_add_fd(s->listener, s->first_call, fd, 0, false);
 	close(fd);
 	return r < 0 ? r : 0;
@@ -354,6 +361,9 @@ static int make_broker_job(struct slot *s, struct broker_grants *grants)
 		.route = proxy_is_set(s->worker->config.proxy) ? &s->worker->config.proxy->route : NULL,
 		.filename = j->filename,
 		.code = j->code,
+		.args = j->args,
+		.n_args = j->n_args,
+		.interpreter = s->nursery->executable,
 		.grants = grants,
 		.tmp_bytes = j->limits[LIMIT_TMP_MIB] << 20,
 		.tmp_inodes = j->limits[LIMIT_TMP_INODES],

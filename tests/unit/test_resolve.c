@@ -170,7 +170,16 @@ static const struct path_row open_rows[] = {
 	{"/proc/self/environ", O_RDONLY, ENOENT, NULL, VERDICT_HIDDEN},
 	{"/proc/1/environ", O_RDONLY, ENOENT, NULL, VERDICT_HIDDEN},
 	{"@/tree/environ", O_RDONLY, ENOENT, NULL, VERDICT_HIDDEN},
-	{"/dev/fd/0", O_RDONLY, ENOENT, NULL, VERDICT_HIDDEN},
+	{"/proc/self/fd/77777", O_RDONLY, ENOENT, NULL, VERDICT_ALLOWED},
+	{"/proc/self/fd/077", O_RDONLY, ENOENT, NULL, VERDICT_HIDDEN},
+	{"/proc/self/task/1/status", O_RDONLY, ENOENT, NULL, VERDICT_HIDDEN},
+	{"/proc/self/status/", O_RDONLY, ENOTDIR, NULL, VERDICT_ALLOWED},
+	{"/proc/self/root/etc/passwd", O_RDONLY, ENOENT, NULL, VERDICT_HIDDEN},
+	{"/proc/version", O_RDWR, EACCES, NULL, VERDICT_REFUSED},
+	{"/proc/new", O_WRONLY | O_CREAT, ENOENT, NULL, VERDICT_HIDDEN},
+	{"/etc/hostname", O_RDONLY, 0, "warder\n", VERDICT_ALLOWED},
+	{"/proc/self/root/etc/hostname", O_RDONLY, 0, "warder\n", VERDICT_ALLOWED},
+	{"/proc/self/cwd/../etc/hostname", O_RDONLY, 0, "warder\n", VERDICT_ALLOWED},
 	{"@/not_there", O_RDONLY, ENOENT, NULL, VERDICT_HIDDEN},
 	{"@/treehouse", O_RDONLY, ENOENT, NULL, VERDICT_HIDDEN},
 };
@@ -454,7 +463,7 @@ static void test_readlink(void **state)
 		{"@/tree/to_file", "file", 0}, {"@/tree/to_sub/../to_file", "file", 0}, {"@/tree/dangling",
 			"nothing", 0},
 		{"@/tree/file", NULL, EINVAL}, {"@/tree", NULL, EINVAL}, {"/", NULL, EINVAL}, {"/tmp", NULL, EINVAL},
-		{"@/tree/nothing", NULL, ENOENT}, {"@/linked", NULL, EINVAL}, {"/proc/self/exe", NULL, ENOENT},
+		{"@/tree/nothing", NULL, ENOENT}, {"@/linked", NULL, EINVAL}, {"/proc/self/exe", "/usr/bin/python3", 0},
 		{"@/tree/to_sub/", NULL, EINVAL}, {"", NULL, ENOENT},
 	};
 	struct fixture *f = *state;

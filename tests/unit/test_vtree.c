@@ -334,7 +334,10 @@ static void test_skeleton(void **state)
 	root = skeleton_root(&f.tree->skeleton, &f.tree->grants, NULL);
 	assert_true(root >= 0);
 	expect_names(root, f.base + 1, (const char *const[]){"shown", "one", NULL});
-	expect_names(root, "dev", (const char *const[]){"null", "zero", "full", "random", "urandom", NULL});
+	expect_names(root, "dev", (const char *const[]){"null", "zero", "full", "random", "urandom", "fd", "stdin", "stdout",
+	                                               "stderr", NULL});
+	expect_names(root, "sys/devices/system/cpu", (const char *const[]){"online", "possible", "present", NULL});
+	expect_names(root, "proc", (const char *const[]){NULL});
 	expect_names(root, "var", (const char *const[]){"tmp", NULL});
 	expect_names(root, "tmp", (const char *const[]){NULL});
 	stop(&f);

@@ -89,6 +89,10 @@ def reseed():
     uuid = sys.modules.get("uuid")
     if uuid is not None:
         uuid._last_timestamp = uuid._node = None
+    platform = sys.modules.get("platform")
+    if platform is not None:  # asked by other modules while the zygote still saw the machine's name
+        platform._uname_cache = None
+        platform._platform_cache.clear()
     tempfile = sys.modules.get("tempfile")
     if tempfile is not None:
         tempfile._name_sequence = tempfile.tempdir = None
