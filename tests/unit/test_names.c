@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 
 #include "calls.h"
+#include "scratch.h"
 #include "state.h"
 
 #define FD (uint64_t)AT_FDCWD
@@ -272,6 +273,35 @@ static void test_descriptors_of_writable_grants(void **state)
 	assert_int_equal(call(f, "fchmod", (uint64_t)t_made, 0600), -EACCES);
 }
 
+/* A file on a mount that is attached nowhere can have the name of a granted one: a name alone proves nothing. */
+static void test_a_name_is_only_a_hint(void **state)
+{
+	const struct scratch_size size = {1 << 20, 64, 0777, (uid_t)-1, (gid_t)-1};
+	struct fixture *f = *state;
+	char path[256];
+	int root, fd, t_fd;
+
+	assert_int_equal(identity_full(), 0);
+	root = scratch_tmpfs(&size);
+	if (root >= 0) {
+		snprintf(path, sizeof(path), "%s/w/file", f->base + 1);
+		for (char *p = strchr(path, '/'); p; p = strchr(p + 1, '/')) {
+			*p = '\0';
+			assert_int_equal(mkdirat(root, path, 0777), 0);
+			*p = '/';
+		}
+		fd = openat(root, path, O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+		assert_true(fd >= 0);
+		t_fd = child_put(&f->c, fd);
+		close(fd);
+		close(root);
+		identity_leave();
+		assert_int_equal(call(f, "fchmod", (uint64_t)t_fd, 0600), -EACCES);
+		assert_int_equal(call(f, "flock", (uint64_t)t_fd, LOCK_SH), -EACCES);
+	}
+	identity_leave();
+}
+
 /* Locks on files of a writable grant are seen by others, and theirs by the job; one's own do not conflict. */
 static void test_locks_of_writable_grants(void **state)
 {
@@ -483,7 +513,7 @@ static int run(const char *name)
 		cmocka_unit_test(test_symlinks), cmocka_unit_test(test_hard_links), cmocka_unit_test(test_link_of_a_descriptor),
 		cmocka_unit_test(test_rename_between_grants), cmocka_unit_test(test_links_count), cmocka_unit_test(test_mknod),
 		cmocka_unit_test(test_owners), cmocka_unit_test(test_descriptors_of_writable_grants),
-		cmocka_unit_test(test_locks_of_writable_grants), cmocka_unit_test(test_extended_attributes), cmocka_unit_test(test_space), cmocka_unit_test(test_cwd_is_a_directory),
+		cmocka_unit_test(test_locks_of_writable_grants), cmocka_unit_test(test_a_name_is_only_a_hint), cmocka_unit_test(test_extended_attributes), cmocka_unit_test(test_space), cmocka_unit_test(test_cwd_is_a_directory),
 		cmocka_unit_test(test_cwd_below_a_grant), cmocka_unit_test(test_directories_behind_descriptors),
 	};
 
