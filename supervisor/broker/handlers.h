@@ -83,6 +83,7 @@ int64_t memory_remap(struct request *r);
 int64_t sockets_socket(struct request *r);
 int64_t sockets_pair(struct request *r);
 int64_t connects_connect(struct request *r);
+int64_t sockets_bind(struct request *r);
 
 /* Argument `n` of the row as a number; 0 when the row has none. */
 uint64_t request_arg(const struct request *r, uint8_t row_arg);

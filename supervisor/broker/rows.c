@@ -109,6 +109,7 @@ const struct row rows_all[] = {
 	/* sockets, threads, signals: judged on register values */
 	{.name = "socket", .answer = sockets_socket},
 	{.name = "connect", .answer = connects_connect},
+	{.name = "bind", .answer = sockets_bind},
 	{.name = "socketpair", .answer = sockets_pair},
 	{.name = "clone", .answer = processes_clone},
 	{.name = "mmap", .answer = memory_map},

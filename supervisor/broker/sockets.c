@@ -189,12 +189,25 @@ static int refuse_unix(struct request *r, const struct socket_address *a)
 	return request_refused(r, EACCES, *path == '/' ? path : NULL, "sockets: Unix sockets lead nowhere");
 }
 
-/* The port of a mute socket's peer does not matter: nothing goes there. */
+static bool is_localhost(const struct in6_addr *a)
+{
+	static const struct in6_addr v4 = {{{[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}}};
+
+	return IN6_IS_ADDR_LOOPBACK(a) || memcmp(a, &v4, sizeof(v4)) == 0;
+}
+
+/* The port of a mute socket's peer does not matter: nothing goes there. What nothing else grants may be an address of a name that was not
+ * looked up yet: then the call waits for that. */
 static int judge_ip(struct request *r, int kind, const struct net_peer *p)
 {
 	const char *why = "network: not granted";
-	int rc = socket_is_mute(r, kind) ? net_judge_mute(&r->job->net, p) : net_judge(&r->job->net, p, &why);
+	bool mute = socket_is_mute(r, kind);
+	int rc = mute ? net_judge_mute(&r->job->net, p) : net_judge(&r->job->net, p, &why);
 
+	if (rc && !mute && hostnames_wait(r))
+		return -EAGAIN;
+	if (rc && mute && is_localhost(&p->addr))
+		return rc; /* getaddrinfo(3) sorts the lines of localhost, which every job has */
 	return rc ? request_refused(r, -rc, NULL, why) : 0;
 }
 
@@ -225,4 +238,41 @@ int socket_address_judge(struct request *r, const struct socket_of *s, struct so
 	if (!rc)
 		name_loopback(a, &p);
 	return rc;
+}
+
+/* --- local addresses ---------------------------------------------------------------------------------------- */
+
+/* Any free port of "here": what the kernel would choose by itself at connect(2). Libraries ask so whether there is IPv6. */
+static bool is_here(const struct socket_address *a)
+{
+	struct net_peer p;
+
+	return address_peer(&a->sa, a->len, false, &p) && p.port == 0 && is_localhost(&p.addr);
+}
+
+static int64_t bind_here(struct request *r, const struct socket_of *s)
+{
+	struct socket_address a;
+	int rc = socket_address_copy(r, r->call->args[1], (int)r->call->args[2], &a);
+
+	if (rc)
+		return rc;
+	decode_address(&a.sa, a.len, r->address, sizeof(r->address));
+	if (!is_here(&a))
+		return request_refused(r, EPERM, NULL, "sockets: a job has no address of its own; only any free port (0) of the loopback, or of no address");
+	if (s->fd < 0 || s->kind < 0)
+		return -EINVAL; /* as natively, for one that has an address already */
+	if (request_enter(r, false))
+		return -EPERM;
+	return bind(s->fd, &a.sa, a.len) ? -errno : 0;
+}
+
+int64_t sockets_bind(struct request *r)
+{
+	struct socket_of s;
+	int rc = socket_of(r, (int)r->call->args[0], &s);
+	int64_t result = rc ? rc : bind_here(r, &s);
+
+	socket_of_done(&s);
+	return result;
 }

@@ -14,10 +14,27 @@
 #define BUCKETS 256      /* a power of two */
 #define RESOLV_CONF "/etc/resolv.conf"
 
+struct channel { /* one reading of RESOLV_CONF; the last one is asked, those before it only finish */
+	struct channel *next;
+	struct resolver *resolver;
+	ares_channel ares;
+	struct timespec conf_changed;       /* RESOLV_CONF when it was opened */
+	struct watch *watches;
+	ev_timer patience;
+	unsigned asked;                     /* names that it has no answer for yet */
+};
+
+struct watch { /* one of a channel's sockets */
+	struct watch *next;
+	struct channel *channel;
+	ev_io io;
+};
+
 struct resolver_entry { /* a name: waiting to be asked, asked, or answered */
 	struct resolver_entry *next;        /* in its bucket */
 	struct resolver_entry *next_queued;
 	struct resolver *resolver;
+	struct channel *channel;            /* asked: where */
 	bool known;
 	ev_tstamp until;                    /* known: how long */
 	struct resolver_wait *waits;
@@ -25,85 +42,77 @@ struct resolver_entry { /* a name: waiting to be asked, asked, or answered */
 	char name[RESOLVER_NAME_MAX + 1];
 };
 
-struct watch { /* one of c-ares's sockets */
-	struct watch *next;
-	struct resolver *resolver;
-	ev_io io;
-};
-
 struct resolver {
 	struct ev_loop *loop;
 	char *servers;
 	int try_ms;
-	ares_channel channel;
-	bool open;
-	struct timespec conf_changed;       /* of RESOLV_CONF when the channel was opened */
-	struct watch *watches;
-	ev_timer patience, turn;
+	struct channel *channels;           /* the newest first */
+	ev_timer turn;
 	struct resolver_entry *buckets[BUCKETS];
-	unsigned n_known, asked;
+	unsigned n_known;
 	struct resolver_entry *queued, **last_queued;
 };
 
 /* --- c-ares on the loop ------------------------------------------------------------------------------------ */
 
 /* c-ares's next time-out, after whatever may have changed it. */
-static void be_patient(struct resolver *r)
+static void be_patient(struct channel *c)
 {
 	struct timeval most = {3600, 0}, t;
+	struct ev_loop *loop = c->resolver->loop;
 
-	ev_timer_stop(r->loop, &r->patience);
-	if (!r->asked)
+	ev_timer_stop(loop, &c->patience);
+	if (!c->asked)
 		return;
-	ares_timeout(r->channel, &most, &t);
-	ev_timer_set(&r->patience, t.tv_sec + t.tv_usec / 1e6, 0);
-	ev_timer_start(r->loop, &r->patience);
+	ares_timeout(c->ares, &most, &t);
+	ev_timer_set(&c->patience, t.tv_sec + t.tv_usec / 1e6, 0);
+	ev_timer_start(loop, &c->patience);
 }
 
 static void on_patience(struct ev_loop *loop, ev_timer *t, int revents)
 {
-	struct resolver *r = t->data;
+	struct channel *c = t->data;
 
 	(void)loop, (void)revents;
-	ares_process_fd(r->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	be_patient(r);
+	ares_process_fd(c->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	be_patient(c);
 }
 
 static void on_socket(struct ev_loop *loop, ev_io *io, int revents)
 {
-	struct resolver *r = ((struct watch *)io->data)->resolver;
+	struct channel *c = ((struct watch *)io->data)->channel;
 	int fd = io->fd; /* the watch may be gone when this returns */
 
 	(void)loop;
-	ares_process_fd(r->channel, revents & EV_READ ? fd : ARES_SOCKET_BAD, revents & EV_WRITE ? fd : ARES_SOCKET_BAD);
-	be_patient(r);
+	ares_process_fd(c->ares, revents & EV_READ ? fd : ARES_SOCKET_BAD, revents & EV_WRITE ? fd : ARES_SOCKET_BAD);
+	be_patient(c);
 }
 
 /* c-ares opens a socket, wants something else of it, or is about to close it. */
 static void on_socket_state(void *data, ares_socket_t fd, int readable, int writable)
 {
-	struct resolver *r = data;
-	struct watch **at = &r->watches;
+	struct channel *c = data;
+	struct watch **at = &c->watches;
 
 	while (*at && (*at)->io.fd != fd)
 		at = &(*at)->next;
 	struct watch *w = *at;
 	if (w) {
-		ev_io_stop(r->loop, &w->io);
+		ev_io_stop(c->resolver->loop, &w->io);
 	} else if (readable || writable) {
 		w = calloc(1, sizeof(*w));
 		if (!w)
 			return; /* the question times out */
-		w->resolver = r;
+		w->channel = c;
 		w->io.data = w;
 		ev_init(&w->io, on_socket);
-		w->next = r->watches;
-		at = &r->watches;
+		w->next = c->watches;
+		at = &c->watches;
 		*at = w;
 	}
 	if (readable || writable) {
 		ev_io_set(&w->io, fd, (readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
-		ev_io_start(r->loop, &w->io);
+		ev_io_start(c->resolver->loop, &w->io);
 	} else if (w) {
 		*at = w->next;
 		free(w);
@@ -117,28 +126,61 @@ static struct timespec conf_changed(void)
 	return stat(RESOLV_CONF, &st) ? (struct timespec){0} : st.st_mtim;
 }
 
-static int open_channel(struct resolver *r)
+static void close_channel(struct channel *c)
 {
-	struct ares_options o = {.timeout = r->try_ms, .tries = RESOLVER_TRIES, .sock_state_cb = on_socket_state, .sock_state_cb_data = r};
+	ev_timer_stop(c->resolver->loop, &c->patience);
+	ares_destroy(c->ares);
+	free(c);
+}
 
-	r->conf_changed = conf_changed();
-	int rc = ares_init_options(&r->channel, &o, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
-	if (rc == ARES_SUCCESS && r->servers)
-		rc = ares_set_servers_ports_csv(r->channel, r->servers);
-	r->open = rc == ARES_SUCCESS;
-	return rc;
+static struct channel *open_channel(struct resolver *r)
+{
+	struct channel *c = calloc(1, sizeof(*c));
+	struct ares_options o = {.timeout = r->try_ms, .tries = RESOLVER_TRIES, .sock_state_cb = on_socket_state, .sock_state_cb_data = c};
+
+	if (!c)
+		return NULL;
+	c->resolver = r;
+	c->conf_changed = conf_changed();
+	ev_init(&c->patience, on_patience);
+	c->patience.data = c;
+	if (ares_init_options(&c->ares, &o, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS) {
+		free(c);
+		return NULL;
+	}
+	if (r->servers && ares_set_servers_ports_csv(c->ares, r->servers) != ARES_SUCCESS) {
+		close_channel(c);
+		return NULL;
+	}
+	c->next = r->channels;
+	r->channels = c;
+	return c;
+}
+
+/* Never from inside c-ares: closes what has finished. */
+static void close_finished(struct resolver *r)
+{
+	for (struct channel **at = r->channels ? &r->channels->next : NULL, *c; at && (c = *at);) {
+		if (c->asked) {
+			at = &c->next;
+			continue;
+		}
+		*at = c->next;
+		close_channel(c);
+	}
 }
 
 /* A machine's servers change, in containers above all; c-ares reads them once a channel. */
-static bool have_channel(struct resolver *r)
+static struct channel *channel_to_ask(struct resolver *r)
 {
 	struct timespec now = conf_changed();
+	struct channel *c = r->channels;
 
-	if (r->open && !r->asked && (now.tv_sec != r->conf_changed.tv_sec || now.tv_nsec != r->conf_changed.tv_nsec)) {
-		ares_destroy(r->channel);
-		r->open = false;
-	}
-	return r->open || open_channel(r) == ARES_SUCCESS;
+	if (c && now.tv_sec == c->conf_changed.tv_sec && now.tv_nsec == c->conf_changed.tv_nsec)
+		return c;
+	c = open_channel(r);
+	close_finished(r);
+	return c ? c : r->channels;
 }
 
 /* --- the cache --------------------------------------------------------------------------------------------- */
@@ -235,7 +277,7 @@ static void on_addresses(void *arg, int status, int timeouts, struct ares_addrin
 	double ttl = RESOLVER_TTL_MOST;
 
 	(void)timeouts;
-	en->resolver->asked--;
+	en->channel->asked--;
 	if (status == ARES_EDESTRUCTION) {
 		ares_freeaddrinfo(res);
 		return; /* resolver_free does the rest */
@@ -269,15 +311,17 @@ static void on_turn(struct ev_loop *loop, ev_timer *t, int revents)
 		r->queued = en->next_queued;
 		if (!r->queued)
 			r->last_queued = &r->queued;
-		if (!have_channel(r)) {
+		en->channel = channel_to_ask(r);
+		if (!en->channel) {
 			en->answer.failed = "no resolver on this machine";
 			settle(en, RESOLVER_TTL_FAILED);
 			continue;
 		}
-		r->asked++;
-		ares_getaddrinfo(r->channel, en->name, NULL, &hints, on_addresses, en);
+		en->channel->asked++;
+		ares_getaddrinfo(en->channel->ares, en->name, NULL, &hints, on_addresses, en);
 	}
-	be_patient(r);
+	if (r->channels)
+		be_patient(r->channels);
 	if (r->queued)
 		ev_timer_start(loop, t);
 }
@@ -350,9 +394,8 @@ int resolver_new(struct ev_loop *loop, const struct resolver_options *o, struct 
 	r->servers = o->servers ? strdup(o->servers) : NULL;
 	r->try_ms = o->try_ms ? o->try_ms : RESOLVER_TRY_MS;
 	r->last_queued = &r->queued;
-	ev_init(&r->patience, on_patience);
 	ev_timer_init(&r->turn, on_turn, 0, 0);
-	r->patience.data = r->turn.data = r;
+	r->turn.data = r;
 	*out = r;
 	return 0;
 }
@@ -361,10 +404,11 @@ void resolver_free(struct resolver *r)
 {
 	if (!r)
 		return;
-	ev_timer_stop(r->loop, &r->patience);
 	ev_timer_stop(r->loop, &r->turn);
-	if (r->open)
-		ares_destroy(r->channel);
+	for (struct channel *c = r->channels, *next; c; c = next) {
+		next = c->next;
+		close_channel(c);
+	}
 	for (unsigned b = 0; b < BUCKETS; b++)
 		for (struct resolver_entry *en = r->buckets[b], *next; en; en = next) {
 			next = en->next;

@@ -441,7 +441,7 @@ static void test_violations(void **state)
 		assert_int_equal(call(f, "openat", FD, put(f, "/etc/passwd"), O_RDONLY | O_CLOEXEC), -ENOENT);
 	assert_int_equal(call(f, "openat", FD, put(f, "/quiet/one"), O_RDONLY), -ENOENT);
 	assert_int_equal(call(f, "openat", FD, put(f, "/quiet/all/x"), O_RDONLY), -ENOENT);
-	assert_int_equal(call(f, "bind", 3, OUT(f), 16), -EPERM);
+	assert_int_equal(call(f, "listen", 3, 16), -EPERM);
 	assert_int_equal(call(f, "openat", FD, put(f, ro(f, "/file")), O_RDWR), -EACCES);
 	broker_take_violations(f->job, &v, &n, &dropped);
 	assert_int_equal(n, 3);
@@ -455,7 +455,7 @@ static void test_violations(void **state)
 	assert_int_equal(v[0].verdict, VERDICT_HIDDEN);
 	assert_int_equal(v[0].err, ENOENT);
 	assert_non_null(strstr(v[0].rule, ".yaml files"));
-	assert_string_equal(v[1].syscall, "bind");
+	assert_string_equal(v[1].syscall, "listen");
 	assert_non_null(strstr(v[1].rule, "base.yaml:"));
 	assert_int_equal(v[2].verdict, VERDICT_REFUSED);
 	assert_string_equal(v[2].path, ro(f, "/file"));
