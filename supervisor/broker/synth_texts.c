@@ -427,6 +427,13 @@ static void resolv_conf(struct request *r, const struct synth_at *at, FILE *f)
 	fputs("# granted names are in /etc/hosts; nothing else is resolved\n", f);
 }
 
+/* All lines of a name, not the first alone. */
+static void host_conf(struct request *r, const struct synth_at *at, FILE *f)
+{
+	(void)r, (void)at;
+	fputs("multi on\n", f);
+}
+
 static void nsswitch(struct request *r, const struct synth_at *at, FILE *f)
 {
 	(void)r, (void)at;
@@ -476,6 +483,7 @@ const struct synth_row synth_rows[] = {
 	{"/proc/#/task/@/status", SYNTH_TEXT, status, true},
 	{"/proc/#/task/@/stat", SYNTH_TEXT, stat_of_process, true},
 	{"/proc/#/task/@/comm", SYNTH_TEXT, comm, true},
+	{"/etc/host.conf", SYNTH_TEXT, host_conf, false},
 	{"/etc/hosts", SYNTH_TEXT, synth_hosts, false},
 	{"/etc/hostname", SYNTH_TEXT, hostname, false},
 	{"/etc/resolv.conf", SYNTH_TEXT, resolv_conf, false},
