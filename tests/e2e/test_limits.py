@@ -157,6 +157,11 @@ class Edges(Case):
                          limits={"memory_mib": 64})
         self.assertEqual((r["outcome"], r["stdout"], r["limits_hit"]), ("exited", b"60\n", ["memory"]), r)
 
+    def test_nothing_is_sent_to_swap(self):
+        """There it would not be resident."""
+        code = "import errno, mmap\nm = mmap.mmap(-1, 4096, mmap.MAP_PRIVATE)\ntry: m.madvise(21)\nexcept OSError as e: print(errno.errorcode[e.errno])\n"
+        self.assertEqual(self.run_ok(code), "EINVAL\n")
+
     def test_shared_memory_is_given_back(self):
         r = self.run_job("import mmap\nfor _ in range(50):\n    m = mmap.mmap(-1, 30 << 20); m[0] = 1; m.close()\nprint('ok')",
                          limits={"memory_mib": 64})

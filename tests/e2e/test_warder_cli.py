@@ -154,6 +154,24 @@ class AtSocket(Files):
         self.assertEqual(self.run_code(code, "--tmp", "2").returncode, 1)
         self.assertEqual(self.run_code(code, "--tmp", "10").returncode, 0)
 
+    def test_other_limits(self):
+        burn = "import time\nwhile time.process_time() < 1.5: pass"
+        take = "import time\nx = bytearray(b'x') * (60 << 20)\ntime.sleep(0.3)"
+        write = "f = open('/tmp/x', 'wb', 0)\nfor _ in range(3): f.write(b'x' * (1 << 20))"
+        hold = "held = [open('/dev/null') for _ in range(30)]"
+        for option, code, low, high, status, words in (
+                ("--cpu", burn, "0.3", "5", 124, b"warder: ended by limit: cpu_time\n"),
+                ("--memory", take, "40", "100", 137, b"warder: ended by limit: memory\n"),
+                ("--file-size", write, "2", "3", 1, b"warder: limit reached: file_size\n"),
+                ("--open-files", hold, "20", "40", 1, b"warder: limit reached: open_files\n")):
+            with self.subTest(option):
+                done = self.run_code(code, option, low)
+                self.assertEqual((done.returncode, done.stderr.endswith(words)), (status, True), done.stderr)
+                done = self.run_code(code, option, high)
+                self.assertEqual((done.returncode, done.stderr), (0, b""))
+        done = self.run_code("print('never')", "--memory", "99999")
+        self.assertRegex(done.stderr.decode(), r"^warder: bad_request: limits\.memory_mib: must be 1 to 2048, is 99999\n$")
+
     def test_streams_as_it_comes(self):
         path = self.file("print('first', flush=True)\nimport time; time.sleep(3)\nprint('last')\n")
         started = time.monotonic()
