@@ -147,12 +147,16 @@ note(sys_('sendmsg', pair[0], msg(sau(UNIX.encode() + b'.d\\0')), 0x4000))"""),
     note(s)"""),
     ("being a server", """s = sock()
 note(sys_('listen', s, 5))
-note(sys_('bind', s, sa4('0.0.0.0', 0), 16))
+for host, port in (('0.0.0.0', 7071), ('127.0.0.1', 7071), ('127.17.0.1', 0), ('10.0.0.1', 0), ('224.0.0.1', 0), ('255.255.255.255', 0)):
+    note(sys_('bind', s, sa4(host, port), 16))
+note(sys_('bind', s, sa4('127.0.0.1', 0), 8)); note(sys_('bind', s, b'\\1\\0/tmp/x', 8)); note(sys_('bind', s, bytes(16), 16))
+assert sys_('bind', s, sa4('0.0.0.0', 0), 16) == 0 # any free port is what connect(2) would choose, too
+note(sys_('listen', s, 5))
 note(sys_('accept', s, 0, 0)); note(sys_('accept4', s, 0, 0, 0))
 assert connect(s, sa4('127.0.0.1', OPEN)) == 0 and connect(s, bytes(16)) in (0, -106)
-note(sys_('listen', s, 5)); note(sys_('bind', s, sa4('127.0.0.1', 0), 16))
+note(sys_('listen', s, 5))
 u = sock(2, 2)
-note(sys_('bind', u, sa4('0.0.0.0', 0), 16))"""),
+note(sys_('bind', u, sa4('0.0.0.0', 53), 16))"""),
     ("options that lead elsewhere", """s = sock()
 for level, option, value in ((1, 25, b'lo\\0'), (1, 36, b'\\1\\0\\0\\0'), (1, 26, bytes(16)), (1, 50, bytes(4)), (1, 51, bytes(16)), (1, 62, b'\\1\\0\\0\\0'),
         (0, 4, b'\\x83\\x07\\x04\\x7f\\0\\0\\1\\0'), (0, 19, b'\\1\\0\\0\\0'), (0, 15, b'\\1\\0\\0\\0'), (41, 1, b'\\2\\0\\0\\0'), (41, 57, bytes(24)), (41, 6, bytes(4)),
