@@ -96,7 +96,7 @@ static int to_virtual(struct request *r, uint64_t mnt, char *s, size_t size)
 	enum place place;
 
 	if (tmp->root >= 0 && (tmp->mnt ? mnt == tmp->mnt : tmp->dir && strip(s, tmp->dir, tmp->dir_len)))
-		return below(s, size, "/tmp");
+		return 0; /* named there as in the tree */
 	if (skeleton_holds(&t->skeleton, mnt, s) || (own && skeleton_holds(&own->skeleton, mnt, s)))
 		return below(s, size, "");
 	if (skeleton_holds(&r->job->synth, mnt, s))

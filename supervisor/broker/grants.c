@@ -20,6 +20,7 @@
 #include "vpath.h"
 
 #define TMP_PATH "/tmp"
+#define SHM_PATH "/dev/shm"
 /* the job may do with its own what it likes */
 #define TMP_RIGHTS (RIGHT_READ | RIGHT_WRITE | RIGHT_CREATE | RIGHT_LIST)
 
@@ -435,6 +436,7 @@ int grants_of_policy(struct grants *l, const struct policy *p, const char *const
 
 	*l = (struct grants){.most = GRANTS_HELD_MAX};
 	rc = add(&m, &tmp, TMP_PATH);
+	rc = rc ? rc : add(&m, &tmp, SHM_PATH);
 	rc = rc ? rc : add_synthetic(&m);
 	for (size_t i = 0; !rc && i < p->n_files; i++)
 		rc = add_file(&m, &p->files[i], trees);

@@ -248,7 +248,7 @@ static bool one_place(const struct parent *from, const struct parent *to, unsign
 {
 	uint32_t a = from->dir.rights, b = to->dir.rights;
 
-	if (from->dir.place != to->dir.place)
+	if (from->dir.place != to->dir.place || (from->dir.place == PLACE_TMP && from->dir.grant != to->dir.grant))
 		return false;
 	return from->dir.grant == to->dir.grant || !((b & ~a) || ((flags & RENAME_EXCHANGE) && (a & ~b)));
 }

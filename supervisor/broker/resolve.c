@@ -37,6 +37,8 @@ int resolve_root(struct request *r, const struct lookup *l)
 		fd = private_tmp_root(&b->tmp, &b->who, &b->options);
 		r->entered = false;
 	}
+	if (fd >= 0 && strcmp(l->grant->path, "/tmp"))
+		fd = b->tmp.shm;
 	/* a directory in its place is closed to all but the job */
 	if (fd >= 0 && b->tmp.dir && !r->entered && request_enter(r, false))
 		return -EPERM;

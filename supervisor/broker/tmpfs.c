@@ -11,11 +11,11 @@
 #include "identity.h"
 #include "scratch.h"
 
-#define OWN_INODES 1 /* the root; the code counts as the job's */
+#define OWN_INODES 4 /* top, tmp, dev, shm; the code counts as the job's */
 
 void private_tmp_init(struct private_tmp *p)
 {
-	*p = (struct private_tmp){.root = -1};
+	*p = (struct private_tmp){.top = -1, .root = -1, .shm = -1};
 }
 
 int private_tmp_probe(void)
@@ -35,9 +35,9 @@ int private_tmp_probe(void)
 
 static int make_directory(struct private_tmp *p, const struct broker_options *o)
 {
-	p->root = scratch_dir(&p->dir);
-	if (p->root < 0)
-		return p->root;
+	p->top = scratch_dir(&p->dir);
+	if (p->top < 0)
+		return p->top;
 	p->dir_len = strlen(p->dir);
 	p->inodes_left = o->tmp_inodes > INT64_MAX ? INT64_MAX : (int64_t)o->tmp_inodes;
 	return 0;
@@ -45,13 +45,13 @@ static int make_directory(struct private_tmp *p, const struct broker_options *o)
 
 static int make_tmpfs(struct private_tmp *p, const struct broker_tracee *who, const struct broker_options *o)
 {
-	const struct scratch_size size = {o->tmp_bytes, o->tmp_inodes + OWN_INODES, 01777, who->uid, who->gid};
+	const struct scratch_size size = {o->tmp_bytes, o->tmp_inodes + OWN_INODES, 0700, who->uid, who->gid};
 	int rc = private_tmp_probe();
 
 	rc = rc ? rc : scratch_tmpfs(&size);
 	if (rc < 0)
 		return rc;
-	p->root = rc;
+	p->top = rc;
 	p->mnt = scratch_mount_id(rc);
 	return 0;
 }
@@ -85,6 +85,29 @@ static void put_code(struct private_tmp *p, const struct broker_options *o)
 	close(fd);
 }
 
+static int make_own(int top, const char *name)
+{
+	int fd;
+
+	if (mkdirat(top, name, 0700))
+		return -errno;
+	fd = openat(top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fchmod(fd, 01777))
+		return -errno;
+	return fd;
+}
+
+static int make_both(struct private_tmp *p)
+{
+	p->root = make_own(p->top, "tmp");
+	if (p->root < 0)
+		return p->root;
+	if (mkdirat(p->top, "dev", 0700))
+		return -errno;
+	p->shm = make_own(p->top, "dev/shm");
+	return p->shm < 0 ? p->shm : 0;
+}
+
 int private_tmp_root(struct private_tmp *p, const struct broker_tracee *who, const struct broker_options *o)
 {
 	struct stat st;
@@ -97,11 +120,14 @@ int private_tmp_root(struct private_tmp *p, const struct broker_tracee *who, con
 		rc = -EPERM;
 	else if (rc)
 		rc = make_directory(p, o);
+	rc = rc ? rc : make_both(p);
 	if (!rc) {
 		put_code(p, o);
 		p->dev = fstat(p->root, &st) ? 0 : st.st_dev;
 	}
 	identity_leave();
+	if (rc)
+		private_tmp_done(p, who);
 	return rc ? rc : p->root;
 }
 
@@ -114,14 +140,16 @@ bool private_tmp_is_full(const struct private_tmp *p)
 
 void private_tmp_done(struct private_tmp *p, const struct broker_tracee *who)
 {
-	if (p->root < 0)
-		return;
+	if (p->root >= 0)
+		close(p->root);
+	if (p->shm >= 0)
+		close(p->shm);
 	if (p->dir) {
 		identity_enter(who->uid, who->gid);
-		scratch_remove(p->root, p->dir);
+		scratch_remove(p->top, p->dir);
 		identity_leave();
-	} else {
-		close(p->root);
+	} else if (p->top >= 0) {
+		close(p->top);
 	}
 	private_tmp_init(p);
 }

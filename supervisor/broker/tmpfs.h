@@ -1,7 +1,7 @@
-/* tmpfs.h - the private /tmp of one job.
+/* tmpfs.h - the private /tmp and /dev/shm of one job.
  *
- * Made when the job first touches /tmp or what is below: a detached tmpfs with a quota of bytes and inodes, owned by
- * the job, the code in it as its first file. Where the kernel refuses that, a private directory of mode 0700 in which
+ * Made when the job first touches one of them or what is below: a detached tmpfs with a quota of bytes and inodes, owned by
+ * the job, the code in it as its first file. Both lie in it under their own names, so that they share the quota. Where the kernel refuses that, a private directory of mode 0700 in which
  * the broker counts what it creates. Ends with the job. Everything in it is regular files, directories and links: the
  * job makes nothing natively.
  */
@@ -14,7 +14,9 @@
 #include "broker.h"
 
 struct private_tmp {
-	int root;          /* -1 until made */
+	int top;           /* directory of both; -1 until made */
+	int root;          /* of /tmp; -1 until made */
+	int shm;           /* of /dev/shm, likewise */
 	uint64_t mnt;      /* mount id of the tmpfs; 0 for a directory */
 	char *dir;         /* real path of the directory; NULL for a tmpfs */
 	size_t dir_len;

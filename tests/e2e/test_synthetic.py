@@ -272,5 +272,32 @@ class Libraries(Case):
         self.assertEqual(out, "0\n")
 
 
+class SharedMemory(Case):
+    def test_pools_of_threads_and_locks(self):
+        out = self.run_ok("import multiprocessing, multiprocessing.dummy, multiprocessing.pool, multiprocessing.shared_memory\n"
+                          "with multiprocessing.pool.ThreadPool(4) as p: print(sum(p.map(lambda x: x * x, range(100))))\n"
+                          "with multiprocessing.dummy.Pool(3) as p: print(p.map(str, range(3)))\n"
+                          "lock, sem, event = multiprocessing.Lock(), multiprocessing.Semaphore(2), multiprocessing.Event()\n"
+                          "with lock: print(lock.acquire(block=False), sem.acquire(), sem.acquire(), sem.acquire(block=False))\n"
+                          "q = multiprocessing.SimpleQueue(); q.put('x'); event.set()\n"
+                          "print(q.get(), event.wait(0), multiprocessing.Value('i', 7).value)\n"
+                          "import os; print(os.listdir('/dev/shm'))")
+        self.assertEqual(out.splitlines(), ["328350", "['0', '1', '2']", "False True True False", "x True 7", "[]"])
+
+    def test_it_is_no_part_of_tmp(self):
+        r = self.run_job("import os\nopen('/dev/shm/a', 'w').write('x'); print(os.listdir('/dev/shm'), os.listdir('/tmp'), 'shm' in os.listdir('/dev'))\n"
+                         "try: os.rename('/dev/shm/a', '/tmp/a')\nexcept OSError as e: print(e.errno)", collect=["**"])
+        self.assertExited(r)
+        self.assertEqual((r["stdout"], r["files"]), (b"['a'] ['main.py'] True\n18\n", {}))
+
+    def test_it_shares_the_quota_and_no_job_sees_another(self):
+        r = self.run_job("import errno\nopen('/tmp/a', 'wb').write(bytes(700 << 10))\n"
+                         "try: open('/dev/shm/b', 'wb').write(bytes(700 << 10))\nexcept OSError as e: print(errno.errorcode[e.errno])",
+                         limits={"tmp_mib": 1})
+        if "tmp_quota" in r["layers"]:
+            self.assertEqual((r["stdout"], r["limits_hit"]), (b"ENOSPC\n", ["tmp"]))
+        self.assertEqual(self.run_ok("import os; print(os.listdir('/dev/shm'))"), "[]\n")
+
+
 if __name__ == "__main__":
     unittest.main()
