@@ -225,7 +225,7 @@ static void test_listings_show_both(void **state)
 	expect_names(&o, at(&o, "/data"), WISHES("in", "out", "file"));
 	expect_names(&o, at(&o, "/deep"), WISHES("a"));
 	expect_names(&o, at(&o, "/deep/a"), WISHES("b", "file"));
-	expect_names(&o, "/dev", WISHES("null", "zero", "full", "random", "urandom", "fd", "stdin", "stdout", "stderr"));
+	expect_names(&o, "/dev", WISHES("null", "zero", "full", "random", "urandom", "fd", "stdin", "stdout", "stderr", "shm"));
 	o.f.job->options.grants = NULL; /* as another job sees it */
 	expect_names(&o, o.f.base, WISHES("data", "deep"));
 	expect_names(&o, at(&o, "/data"), WISHES("in", "file"));

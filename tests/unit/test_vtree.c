@@ -335,7 +335,7 @@ static void test_skeleton(void **state)
 	assert_true(root >= 0);
 	expect_names(root, f.base + 1, (const char *const[]){"shown", "one", NULL});
 	expect_names(root, "dev", (const char *const[]){"null", "zero", "full", "random", "urandom", "fd", "stdin", "stdout",
-	                                               "stderr", NULL});
+	                                               "stderr", "shm", NULL});
 	expect_names(root, "sys/devices/system/cpu", (const char *const[]){"online", "possible", "present", NULL});
 	expect_names(root, "proc", (const char *const[]){NULL});
 	expect_names(root, "var", (const char *const[]){"tmp", NULL});
