@@ -165,7 +165,7 @@ static int create(struct opening *p)
 		rc = -EISDIR; /* a skeleton directory or a grant, and so there */
 	else if (!rc && at.at.place == PLACE_SKELETON)
 		rc = -EISDIR;
-	else if (!rc && !(at.at.rights & RIGHT_CREATE))
+	else if (!rc && (!(at.at.rights & RIGHT_CREATE) || at.at.place != at.dir.place))
 		rc = refused(p, EACCES, at.path.s, at.at.grant);
 	rc = rc ? rc : create_at(p, &at);
 	parent_done(&at);

@@ -32,7 +32,13 @@ static bool there(const struct parent *p)
 /* A grant itself, or a directory above one: as busy as a mount point. */
 static bool is_fixed(const struct parent *p)
 {
-	return !*p->at.rest || p->at.place == PLACE_SKELETON || p->at.place == PLACE_SYNTH || p->at.place != p->dir.place;
+	return !*p->at.rest || p->at.place == PLACE_SKELETON || p->at.place == PLACE_SYNTH;
+}
+
+/* No such name, in a directory that only holds the names of grants: all jobs of a policy may share it. */
+static bool is_foreign(const struct parent *p)
+{
+	return !is_fixed(p) && p->at.place != p->dir.place;
 }
 
 /* Root's directories are not the job's to change; elsewhere a grant's name is as busy as a mount point. */
@@ -55,8 +61,8 @@ static int before_refusal(const struct parent *p, bool minds_slash)
 /* Whether the name may be made or taken; takes the job's identity for it. */
 static int may_change(struct request *r, const struct parent *p)
 {
-	if (!(p->at.rights & RIGHT_CREATE))
-		return request_refused(r, EACCES, p->path.s, p->at.grant->rule);
+	if (!(p->at.rights & RIGHT_CREATE) || is_foreign(p))
+		return request_refused(r, EACCES, p->path.s, p->at.grant ? p->at.grant->rule : r->job->tree->hidden_rule);
 	return request_enter(r, true);
 }
 
@@ -129,14 +135,19 @@ static int make_counted(struct request *r, const struct parent *p, const struct 
 	return rc;
 }
 
-/* What is to be asked before a name is made, in the order of the kernel. */
-static int may_make(struct request *r, const struct parent *p, bool directory)
+static int is_free(const struct parent *p, bool directory)
 {
 	if (p->last != LAST_NAME || (is_fixed(p) && p->at.place != PLACE_SYNTH) || there(p))
 		return -EEXIST;
-	if ((p->must_dir && !directory) || p->dir.st.st_nlink == 0)
-		return -ENOENT;
-	return may_change(r, p);
+	return (p->must_dir && !directory) || p->dir.st.st_nlink == 0 ? -ENOENT : 0;
+}
+
+/* What is to be asked before a name is made, in the order of the kernel. */
+static int may_make(struct request *r, const struct parent *p, bool directory)
+{
+	int rc = is_free(p, directory);
+
+	return rc ? rc : may_change(r, p);
 }
 
 static int64_t make(struct request *r, const struct making *m)
@@ -203,6 +214,8 @@ static int take_name(struct request *r, const struct parent *p, int flags)
 
 	if (is_fixed(p))
 		return refuse_fixed(r, p);
+	if (is_foreign(p))
+		return -ENOENT;
 	rc = !(p->at.rights & RIGHT_CREATE) ? before_refusal(p, !flags) : 0;
 	rc = rc ? rc : may_change(r, p);
 	if (rc)
@@ -260,6 +273,8 @@ static int move(struct request *r, const struct parent *from, const struct paren
 
 	if (is_fixed(from) || is_fixed(to))
 		return refuse_fixed(r, is_fixed(from) ? from : to);
+	if (is_foreign(from))
+		return -ENOENT;
 	if (!(from->at.rights & to->at.rights & RIGHT_CREATE)) {
 		rc = before_refusal(from, true);
 		rc = rc ? rc : (flags & RENAME_NOREPLACE) && there(to) ? -EEXIST : 0;
@@ -321,6 +336,20 @@ static bool may_link(const struct request *r, const struct object *o)
 	return !syscall(SYS_faccessat2, o->fd, "", R_OK | W_OK, AT_EMPTY_PATH | AT_EACCESS);
 }
 
+/* Of what the job holds by descriptor, its own files are as good as named. */
+static int take_own(struct request *r, struct object *o)
+{
+	struct lookup l = tree_find(r->job->tree, r->job->options.grants, "/tmp");
+
+	if (descriptor_owner(r, o->fd) != OWNER_JOB)
+		return request_refused(r, EPERM, NULL, "link: only descriptors of the job's own files");
+	o->place = PLACE_TMP;
+	o->grant = l.grant;
+	o->rights = l.rights;
+	o->is_grant = false;
+	return fstat(o->fd, &o->st) ? -errno : 0;
+}
+
 /* What a link is made of. An empty path is a descriptor, of the job's own: that is how temporary files get a name. */
 static int find_source(struct request *r, struct object *o)
 {
@@ -332,7 +361,9 @@ static int find_source(struct request *r, struct object *o)
 		return r->bad[0];
 	if (*r->text[0]) {
 		rc = resolve_base(r, request_dirfd(r, 0), r->text[0], &base);
-		return rc ? rc : resolve_find(r, base, r->text[0], r->flags & AT_SYMLINK_FOLLOW ? 0 : FIND_NOFOLLOW, o);
+		rc = rc ? rc : resolve_find(r, base, r->text[0], r->flags & AT_SYMLINK_FOLLOW ? 0 : FIND_NOFOLLOW, o);
+		/* /proc/self/fd/N: the other way to name a temporary file */
+		return rc || o->place != PLACE_FD ? rc : take_own(r, o);
 	}
 	if (!(r->flags & AT_EMPTY_PATH))
 		return -ENOENT;
@@ -340,22 +371,15 @@ static int find_source(struct request *r, struct object *o)
 	o->own = true;
 	if (o->fd < 0)
 		return o->fd;
-	if (descriptor_owner(r, o->fd) != OWNER_JOB)
-		return request_refused(r, EPERM, NULL, "link: only descriptors of the job's own files");
-	o->place = PLACE_TMP;
-	o->grant = tree_find(r->job->tree, NULL, "/tmp").grant;
-	o->is_grant = false;
-	return fstat(o->fd, &o->st) ? -errno : 0;
+	return take_own(r, o);
 }
 
 static int link_to(struct request *r, const struct object *o, const struct parent *p)
 {
-	int rc;
+	int rc = is_free(p, false);
 
-	if (p->last != LAST_NAME || is_fixed(p) || there(p))
-		return -EEXIST;
-	if (p->must_dir || p->dir.st.st_nlink == 0)
-		return -ENOENT;
+	if (rc)
+		return rc;
 	if (o->place != p->at.place || o->grant != p->at.grant || (o->is_grant && !S_ISDIR(o->st.st_mode)))
 		return -EXDEV;
 	rc = may_change(r, p);
