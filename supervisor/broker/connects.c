@@ -85,17 +85,21 @@ static int failed(int fd)
 	return err ? -err : -ECONNABORTED;
 }
 
-static int look(const struct connecting *c)
+static int state_of(int fd)
 {
 	struct tcp_info i = {0};
 	socklen_t n = sizeof(i);
-	int rc;
 
-	if (getsockopt(c->s.fd, IPPROTO_TCP, TCP_INFO, &i, &n))
-		return -errno;
-	if (i.tcpi_state == TCP_SYN_SENT || i.tcpi_state == TCP_SYN_RECV)
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &i, &n) ? TCP_CLOSE : i.tcpi_state;
+}
+
+static int look(const struct connecting *c)
+{
+	int state = state_of(c->s.fd), rc;
+
+	if (state == TCP_SYN_SENT || state == TCP_SYN_RECV)
 		return -EALREADY;
-	if (i.tcpi_state == TCP_CLOSE)
+	if (state == TCP_CLOSE)
 		return failed(c->s.fd);
 	rc = begin(&c->s, &c->a);
 	return rc == -EISCONN ? 0 : rc; /* another thread asked first */
@@ -109,6 +113,20 @@ static int64_t resume(struct request *r, struct broker_wait *w, bool timed_out)
 	if (!is_under_way(rc))
 		return told(r, &c->s, &c->a, rc);
 	return timed_out ? c->so_far : request_wait(r, w);
+}
+
+/* The call was answered, and the error, if there is one, is the job's to ask for: only whether it is connected is looked at. */
+static int64_t watch(struct request *r, struct broker_wait *w, bool timed_out)
+{
+	struct connecting *c = (struct connecting *)w;
+	int state = state_of(c->s.fd);
+
+	(void)timed_out;
+	if (state == TCP_SYN_SENT || state == TCP_SYN_RECV)
+		return request_wait(r, w);
+	if (state != TCP_CLOSE)
+		kept_forget(&r->job->kept, c->s.ino);
+	return 0;
 }
 
 /* SO_SNDTIMEO bounds a connect, socket(7); a call so bounded is not made again after a signal handler, signal(7). */
@@ -141,7 +159,7 @@ static int64_t wait_for(struct request *r, struct socket_of *s, const struct soc
 	set_patience(c);
 	if (!answered)
 		return request_wait(r, &c->wait);
-	c->s.nonblocking = true;
+	c->wait.resume = watch;
 	c->wait.until = 0;
 	r->reply->beside = &c->wait;
 	return so_far;
@@ -152,6 +170,7 @@ static int64_t on_socket(struct request *r, struct socket_of *s)
 	struct socket_address a;
 	int rc = socket_address_copy(r, r->call->args[1], (int)r->call->args[2], &a);
 
+	s->probing = is_datagram(s);
 	if (rc)
 		return rc;
 	if (a.len >= sizeof(a.sa.sa_family) && a.sa.sa_family != AF_UNSPEC && (rc = socket_address_judge(r, s, &a)))

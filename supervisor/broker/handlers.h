@@ -85,6 +85,11 @@ int64_t sockets_pair(struct request *r);
 int64_t connects_connect(struct request *r);
 int64_t sockets_bind(struct request *r);
 
+/* sends.c: where datagrams are granted */
+int64_t sends_sendto(struct request *r);
+int64_t sends_sendmsg(struct request *r);
+int64_t sends_sendmmsg(struct request *r);
+
 /* Argument `n` of the row as a number; 0 when the row has none. */
 uint64_t request_arg(const struct request *r, uint8_t row_arg);
 int request_dirfd(const struct request *r, int which);

@@ -198,16 +198,18 @@ static bool is_localhost(const struct in6_addr *a)
 
 /* The port of a mute socket's peer does not matter: nothing goes there. What nothing else grants may be an address of a name that was not
  * looked up yet: then the call waits for that. */
-static int judge_ip(struct request *r, int kind, const struct net_peer *p)
+static int judge_ip(struct request *r, const struct socket_of *s, const struct net_peer *p)
 {
 	const char *why = "network: not granted";
-	bool mute = socket_is_mute(r, kind);
+	bool mute = socket_is_mute(r, s->kind);
 	int rc = mute ? net_judge_mute(&r->job->net, p) : net_judge(&r->job->net, p, &why);
 
 	if (rc && !mute && hostnames_wait(r))
 		return -EAGAIN;
 	if (rc && mute && is_localhost(&p->addr))
 		return rc; /* getaddrinfo(3) sorts the lines of localhost, which every job has */
+	if (rc && s->probing && !net_judge_mute(&r->job->net, p))
+		return rc; /* to be told would be a riddle: the job asked for the address of a host that it is granted */
 	return rc ? request_refused(r, -rc, NULL, why) : 0;
 }
 
@@ -234,7 +236,7 @@ int socket_address_judge(struct request *r, const struct socket_of *s, struct so
 		return request_refused(r, EAFNOSUPPORT, NULL, "sockets: no such family");
 	if (!address_peer(&a->sa, a->len, s->kind == POLICY_UDP4 || s->kind == POLICY_UDP6, &p))
 		return -EINVAL;
-	rc = judge_ip(r, s->kind, &p);
+	rc = judge_ip(r, s, &p);
 	if (!rc)
 		name_loopback(a, &p);
 	return rc;

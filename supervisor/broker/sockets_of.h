@@ -13,6 +13,7 @@ struct socket_of {
 	ino_t ino; /* 0 where nothing is kept */
 	int kind;  /* enum policy_socket, or -1: some other socket */
 	bool nonblocking;
+	bool probing; /* a datagram socket is connected, which sends nothing: getaddrinfo(3) does so to sort addresses */
 };
 /* 0, -EBADF, -ENOTSOCK, -errno. socket_of_done in any case. */
 int socket_of(struct request *r, int t_fd, struct socket_of *s);

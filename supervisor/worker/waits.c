@@ -15,7 +15,7 @@
 
 #define EVENTS_A_TURN 16
 #define TICK 0.010      /* seconds between looks for signals */
-#define LOOKS_A_TICK 16 /* threads looked at in one: 10 to 15 µs each (measured) */
+#define LOOKS_A_TICK 8  /* threads looked at in one: 10 to 20 µs each (measured) */
 
 struct waiting {
 	struct waiting *next, **at;             /* in its slot */

@@ -1,7 +1,9 @@
 /* measure.c - microseconds of one call, made by native code: loaded by `make bench` inside a job and outside of it. */
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +12,7 @@
 #define EXPORT __attribute__((visibility("default")))
 
 /* Makes `rounds` calls, one duration in nanoseconds each into ns[]. 0, or -errno of the first that failed. */
+EXPORT int measure_connect(unsigned port, int rounds, uint64_t *ns);
 EXPORT int measure(const char *what, const char *path, int rounds, unsigned pause_us, uint64_t *ns);
 
 static long open_close(const char *path, long fd)
@@ -76,4 +79,25 @@ int measure(const char *what, const char *path, int rounds, unsigned pause_us, u
 		if (strcmp(WHAT[i].name, what) == 0)
 			return run(WHAT[i].make, path, rounds, pause_us, ns);
 	return -ENOENT;
+}
+
+/* connects to a port of 127.0.0.1; only the connect is measured. Closing resets, so that no port stays taken. */
+int measure_connect(unsigned port, int rounds, uint64_t *ns)
+{
+	struct sockaddr_in a = {AF_INET, htons((uint16_t)port), {htonl(INADDR_LOOPBACK)}, {0}};
+	struct linger reset = {1, 0};
+
+	for (int i = 0; i < rounds; i++) {
+		long fd = raw3(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), ret = fd;
+		uint64_t begun = now_ns();
+
+		if (fd >= 0)
+			ret = raw3(SYS_connect, fd, &a, sizeof(a));
+		ns[i] = now_ns() - begun;
+		if (ret < 0)
+			return (int)ret;
+		raw5(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		raw1(SYS_close, fd);
+	}
+	return 0;
 }
