@@ -114,7 +114,7 @@ $(BUILD)/tracee/_warder.node: $(BUILD)/obj/tracee/node/embed.o $(wildcard tracee
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE -fPIC -shared -fstack-protector-strong -fvisibility=hidden \
 	  -Wl,-z,relro,-z,now,-z,noexecstack -DNAPI_VERSION=8 $(call include_flags,tracee) -Itracee/node -isystem $(NODE_INCLUDE) \
-	  -o $@ tracee/node/_warder.c $(BUILD)/obj/tracee/node/embed.o $(wildcard tracee/*.c) protocol/err.c
+	  -o $@ $(wildcard tracee/node/*.c) $(BUILD)/obj/tracee/node/embed.o $(wildcard tracee/*.c) protocol/err.c
 # the one part that Node offers to C++ alone
 $(BUILD)/obj/tracee/node/embed.o: tracee/node/embed.cc tracee/node/embed.h Makefile
 	$(call say,CXX,$@)

@@ -6,7 +6,6 @@
 #include <node_api.h>
 #include <uv.h>
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,11 +13,11 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "embed.h"
+#include "random.h"
 #include "zygote.h"
 
 #define FDS_MAX 64 /* descriptors that a warm Node holds; 15 to 20 (measured, 18 and 20) */
@@ -30,7 +29,6 @@ static struct {
 	size_t n_pipes, n_events;
 	uv_prepare_t watch;
 	uv_idle_t once_more;
-	bool asked_again;
 } w;
 
 /* --- errors and values -------------------------------------------------------------------------------------- */
@@ -141,6 +139,10 @@ static napi_value w_ready(napi_env env, napi_callback_info info)
 	int r = share_heap();
 	if (r)
 		err_set(&e, ERR_HOST, "madvise(MADV_DOFORK)", -r, "of the heap");
+	else if ((r = embed_init()))
+		err_set(&e, ERR_HOST, "NodePlatform", -r, "this Node lacks a function that ends of jobs need");
+	else if ((r = random_find(embed_isolate())))
+		err_set(&e, ERR_HOST, "Math.random", -r, "this Node keeps its generator where it cannot be seeded anew");
 	else
 		r = zygote_ready(lines, &e);
 	return r < 0 ? throw_err(env, &e) : NULL;
@@ -185,23 +187,24 @@ static bool others_alive(void)
 }
 
 /* Before each wait of the loop: when nothing is left to wait for, the process leaves from here. Node's own way would wait for tasks of
- * V8's worker threads (NodePlatform::DrainTasks), which the fork did not copy. What V8 posted to the main thread comes as an
- * event that does not keep the loop alive: so the loop turns once more before it counts as empty. */
+ * V8's worker threads (NodePlatform::DrainTasks), which the fork did not copy. */
 static void on_turn(uv_prepare_t *unused)
 {
 	(void)unused;
 	bool alive = others_alive();
-	if (!alive && w.asked_again) {
+	if (!alive && embed_run_tasks()) /* V8's own for this thread, which do not keep the loop alive; they may post others */
+		alive = true;
+	if (!alive) {
 		embed_before_exit();
 		alive = others_alive();
 		if (!alive)
 			leave(embed_exit());
 	}
-	w.asked_again = !alive && !w.asked_again;
-	if (w.asked_again)
-		uv_idle_start(&w.once_more, on_once_more);
-	else
+	/* without the idle handle the loop would wait, for nothing perhaps */
+	if (others_alive())
 		uv_idle_stop(&w.once_more);
+	else
+		uv_idle_start(&w.once_more, on_once_more);
 }
 
 /* From now on the process ends when its loop is empty. */
@@ -266,22 +269,6 @@ static int renew_descriptors(int keep[2 * FDS_MAX], size_t *n)
 	return 0;
 }
 
-/* V8's own generator seeds Math.random of every context at its first use. These functions are no API, but every Node exports them. */
-static int reseed(void)
-{
-	void *(*isolate)(void) = dlsym(RTLD_DEFAULT, "_ZN2v87Isolate10GetCurrentEv");
-	void *(*generator)(void *) = dlsym(RTLD_DEFAULT, "_ZN2v88internal7Isolate23random_number_generatorEv");
-	void (*set_seed)(void *, int64_t) = dlsym(RTLD_DEFAULT, "_ZN2v84base21RandomNumberGenerator7SetSeedEl");
-	int64_t seed;
-
-	if (!isolate || !generator || !set_seed)
-		return -ENOSYS;
-	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
-		return -errno;
-	set_seed(generator(isolate()), seed);
-	return 0;
-}
-
 static void be_born(pid_t zygote)
 {
 	int keep[2 * FDS_MAX], r;
@@ -290,7 +277,7 @@ static void be_born(pid_t zygote)
 
 	r = renew_descriptors(keep, &n);
 	if (!r)
-		r = reseed();
+		r = random_renew();
 	if (r)
 		err_set(&e, ERR_HOST, "fork", -r, "the event loop or the random generator cannot be renewed");
 	if (r || zygote_confine(zygote, keep, n, &e) < 0)

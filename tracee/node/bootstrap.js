@@ -18,9 +18,6 @@ const addon = { exports: {} };
 process.dlopen(addon, process.argv[process.argv.length - 1]);
 const warder = addon.exports;
 
-// Node versions that were seen to go on in a fork; any other is served by processes that fork nothing.
-const FORKABLE = [18, 20];
-
 function preload(names) {
   for (const name of names) {
     try {
@@ -106,8 +103,7 @@ const ownUptime = process.uptime;
 const now = () => ownNow() - begun;
 
 function restartableClocks() {
-  const prototype = Object.getPrototypeOf(performance);
-  const { mark, measure } = prototype;
+  const { mark, measure } = performance;
   const origin = performance.timeOrigin;
   const clocks = {
     now() { return now(); },
@@ -121,9 +117,9 @@ function restartableClocks() {
     toJSON() { return { nodeTiming: this.nodeTiming, timeOrigin: this.timeOrigin, eventLoopUtilization: this.eventLoopUtilization() }; },
   };
   for (const [name, { value, get }] of Object.entries(Object.getOwnPropertyDescriptors(clocks))) {
-    for (const object of [prototype, performance]) {
+    for (let object = performance; object; object = Object.getPrototypeOf(object)) {
       const old = Object.getOwnPropertyDescriptor(object, name);
-      if (old) Object.defineProperty(object, name, { ...old, ...(value ? { value } : { get }) });
+      if (old) Object.defineProperty(object, name, { configurable: true, enumerable: old.enumerable, ...(value ? { value, writable: true } : { get }) });
     }
   }
   process.uptime = function uptime() { return ownUptime.call(process) - begun / 1e3; };

@@ -3,6 +3,7 @@
 #ifndef WARDER_EMBED_H
 #define WARDER_EMBED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #ifdef __cplusplus
@@ -12,6 +13,11 @@ extern "C" {
 /* From now on every way out of Node that has an exit code ends in `leave`. Node's own would first destroy the queue of V8's worker threads,
  * which waits for ever for threads that the fork did not copy. */
 void embed_leave_by(void (*leave)(int code));
+/* In the zygote, before the others. -ENOSYS: this Node lacks what they stand on. */
+int embed_init(void);
+const void *embed_isolate(void);
+/* Runs what V8 has posted to this thread; whether there was anything. */
+bool embed_run_tasks(void);
 /* process.emit('beforeExit'), as Node does it when its loop is empty. */
 void embed_before_exit(void);
 /* process.emit('exit'); gives the exit code. */
