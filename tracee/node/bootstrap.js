@@ -84,6 +84,13 @@ function collect() {
   gc();
 }
 
+// Where this Node looks for packages beside those of a job, and Node itself, which its worker threads look into.
+function libraryTrees() {
+  const { existsSync } = require('fs');
+  const home = process.env.HOME ? `${process.env.HOME}/` : '\0';
+  return [process.execPath, ...Module.globalPaths].filter((p) => !p.startsWith(home) && existsSync(p));
+}
+
 // Workers inherit the command line, --require included, unless they are told otherwise.
 function sparePreloads() {
   const workers = require('worker_threads');
@@ -185,7 +192,8 @@ function start() {
     timeZone = process.env.TZ;
     collect();
     process.chdir('/'); // forgets the folder that Node keeps in mind
-    warder.ready(`version=${process.versions.node}\nexecutable=${process.execPath}`);
+    const lines = [`version=${process.versions.node}`, `executable=${process.execPath}`, ...libraryTrees().map((p) => `tree=${p}`)];
+    warder.ready(lines.join('\n'));
   } catch (e) {
     warder.fail('zygote', String(e));
   }
