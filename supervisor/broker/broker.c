@@ -14,6 +14,7 @@
 #include "handlers.h"
 #include "identity.h"
 #include "rows.h"
+#include "scratch.h"
 #include "state.h"
 
 #define FIRST_CWD "/tmp"
@@ -152,6 +153,11 @@ uint64_t broker_calls(const struct broker_job *b)
 bool broker_has_tmp_quota(const struct broker_job *b)
 {
 	return b->tmp.root >= 0 ? !b->tmp.dir : private_tmp_probe() == 0;
+}
+
+void broker_sweep(void)
+{
+	scratch_sweep();
 }
 
 int broker_probe_tmpfs(struct err *e)

@@ -142,6 +142,8 @@ uint64_t broker_shared_memory(const struct broker_job *b); /* bytes of shared an
 uint64_t broker_calls(const struct broker_job *b);
 bool broker_has_tmp_quota(const struct broker_job *b); /* of the private /tmp: true when it is a tmpfs with a quota */
 
+/* Once, when the worker starts: removes directories that stood for a /tmp of jobs whose supervisor was killed. */
+void broker_sweep(void);
 /* Self-test of what this machine lets the broker do: 0, or -errno with words. */
 int broker_probe_tmpfs(struct err *e);
 int broker_probe_readonly(struct err *e);

@@ -9,9 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "identity.h"
 
 /* --- a detached tmpfs -------------------------------------------------------------------------------------- */
 
@@ -65,17 +69,23 @@ uint64_t scratch_mount_id(int fd)
 
 /* --- a private directory ----------------------------------------------------------------------------------- */
 
+/* The name of each: of nobody else's. */
+#define DIR_PREFIX ".warder-job-"
+#define SWEEP_AGE  2  /* seconds: a younger one may not have its lock yet */
+
 static int dir_below(const char *parent, char **path)
 {
 	char name[PATH_MAX];
 	int fd, rc;
 
-	if (!parent || snprintf(name, sizeof(name), "%s/warder-XXXXXX", parent) >= (int)sizeof(name))
+	if (!parent || snprintf(name, sizeof(name), "%s/" DIR_PREFIX "XXXXXX", parent) >= (int)sizeof(name))
 		return -ENOENT;
 	if (!mkdtemp(name))
 		return -errno;
 	fd = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	rc = fd < 0 ? -errno : fd;
+	if (fd >= 0)
+		flock(fd, LOCK_EX | LOCK_NB); /* held until the last descriptor of it is closed: gone with the worker */
 	*path = fd < 0 ? NULL : realpath(name, NULL);
 	if (!*path) {
 		rc = fd < 0 ? rc : -ENOMEM;
@@ -86,13 +96,20 @@ static int dir_below(const char *parent, char **path)
 	return rc;
 }
 
+#define PARENTS 4
+static const char *parent_at(size_t i)
+{
+	static const char *const rest[] = {"/tmp", "/dev/shm", "/var/tmp"};
+
+	return i ? rest[i - 1] : getenv("TMPDIR");
+}
+
 int scratch_dir(char **path)
 {
-	const char *const parents[] = {getenv("TMPDIR"), "/tmp", "/dev/shm", "/var/tmp"};
 	int rc = -ENOENT;
 
-	for (size_t i = 0; i < sizeof(parents) / sizeof(parents[0]) && rc < 0; i++)
-		rc = dir_below(parents[i], path);
+	for (size_t i = 0; i < PARENTS && rc < 0; i++)
+		rc = dir_below(parent_at(i), path);
 	return rc;
 }
 
@@ -165,4 +182,42 @@ void scratch_remove(int dir, char *path)
 	close(dir);
 	rmdir(path);
 	free(path);
+}
+
+/* Takes the owner's power, which is all that its removal needs: the parents are sticky directories. */
+static bool become_owner(const struct stat *st)
+{
+	return (st->st_uid ? identity_enter(st->st_uid, st->st_gid) : identity_full()) == 0;
+}
+
+static void sweep_one(const char *parent, const char *name)
+{
+	char path[PATH_MAX], *copy;
+	struct stat st;
+	int fd = -1;
+
+	if (snprintf(path, sizeof(path), "%s/%s", parent, name) >= (int)sizeof(path) || lstat(path, &st) || !S_ISDIR(st.st_mode) ||
+	    time(NULL) - st.st_ctime < SWEEP_AGE || !become_owner(&st))
+		return;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	copy = fd < 0 || flock(fd, LOCK_EX | LOCK_NB) ? NULL : strdup(path);
+	if (copy)
+		scratch_remove(fd, copy);
+	else if (fd >= 0)
+		close(fd);
+	identity_leave();
+}
+
+void scratch_sweep(void)
+{
+	for (size_t i = 0; i < PARENTS; i++) {
+		DIR *dir = parent_at(i) ? opendir(parent_at(i)) : NULL;
+		struct dirent *d;
+
+		while (dir && (d = readdir(dir)))
+			if (!strncmp(d->d_name, DIR_PREFIX, strlen(DIR_PREFIX)))
+				sweep_one(parent_at(i), d->d_name);
+		if (dir)
+			closedir(dir);
+	}
 }

@@ -24,6 +24,9 @@ int scratch_tmpfs(const struct scratch_size *s);
 /* A new directory below $TMPDIR, /tmp, /dev/shm or /var/tmp, the first that takes it, owned by the present file-system
  * uid. Returns its descriptor; *path is new (free). */
 int scratch_dir(char **path);
+/* Removes what supervisors that are gone have left of these (kill -9): a living one holds a lock on each of its own. Never follows a
+ * link, and has the power of each directory's owner alone. At rest before and after. */
+void scratch_sweep(void);
 /* Removes the directory and all below it, never following a link. Takes dir (closes it) and path (frees it). */
 void scratch_remove(int dir, char *path);
 /* Mount id of what fd is open on, 0 when the kernel does not tell. */

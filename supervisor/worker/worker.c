@@ -309,6 +309,7 @@ int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct
 		free(w);
 		return err_set(e, ERR_HOST, "identity", -r, "root's power over files cannot be put to rest (setgroups, setfsgid, setfsuid)");
 	}
+	broker_sweep();
 	w->watchdog = watchdog_new();
 	if (!w->watchdog) {
 		free(w);

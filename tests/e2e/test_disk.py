@@ -1,0 +1,95 @@
+"""Nothing of a job's /tmp stays on the host: with a tmpfs of its own, with a private directory, and after kill -9 of the supervisor."""
+import glob
+import os
+import shutil
+import signal
+import tempfile
+import time
+import unittest
+
+from support import BUILD, IS_ROOT, LONG, POLICIES, Supervisor, eventually
+from test_situations import DOCKER, LOWER
+
+FILES, JOBS = 3000, 34 if LONG else 1
+WRITE = f"import os\nos.makedirs('d/e/f')\nfor i in range({FILES}): open(f'd/e/{{i}}', 'w').write('x' * 100)\nprint(len(os.listdir('d/e')))"
+
+
+def left():
+    """The directories that stand for a /tmp, wherever they may be."""
+    return {p for d in ("/tmp", "/dev/shm", "/var/tmp") for p in glob.glob(os.path.join(d, ".warder-job-*"))}
+
+
+@unittest.skipUnless(IS_ROOT, "capability CAP_SETUID (not started as root)")
+class Disk(unittest.TestCase):
+    def setUp(self):
+        # where nobody else writes meanwhile, so that what is used there can be compared
+        self.dir = tempfile.mkdtemp(prefix="warder-disk-", dir="/var/tmp")
+        os.chmod(self.dir, 0o1777)
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+
+    def start(self, prefix):
+        s = Supervisor("--policy-dir", POLICIES, prefix=prefix, env={**os.environ, "TMPDIR": self.dir})
+        self.addCleanup(s.stop)
+        return s
+
+    def used(self):
+        return sorted(os.listdir(self.dir))
+
+    def drop_many(self, prefix):
+        s = self.start(prefix)
+        before = left()
+        for _ in range(JOBS):
+            r = s.run(WRITE)
+            self.assertEqual((r["outcome"], r["stdout"]), ("exited", f"{FILES + 1}\n".encode()), r["stderr"])
+        eventually(lambda: not [n for n in self.used() if self.is_full(n)])
+        self.assertLessEqual(left(), before)
+        return r["layers"], s
+
+    def is_full(self, name):
+        try:
+            return any(files for _, _, files in os.walk(os.path.join(self.dir, name, "tmp")))
+        except FileNotFoundError:
+            return False
+
+    def test_tmpfs(self):
+        layers, s = self.drop_many(())
+        if "tmp_quota" not in layers:
+            self.skipTest("capability CAP_SYS_ADMIN")
+        self.assertEqual(self.used(), [])
+
+    def test_private_directory(self):
+        layers, s = self.drop_many((LOWER, "--keep-caps", DOCKER, "--"))
+        self.assertNotIn("tmp_quota", layers)
+        s.stop()
+        self.assertEqual(self.used(), [])
+
+    def test_killed_supervisor(self):
+        s = self.start((LOWER, "--keep-caps", DOCKER, "--"))
+        with s.client() as c:
+            c.start(WRITE + "\nprint('up', flush=True); import time; time.sleep(60)", stream=True)
+            c.wait_output(b"up")
+            s.proc.send_signal(signal.SIGKILL)
+            s.proc.wait()
+        mine = [os.path.join(self.dir, n) for n in self.used()]
+        self.assertTrue(mine)
+        other = os.path.join(self.dir, "other")
+        os.mkdir(other)
+        with open(other + "/file", "w"):
+            pass
+        for p in mine:
+            os.symlink(other, os.path.join(p, "planted"))
+        eventually(lambda: all(time.time() - os.stat(p).st_ctime > 2.2 for p in mine))
+        living = self.start((LOWER, "--keep-caps", DOCKER, "--"))
+        self.assertEqual(self.used(), ["other"])
+        self.assertEqual(os.listdir(other), ["file"])
+        with living.client() as c:  # what a living one holds is not swept
+            c.start("open('a', 'w'); print('up', flush=True); import time; time.sleep(60)", stream=True)
+            c.wait_output(b"up")
+            held = self.used()
+            eventually(lambda: all(time.time() - os.stat(os.path.join(self.dir, n)).st_ctime > 2.2 for n in held))
+            self.start((LOWER, "--keep-caps", DOCKER, "--"))
+            self.assertEqual(self.used(), held)
+
+
+if __name__ == "__main__":
+    unittest.main()
