@@ -18,7 +18,7 @@
 
 #define YDOC_FILE_MAX   (1u << 20) /* bytes */
 #define YDOC_DEPTH_MAX  16
-#define YDOC_NODES_MAX  50000
+#define YDOC_NODES_MAX  100000
 #define YDOC_ERRORS_MAX 100 /* problems collected; more are dropped */
 
 struct ydoc {
