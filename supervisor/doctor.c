@@ -2,6 +2,10 @@
 
 #include <stdio.h>
 
+#include "interpreter.h"
+
+#define HOW "forked from a warm one"
+
 /* What is printed is our own text and the kernel's numbers: quotes and backslashes are all that JSON could mind. */
 static void json_string(const char *s)
 {
@@ -14,7 +18,32 @@ static void json_string(const char *s)
 	putchar('"');
 }
 
-static void print_json(const struct layers *l)
+static void print_languages_json(const struct interpreter *in)
+{
+	printf("], \"languages\": [");
+	for (int i = 0; i < LANGUAGE_COUNT; i++) {
+		printf("%s{\"name\": \"%s\", \"served\": %s, \"interpreter\": ", i ? ", " : "", language_name(i), *in[i].why ? "false" : "true");
+		json_string(in[i].path);
+		printf(", \"version\": ");
+		json_string(in[i].version);
+		printf(", \"how\": \"%s\", \"why\": ", *in[i].why ? "" : HOW);
+		json_string(in[i].why);
+		printf("}");
+	}
+}
+
+static void print_languages(const struct interpreter *in)
+{
+	printf("\n");
+	for (int i = 0; i < LANGUAGE_COUNT; i++) {
+		printf("%-4s %-16s %-9s %s%s%s\n", *in[i].why ? "off" : "on", language_name(i), in[i].version,
+		       in[i].path, *in[i].path ? ", " : "", *in[i].why ? "not served" : HOW);
+		if (*in[i].why)
+			printf("     %-16s why: %s\n", "", in[i].why);
+	}
+}
+
+static void print_json(const struct layers *l, const struct interpreter *in)
 {
 	printf("{\"kernel\": ");
 	json_string(l->kernel);
@@ -29,10 +58,11 @@ static void print_json(const struct layers *l)
 		json_string(l->on & 1u << i ? "" : layers_remedy(i));
 		printf("}");
 	}
+	print_languages_json(in);
 	printf("]}\n");
 }
 
-static void print_table(const struct layers *l)
+static void print_table(const struct layers *l, const struct interpreter *in)
 {
 	printf("kernel %s, Landlock ABI %d\n\n", l->kernel, l->landlock_abi);
 	for (int i = 0; i < LAYER_COUNT; i++) {
@@ -44,17 +74,21 @@ static void print_table(const struct layers *l)
 		if (!on && *layers_remedy(i))
 			printf("     %-16s get it by: %s\n", "", layers_remedy(i));
 	}
+	print_languages(in);
 }
 
-int doctor_print(const struct layers *l, bool json)
+int doctor_print(const struct layers *l, const char *tracee_dir, bool json)
 {
+	struct interpreter in[LANGUAGE_COUNT];
 	struct err e;
 	int missing = layers_check(l, &e) != 0;
 
+	for (int i = 0; i < LANGUAGE_COUNT; i++)
+		interpreter_look(i, tracee_dir, &in[i]);
 	if (json)
-		print_json(l);
+		print_json(l, in);
 	else
-		print_table(l);
+		print_table(l, in);
 	if (!json)
 		printf("\n%s\n", missing ? "warderd would not start here: a required layer is missing."
 		                         : "All required layers are there.");

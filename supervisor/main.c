@@ -260,7 +260,7 @@ static int run(struct options *o, struct config *c)
 		return status;
 	}
 	layers_probe(&l, c->require, c->optional);
-	return doctor_print(&l, o->json);
+	return doctor_print(&l, find_tracee_dir(), o->json);
 }
 
 /* A closed standard stream would be the next socket's number, and what is printed would go there. */

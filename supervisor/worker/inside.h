@@ -182,6 +182,7 @@ void nursery_free(struct nursery *n);
 
 /* spawn.c */
 int spawn_zygote(struct nursery *n, struct err *e); /* compiles, starts, sends the set-up */
+uint64_t spawn_data_slack(int language);    /* bytes of RLIMIT_DATA beside memory and stacks */
 uint64_t spawn_address_slack(int language);         /* bytes of RLIMIT_AS beside those of RLIMIT_DATA */
 
 /* slot.c */
@@ -235,7 +236,7 @@ void tracer_pin(struct slot *s);       /* to the worker's CPU */
 long tracer_as_job(const struct slot *s, long (*f)(const struct slot *s, pid_t tid), pid_t tid);
 
 /* rlimits.c */
-uint64_t rlimits_data_extra(uint64_t memory_mib, uint64_t threads); /* bytes above the size at birth, RLIMIT_DATA */
+uint64_t rlimits_data_extra(int language, uint64_t memory_mib, uint64_t threads); /* bytes above the size at birth, RLIMIT_DATA */
 uint64_t rlimits_cpu_s(uint64_t cpu_ms);                            /* RLIMIT_CPU */
 int rlimits_lower(struct slot *s);                                  /* to those of its job; 0 or -errno */
 

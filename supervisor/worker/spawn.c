@@ -15,6 +15,7 @@
 
 #include "identity.h"
 #include "inside.h"
+#include "interpreter.h"
 
 /* Stand for what differs from zygote to zygote: paths, and V8's heap limit, which is the most that a job may have. */
 static const char BOOTSTRAP[] = "bootstrap", ADDON[] = "addon", HEAP[] = "heap";
@@ -28,34 +29,19 @@ static const struct {
 	/* Address space beside memory: allocators reserve 64 MiB an arena, files are mapped, V8 reserves 10 GiB around each memory of
 	 * WebAssembly. Bounded, since one call on a huge mapping, however empty, holds the job's memory from being read for long. */
 	uint64_t address_slack_mib;
+	/* Likewise private writable memory that nobody touches: V8 reserves up to 512 MiB for the code of each isolate (Node 24). What is
+	 * touched is counted by the watch. */
+	uint64_t data_slack_mib;
 } languages[LANGUAGE_COUNT] = {
 	/* -s: no user site; -B: a job may not write byte code beside the library anyway; by -c, so that no warning or traceback of a job
 	 * shows a path of the host */
 	[LANGUAGE_PYTHON3] = {NULL, "bootstrap.py", "_warder.abi3.so", "fstat.so", {"-s", "-B", "-c",
 		"import sys\nwith open(sys.argv[1], 'rb') as f: code = compile(f.read(), '<warder>', 'exec')\nexec(code)",
-		BOOTSTRAP, ADDON}, 8192},
+		BOOTSTRAP, ADDON}, 8192, 0},
 	/* a fork copies no thread, so V8 is told to need none; the main script is the job's, and is not looked for before there is one */
 	[LANGUAGE_NODEJS] = {"node", "bootstrap.js", "_warder.node", NULL, {"--single-threaded", "--v8-pool-size=0", HEAP,
-		"--require", BOOTSTRAP, "/tmp/main.js", ADDON}, 65536},
+		"--require", BOOTSTRAP, "/tmp/main.js", ADDON}, 65536, 4096},
 };
-
-/* A bare name: /usr/bin first, then PATH: the first python3 on a PATH may be a private build. */
-static int find_interpreter(const char *name, char *path, size_t size, struct err *e)
-{
-	const char *dirs = getenv("PATH");
-	char list[4096], *save = NULL;
-
-	if (strchr(name, '/')) {
-		snprintf(path, size, "%s", name);
-		return access(path, X_OK) ? err_set(e, ERR_HOST, "interpreter", errno, "%s", name) : 0;
-	}
-	snprintf(list, sizeof(list), "/usr/bin:%s", dirs ? dirs : "/usr/local/bin:/bin");
-	for (char *d = strtok_r(list, ":", &save); d; d = strtok_r(NULL, ":", &save)) {
-		if ((size_t)snprintf(path, size, "%s/%s", d, name) < size && access(path, X_OK) == 0)
-			return 0;
-	}
-	return err_set(e, ERR_HOST, "interpreter", ENOENT, "%s is neither in /usr/bin nor on PATH", name);
-}
 
 /* In the forked child: says over the control socket what failed, and leaves. */
 static _Noreturn void give_up(int control, const char *step)
@@ -173,6 +159,11 @@ static size_t preload_bytes(const struct policy *p)
 	return n;
 }
 
+uint64_t spawn_data_slack(int language)
+{
+	return languages[language].data_slack_mib << 20;
+}
+
 uint64_t spawn_address_slack(int language)
 {
 	return languages[language].address_slack_mib << 20;
@@ -188,8 +179,8 @@ static struct birth_setup setup_of(const struct nursery *n)
 		.n_whitelist = n->whitelist.len,
 		.n_broker = n->broker.len,
 		.preload_bytes = preload_bytes(n->policy),
-		.rlimit_data_extra = rlimits_data_extra(most[LIMIT_MEMORY_MIB], most[LIMIT_THREADS]),
-		.rlimit_as_extra = rlimits_data_extra(most[LIMIT_MEMORY_MIB], most[LIMIT_THREADS]) +
+		.rlimit_data_extra = rlimits_data_extra(n->policy->language, most[LIMIT_MEMORY_MIB], most[LIMIT_THREADS]),
+		.rlimit_as_extra = rlimits_data_extra(n->policy->language, most[LIMIT_MEMORY_MIB], most[LIMIT_THREADS]) +
 		                   spawn_address_slack(n->policy->language),
 		.rlimit_fsize = most[LIMIT_FILE_MIB] << 20,
 		.rlimit_nofile = most[LIMIT_OPEN_FILES],
@@ -245,7 +236,7 @@ int spawn_zygote(struct nursery *n, struct err *e)
 	int sockets[2], log[2], on = 1, r;
 	char path[512];
 
-	if ((r = compile(n, e)) || (r = find_interpreter(n->policy->interpreter, path, sizeof(path), e)))
+	if ((r = compile(n, e)) || (r = interpreter_find(n->policy->interpreter, path, sizeof(path), e)))
 		return r;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets))
 		return err_set(e, ERR_HOST, "socketpair", errno, "for the zygote");
