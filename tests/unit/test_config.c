@@ -203,6 +203,10 @@ static void proxies_become_variables_in_both_letter_cases(void **state)
 	assert_int_equal(load("proxy: {http: \"https://a:1\"}\n", &c, &es), 0);
 	assert_string_equal(c.proxy.env[0], "HTTP_PROXY=https://a:1");
 	assert_null(c.proxy.env[2]);
+	assert_false(route_is_direct(&c.proxy.route, "anywhere", NULL));
+	config_done(&c);
+	assert_int_equal(load("proxy: {http: \"a:1\", no_proxy: [\"*\"]}\n", &c, &es), 0);
+	assert_true(route_is_direct(&c.proxy.route, "anywhere", NULL));
 	config_done(&c);
 }
 
