@@ -381,6 +381,21 @@ static int unpack(struct rpc_reader *r, struct rpc_message *m, struct err *e)
 	return take_message(&r->scan, &r->unpacked.data, m, e);
 }
 
+int rpc_parse(struct bytes whole, msgpack_unpacked *u, struct rpc_message *m, struct err *e)
+{
+	struct scan s = {0};
+	size_t off = 0;
+	int ret = scan_step(&s, whole.p, whole.len, whole.len, e);
+
+	if (ret < 0)
+		return ret;
+	if (ret != SCAN_WHOLE || s.pos != whole.len)
+		return not_rpc(e, ret == SCAN_WHOLE ? "something stands behind it" : "it is cut off");
+	if (msgpack_unpack_next(u, whole.p, whole.len, &off) != MSGPACK_UNPACK_SUCCESS || off != whole.len)
+		return not_rpc(e, "not msgpack");
+	return take_message(&s, &u->data, m, e);
+}
+
 static int64_t request_id(const struct scan *s)
 {
 	bool readable = s->has[0] && s->head[0] == RPC_REQUEST && s->has[1] && s->head[1] <= UINT32_MAX;

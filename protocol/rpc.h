@@ -44,6 +44,10 @@ void rpc_reader_filled(struct rpc_reader *r, size_t n);
  * A message over the size limit is refused as soon as its announced or gathered size shows it, not after. */
 int rpc_reader_next(struct rpc_reader *r, struct rpc_message *m, int64_t *msgid, struct err *e);
 
+/* The same without a reader, for sockets that keep messages apart: `whole` is one message and nothing else. It is borrowed and must not change
+ * while `m` is used, which points into it and into `u` (msgpack_unpacked_init before, msgpack_unpacked_destroy after, also on errors). */
+int rpc_parse(struct bytes whole, msgpack_unpacked *u, struct rpc_message *m, struct err *e);
+
 /* Bytes of memory that the reader's buffer takes. It follows what has arrived, not what was announced. */
 size_t rpc_reader_held(const struct rpc_reader *r);
 /* The id of the request that is being gathered; -1 when it is none, or cannot be read yet. */

@@ -94,6 +94,7 @@ TAKE_NUMBER(pool_min, "pool.min", CONFIG_POOL_MAX)
 TAKE_NUMBER(pool_max, "pool.max", CONFIG_POOL_MAX)
 TAKE_NUMBER(queue_length, "queue.length", CONFIG_QUEUE_MAX)
 TAKE_NUMBER(queue_per_tenant, "queue.per_tenant", CONFIG_QUEUE_MAX)
+TAKE_NUMBER(workers, "workers", CONFIG_WORKERS_MAX)
 TAKE_NUMBER(drain_ms, "drain_ms", CONFIG_DRAIN_MS_MAX)
 
 static void take_max_message_mib(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
@@ -105,14 +106,6 @@ static void take_max_message_mib(struct ydoc *d, yaml_node_t *key, yaml_node_t *
 		((struct config *)ctx)->max_message_mib = (size_t)v;
 }
 
-static void take_workers(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
-{
-	uint64_t v;
-
-	(void)key, (void)ctx;
-	if (ydoc_uint(d, value, "workers", 1, 1024, &v) && v != 1)
-		ydoc_fail(d, value, "workers: more than 1 is not supported by this version");
-}
 
 static void take_pool(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
 {

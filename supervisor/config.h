@@ -18,6 +18,7 @@
 #define CONFIG_QUEUE_MAX       1000000 /* waiting jobs */
 #define CONFIG_MESSAGE_MIB_MAX 1024
 #define CONFIG_DRAIN_MS_MAX    3600000
+#define CONFIG_WORKERS_MAX     256
 #define CONFIG_LIST_MAX        256 /* entries of policy_dirs and operators */
 
 struct config {
@@ -28,7 +29,8 @@ struct config {
 	uid_t *operators;
 	size_t n_operators;
 	uint32_t require, optional;              /* bit (1 << LAYER_x) */
-	unsigned pool_min, pool_max;             /* waiting tracees kept ready; tracees at all */
+	unsigned workers;                        /* 0: one per CPU */
+	unsigned pool_min, pool_max;             /* of each worker: waiting tracees kept ready; tracees at all */
 	unsigned queue_length, queue_per_tenant; /* jobs */
 	size_t max_message_mib;
 	unsigned drain_ms; /* how long running jobs may go on after SIGTERM */

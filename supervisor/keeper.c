@@ -1,98 +1,449 @@
+/* No event loop: what there is to wait for is signals (one descriptor), the front's words, and the next moment for a restart. So nothing of a
+ * loop's state is shared with the processes that are forked from here. */
 #include "keeper.h"
 
 #include <errno.h>
-#include <ev.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
-#include "front.h"
-#include "identity.h"
+#include "front_side.h"
+#include "gate.h"
+#include "link.h"
 #include "log.h"
-#include "worker.h"
+#include "worker_side.h"
 
-struct keeper {
-	struct ev_loop *loop;
-	const struct config *config;
-	struct port_worker to_worker;
-	struct port_front to_front;
-	struct front *front;
-	struct worker *worker;
-	ev_signal term, interrupt;
-	ev_timer deadline, look;
-	bool leaving;
+#define RETRY_FIRST_S  0.1 /* a process that ended soon after its start is started again after so long, doubled each time */
+#define RETRY_MOST_S   10.0
+#define SOON_S         5.0
+#define KILLED_S       2.0 /* after the draining time: for killed jobs to be answered */
+#define LEAVE_S        2.0 /* for front and workers to end by themselves */
+#define KEYS_A_FRONT   (1ull << 40)
+#define MESSAGE_MAX    4096
+#define CANNOT_START   1 /* exit code of a child that has said why */
+
+enum part { FRONT, WORKER };
+
+struct child {
+	enum part part;
+	unsigned index;   /* of a worker */
+	pid_t pid;        /* 0: not running */
+	int link;         /* -1: none */
+	bool first;       /* it has not been started before */
+	double started;
+	double retry_at;  /* not running: not before */
+	unsigned early;   /* ends soon after the start, in a row */
 };
 
-static void on_look(struct ev_loop *loop, ev_timer *t, int revents)
-{
-	struct keeper *k = t->data;
+enum stage { SERVING, DRAINING, KILLING, LEAVING };
 
-	(void)revents;
-	if (front_idle(k->front))
-		ev_break(loop, EVBREAK_ALL);
+struct keeper {
+	const struct keeper_options *o;
+	struct generation *generation;
+	int gate, serve_fd, signals;
+	struct child *children; /* the front first, then the workers */
+	unsigned n;
+	uint64_t fronts;        /* started so far */
+	enum stage stage;
+	double deadline;        /* of this stage */
+	bool failed;            /* somebody could not start at all */
+};
+
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* Running jobs had their time: what is left is killed and answered, then there is nothing to wait for. */
-static void on_deadline(struct ev_loop *loop, ev_timer *t, int revents)
+static void close_fd(int *fd)
 {
-	struct keeper *k = t->data;
-
-	(void)revents;
-	k->to_worker.shutdown(k->to_worker.ctx);
-	ev_timer_set(&k->deadline, 2.0, 0);
-	if (k->leaving)
-		ev_timer_start(loop, &k->deadline);
-	if (front_idle(k->front))
-		ev_break(loop, EVBREAK_ALL);
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
 }
 
-static void leave(struct keeper *k, double drain_s)
+/* --- words to the children ----------------------------------------------------------------------------------- */
+
+/* A child that does not take a few small packets has hung itself up: it is ended, and started anew. */
+static void say(struct keeper *k, struct child *c, msgpack_sbuffer *b, int fd)
 {
-	if (k->leaving) { /* asked twice: at once */
-		ev_break(k->loop, EVBREAK_ALL);
+	int r = c->link >= 0 ? link_put(c->link, b, fd) : 0;
+
+	if (r < 0 && r != -EPIPE && c->pid > 0) {
+		log_write(LOG_ERROR, "sendmsg", "pid=%d error=%s", (int)c->pid, err_name(-r));
+		k->failed |= c->first;
+		kill(c->pid, SIGKILL); /* our child, not reaped */
+	}
+	msgpack_sbuffer_destroy(b);
+}
+
+static void say_word(struct keeper *k, struct child *c, enum link_word word)
+{
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	link_begin(&b, &pk, word, 0);
+	say(k, c, &b, -1);
+}
+
+/* Front and worker get an end each of a pair of their own. */
+static void join(struct keeper *k, struct child *worker)
+{
+	struct child *front = &k->children[0];
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+	int ends[2], r;
+
+	if (front->pid <= 0 || worker->pid <= 0)
+		return; /* the one that is missing is joined when it comes */
+	r = link_pair(ends);
+	if (r < 0) {
+		log_write(LOG_ERROR, "socketpair", "error=%s", err_name(-r));
+		k->failed |= worker->first;
+		kill(worker->pid, SIGKILL); /* without a front it is of no use: another try, later */
 		return;
 	}
-	k->leaving = true;
-	log_write(LOG_INFO, "draining", "seconds=%.1f", drain_s);
-	identity_full(); /* the socket lies in a folder that the worker's resting identity may not change */
-	front_drain(k->front);
-	identity_leave();
-	ev_timer_set(&k->deadline, drain_s, 0);
-	ev_timer_start(k->loop, &k->deadline);
-	ev_timer_set(&k->look, 0, 0.01);
-	ev_timer_start(k->loop, &k->look);
+	link_begin(&b, &pk, LINK_WORKER, 1);
+	link_pack_uint(&pk, "index", worker->index);
+	say(k, front, &b, ends[0]);
+	link_begin(&b, &pk, LINK_FRONT, 0);
+	say(k, worker, &b, ends[1]);
+	close(ends[0]);
+	close(ends[1]);
 }
 
-static void on_signal(struct ev_loop *loop, ev_signal *s, int revents)
-{
-	struct keeper *k = s->data;
+/* --- starting ------------------------------------------------------------------------------------------------ */
 
-	(void)loop, (void)revents;
-	leave(k, k->config->drain_ms / 1e3);
-}
-
-static void on_client_gone(void *arg)
-{
-	leave(arg, 0);
-}
-
-/* The CPU that the worker shares with its waiting tracees: the last one it may use, since interrupts and clients
- * tend to be on the first. With a single CPU there is nothing to choose. */
-static int choose_cpu(void)
+/* CPUs from the last one down, since interrupts and clients tend to be on the first. With a single CPU there is nothing to choose. */
+static int choose_cpu(unsigned index)
 {
 	cpu_set_t set;
+	int n, skip;
 
-	if (sched_getaffinity(0, sizeof(set), &set) || CPU_COUNT(&set) < 2)
+	if (sched_getaffinity(0, sizeof(set), &set) || (n = CPU_COUNT(&set)) < 2)
 		return -1;
+	skip = (int)(index % (unsigned)n);
 	for (int i = CPU_SETSIZE - 1; i >= 0; i--)
-		if (CPU_ISSET(i, &set))
+		if (CPU_ISSET(i, &set) && skip-- == 0)
 			return i;
 	return -1;
 }
 
-/* Zygotes hold their control socket at a high number (birth.h), and each job takes some descriptors here. */
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Everything but these and the standard streams: descriptors of the keeper's and of other children are none of this child's business. */
+static void close_all_but(int *keep, unsigned n)
+{
+	unsigned from = 3;
+
+	qsort(keep, n, sizeof(*keep), by_number);
+	for (unsigned i = 0; i < n; i++) {
+		if (keep[i] < (int)from)
+			continue;
+		if ((unsigned)keep[i] > from)
+			close_range(from, (unsigned)keep[i] - 1, 0);
+		from = (unsigned)keep[i] + 1;
+	}
+	close_range(from, ~0u, 0);
+}
+
+/* SIGTERM and the like are the keeper's: it tells its children in their order. */
+static void calm_signals(void)
+{
+	static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The death signal is lost with each change of identity: the front's comes after its only one, a worker sees the end of its link. */
+static int be_front(const struct keeper *k, int link)
+{
+	struct front_side o = {
+		.config = k->o->config,
+		.generation = k->generation,
+		.layers = k->o->layers,
+		.keeper = link,
+		.gate = k->stage == SERVING ? k->gate : -1,
+		.serve_fd = k->serve_fd,
+		.first_key = k->fronts * KEYS_A_FRONT + 1,
+	};
+	int keep[] = {o.keeper, o.gate, o.serve_fd};
+
+	close_all_but(keep, 3);
+	return front_side_run(&o);
+}
+
+static int be_worker(const struct keeper *k, unsigned index, int link)
+{
+	struct worker_side o = {
+		.config = k->o->config,
+		.generation = k->generation,
+		.layers = k->o->layers,
+		.tracee_dir = k->o->tracee_dir,
+		.keeper = link,
+		.cpu = choose_cpu(index),
+	};
+
+	close_all_but(&link, 1);
+	return worker_side_run(&o);
+}
+
+static void start(struct keeper *k, struct child *c)
+{
+	int ends[2], r = link_pair(ends);
+	pid_t keeper = getpid();
+
+	c->started = now_s();
+	c->pid = r < 0 ? r : fork();
+	if (c->pid == 0) {
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != keeper) {
+			log_write(LOG_ERROR, "not_started", "step=\"prctl(PR_SET_PDEATHSIG)\" error=%s", err_name(errno));
+			_exit(CANNOT_START);
+		}
+		prctl(PR_SET_NAME, c->part == FRONT ? "warderd-front" : "warderd-worker");
+		calm_signals();
+		_exit(c->part == FRONT ? be_front(k, ends[1]) : be_worker(k, c->index, ends[1]));
+	}
+	if (r == 0)
+		close(ends[1]);
+	if (c->pid < 0) {
+		log_write(LOG_ERROR, "not_started", "step=%s error=%s", r < 0 ? "socketpair" : "fork", err_name(r < 0 ? -r : errno));
+		k->failed |= c->first;
+		if (r == 0)
+			close(ends[0]);
+		c->pid = 0;
+		c->retry_at = now_s() + 1;
+		return;
+	}
+	c->link = ends[0];
+	if (c->part == FRONT) {
+		k->fronts++;
+		for (unsigned i = 1; i < k->n; i++)
+			join(k, &k->children[i]);
+		close_fd(&k->serve_fd);
+	} else {
+		join(k, c);
+	}
+}
+
+static void start_those_due(struct keeper *k)
+{
+	for (unsigned i = k->n; i-- > 0;) /* workers first: their interpreters take longest */
+		if (k->children[i].pid == 0 && k->children[i].retry_at <= now_s())
+			start(k, &k->children[i]);
+}
+
+/* --- ends ---------------------------------------------------------------------------------------------------- */
+
+static void next_stage(struct keeper *k, enum stage s, double seconds)
+{
+	k->stage = s;
+	k->deadline = now_s() + seconds;
+}
+
+static void drain(struct keeper *k, double seconds)
+{
+	if (k->stage != SERVING) { /* asked twice: at once */
+		next_stage(k, LEAVING, LEAVE_S);
+		return;
+	}
+	log_write(LOG_INFO, "draining", "seconds=%.1f", seconds);
+	gate_close(k->gate, k->o->socket);
+	k->gate = -1;
+	next_stage(k, DRAINING, seconds);
+	say_word(k, &k->children[0], LINK_DRAIN);
+	if (k->children[0].pid <= 0)
+		next_stage(k, LEAVING, LEAVE_S); /* nobody is left to be answered */
+}
+
+static void describe(int status, char *buf, size_t size)
+{
+	if (WIFSIGNALED(status))
+		snprintf(buf, size, "signal %d", WTERMSIG(status));
+	else
+		snprintf(buf, size, "exit code %d", WEXITSTATUS(status));
+}
+
+static void tell_front(struct keeper *k, const struct child *worker, const char *how)
+{
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+	char why[64];
+
+	snprintf(why, sizeof(why), "its worker died (%s)", how);
+	link_begin(&b, &pk, LINK_WORKER_GONE, 2);
+	link_pack_uint(&pk, "index", worker->index);
+	link_pack_text(&pk, "why", why);
+	say(k, &k->children[0], &b, -1);
+}
+
+/* The first end after a good time is made good at once; those that follow soon wait longer and longer. */
+static void on_end(struct keeper *k, struct child *c, int status)
+{
+	bool early = now_s() - c->started < SOON_S;
+	double wait = 0;
+	char how[32];
+
+	describe(status, how, sizeof(how));
+	c->early = early ? c->early + 1 : 0;
+	if (c->early > 1)
+		wait = RETRY_FIRST_S * (1u << (c->early < 10 ? c->early - 2 : 8));
+	c->retry_at = now_s() + (wait < RETRY_MOST_S ? wait : RETRY_MOST_S);
+	c->pid = 0;
+	close_fd(&c->link);
+	if (k->stage == LEAVING)
+		return;
+	/* at the start that is an answer; later, when it had worked, it is tried again */
+	k->failed |= c->first && WIFEXITED(status) && WEXITSTATUS(status) == CANNOT_START;
+	c->first = false;
+	log_write(LOG_ERROR, c->part == FRONT ? "front_died" : "worker_died", "worker=%u how=\"%s\"", c->index, how);
+	if (c->part == WORKER)
+		tell_front(k, c, how);
+	else if (k->o->serve_fd >= 0 || k->stage != SERVING)
+		next_stage(k, LEAVING, LEAVE_S); /* its clients have gone with it */
+}
+
+static void reap(struct keeper *k)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (unsigned i = 0; i < k->n; i++)
+			if (k->children[i].pid == pid)
+				on_end(k, &k->children[i], status);
+}
+
+static void on_deadline(struct keeper *k)
+{
+	if (k->stage == DRAINING) { /* running jobs had their time: what is left is killed and answered */
+		for (unsigned i = 1; i < k->n; i++)
+			say_word(k, &k->children[i], LINK_SHUTDOWN);
+		next_stage(k, KILLING, KILLED_S);
+	} else if (k->stage == KILLING) {
+		next_stage(k, LEAVING, LEAVE_S);
+	}
+}
+
+/* The end of its link is each child's word to leave. Workers first: the front is done. */
+static void leave(struct keeper *k)
+{
+	double until = now_s() + LEAVE_S;
+	bool left = true;
+
+	for (unsigned i = 0; i < k->n; i++)
+		close_fd(&k->children[i].link);
+	while (left && now_s() < until) {
+		struct pollfd p = {.fd = k->signals, .events = POLLIN};
+		struct signalfd_siginfo si;
+
+		reap(k);
+		left = false;
+		for (unsigned i = 0; i < k->n; i++)
+			left |= k->children[i].pid > 0;
+		if (left && poll(&p, 1, 100) > 0 && read(k->signals, &si, sizeof(si)) < 0)
+			continue;
+	}
+	for (unsigned i = 0; i < k->n; i++)
+		if (k->children[i].pid > 0) {
+			log_write(LOG_ERROR, "child_stuck", "pid=%d", (int)k->children[i].pid);
+			kill(k->children[i].pid, SIGKILL);
+			waitpid(k->children[i].pid, NULL, 0);
+		}
+}
+
+/* --- what is waited for -------------------------------------------------------------------------------------- */
+
+static void on_signals(struct keeper *k)
+{
+	struct signalfd_siginfo si;
+
+	while (read(k->signals, &si, sizeof(si)) == sizeof(si))
+		if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT)
+			drain(k, k->o->config->drain_ms / 1e3);
+	reap(k); /* SIGCHLD may stand for several */
+}
+
+static bool is_word(const struct link_in *in, enum link_word w)
+{
+	const char *name = link_word_name(w);
+
+	return in->m.type == RPC_NOTIFY && in->m.method.len == strlen(name) && memcmp(in->m.method.p, name, strlen(name)) == 0;
+}
+
+/* All that the front has to say to us. */
+static void on_front(struct keeper *k)
+{
+	struct child *front = &k->children[0];
+	struct link_in in;
+	struct err e;
+	int r = link_get(front->link, MESSAGE_MAX, &in, &e);
+
+	if (r == 0 && is_word(&in, LINK_IDLE) && k->stage != SERVING)
+		next_stage(k, LEAVING, LEAVE_S);
+	else if (r == 0 && is_word(&in, LINK_CLIENT_GONE))
+		drain(k, 0);
+	else if (r < 0 && r != -EAGAIN)
+		close_fd(&front->link); /* it is ending: its status will say how; a link that is closed ends one that is not */
+	link_in_done(&in);
+}
+
+static int next_timeout(const struct keeper *k)
+{
+	double at = k->stage == SERVING ? 0 : k->deadline;
+
+	for (unsigned i = 0; i < k->n; i++)
+		if (k->children[i].pid == 0 && (at == 0 || k->children[i].retry_at < at))
+			at = k->children[i].retry_at;
+	if (at == 0)
+		return -1;
+	double ms = (at - now_s()) * 1e3;
+	return ms <= 0 ? 0 : (int)ms + 1;
+}
+
+static void serve(struct keeper *k)
+{
+	while (k->stage != LEAVING && !k->failed) {
+		start_those_due(k);
+		if (k->failed)
+			break;
+		struct pollfd p[] = {{.fd = k->signals, .events = POLLIN}, {.fd = k->children[0].link, .events = POLLIN}};
+
+		if (poll(p, 2, next_timeout(k)) < 0 && errno != EINTR)
+			break;
+		if (p[1].revents)
+			on_front(k);
+		if (p[0].revents)
+			on_signals(k);
+		if (k->stage != SERVING && now_s() >= k->deadline)
+			on_deadline(k);
+	}
+	k->stage = LEAVING;
+	leave(k);
+}
+
+/* --- life ---------------------------------------------------------------------------------------------------- */
+
+/* Zygotes hold their control socket at a high number (birth.h), each job takes some descriptors, each connection one. */
 static void raise_open_files(void)
 {
 	struct rlimit r;
@@ -103,81 +454,57 @@ static void raise_open_files(void)
 	}
 }
 
-static int assemble(struct keeper *k, const struct keeper_options *o, struct err *e)
+static int open_signals(struct err *e)
 {
-	const struct config *c = o->config;
-	struct front_config fc = {
-		.path = o->socket,
-		.mode = c->socket_mode,
-		.group = c->socket_group,
-		.max_message = c->max_message_mib << 20,
-		.queue_length = c->queue_length,
-		.per_tenant = c->queue_per_tenant,
-		.operators = c->operators,
-		.n_operators = c->n_operators,
-	};
-	struct worker_config wc = {
-		.pool_min = c->pool_min,
-		.pool_max = c->pool_max,
-		.cpu = choose_cpu(),
-		.tracee_dir = o->tracee_dir,
-		.layers = o->layers,
-		.proxy = &c->proxy,
-	};
-	/* the front first: it binds its socket with the identity that the worker then puts to rest */
-	int r = front_new(k->loop, &fc, o->policies, &k->to_worker, &k->front, e);
+	sigset_t set;
+	int fd;
 
-	if (r)
-		return r;
-	k->to_front = front_port(k->front);
-	r = worker_new(k->loop, &wc, &k->to_front, &k->worker, e);
-	if (r)
-		return r;
-	k->to_worker = worker_port(k->worker);
-	return o->serve_fd < 0 ? 0 : front_adopt(k->front, o->serve_fd, on_client_gone, k);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? err_set(e, ERR_HOST, "signalfd", errno, NULL) : fd;
 }
 
-static void warm(struct keeper *k, const struct policy_set *ps)
+static int assemble(struct keeper *k, struct err *e)
 {
-	for (int l = 0; l < LANGUAGE_COUNT; l++) {
-		const struct policy *p = policy_find(ps, language_name(l));
-		if (p && p->has_language)
-			worker_warm(k->worker, p);
-	}
-}
+	const struct config *c = k->o->config;
 
-static void watch(struct keeper *k)
-{
-	ev_signal_init(&k->term, on_signal, SIGTERM);
-	ev_signal_init(&k->interrupt, on_signal, SIGINT);
-	ev_timer_init(&k->deadline, on_deadline, 0, 0);
-	ev_timer_init(&k->look, on_look, 0, 0);
-	k->term.data = k->interrupt.data = k->deadline.data = k->look.data = k;
-	ev_signal_start(k->loop, &k->term);
-	ev_signal_start(k->loop, &k->interrupt);
+	k->n = 1 + k->o->workers;
+	k->children = calloc(k->n, sizeof(*k->children));
+	if (!k->children)
+		return err_set(e, ERR_HOST, "keeper", ENOMEM, NULL);
+	for (unsigned i = 0; i < k->n; i++)
+		k->children[i] = (struct child){.part = i ? WORKER : FRONT, .index = i ? i - 1 : 0, .link = -1, .first = true};
+	k->signals = open_signals(e);
+	if (k->signals < 0)
+		return k->signals;
+	if (!k->o->socket)
+		return 0;
+	k->gate = gate_open(k->o->socket, c->socket_mode, c->socket_group, e);
+	return k->gate < 0 ? k->gate : 0;
 }
 
 int keeper_run(const struct keeper_options *o, struct err *e)
 {
-	/* Not the default loop: that one reaps every child by itself, and exit statuses were lost (measured, libev 4.33).
-	 * By signalfd, so that signals stay blocked: one that interrupts SECCOMP_IOCTL_NOTIF_ADDFD with SEND makes the restarted call
-	 * fail with EINPROGRESS while the tracee's call returns 0, as if that were its descriptor (measured, Linux 6.18). */
-	struct keeper k = {.loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_SIGNALFD), .config = o->config};
+	struct keeper k = {.o = o, .gate = -1, .serve_fd = o->serve_fd, .signals = -1, .generation = generation_new(1, o->policies)};
 
-	if (!k.loop)
-		return err_set(e, ERR_HOST, "ev_loop_new", ENOMEM, "no event loop");
 	raise_open_files();
-	signal(SIGPIPE, SIG_IGN);
-	watch(&k);
-	int r = assemble(&k, o, e);
+	int r = assemble(&k, e);
 	if (!r) {
-		warm(&k, o->policies);
-		log_write(LOG_INFO, "ready", "socket=%s", o->socket ? o->socket : "-");
-		ev_run(k.loop, 0);
+		log_write(LOG_INFO, "ready", "socket=%s workers=%u", o->socket ? o->socket : "-", o->workers);
+		serve(&k);
+		if (k.failed)
+			r = err_set(e, ERR_HOST, "start", 0, "front and workers cannot work here, see the log");
 	}
-	worker_free(k.worker);
-	identity_full();
-	front_free(k.front);
-	ev_loop_destroy(k.loop);
+	gate_close(k.gate, o->socket);
+	close_fd(&k.signals);
+	close_fd(&k.serve_fd);
+	free(k.children);
+	generation_drop(k.generation);
 	return r;
 }

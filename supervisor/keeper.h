@@ -1,6 +1,6 @@
-/* keeper.h - joins front and worker, watches for signals, ends the supervisor in order.
+/* keeper.h - the supervisor's first process: holds the socket, starts front and workers, restarts them, ends all in order.
  *
- * Who may use it: main. One process today: the keeper owns the loop, the front's socket and the worker.
+ * Who may use it: main. It parses nothing that clients, jobs, front or workers could have chosen, but for the two words of the front.
  */
 #ifndef WARDER_KEEPER_H
 #define WARDER_KEEPER_H
@@ -11,7 +11,8 @@
 
 struct keeper_options {
 	const struct config *config;
-	const struct policy_set *policies;
+	struct policy_set *policies; /* taken */
+	unsigned workers;
 	const struct layers *layers;
 	const char *socket;     /* NULL with serve_fd */
 	int serve_fd;           /* a connected client, served alone until it hangs up; -1: none. Taken */

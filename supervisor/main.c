@@ -1,24 +1,36 @@
 /* warderd - the supervisor.
  *
  * Theory of operation. Clients send jobs as msgpack-RPC over a Unix socket. The front (supervisor/front) parses, admits and queues them;
- * it never touches a tracee. The worker (supervisor/worker) never parses a client's bytes: it keeps one zygote per
+ * it never touches a tracee. A worker (supervisor/worker) never parses a client's bytes: it keeps one zygote per
  * policy, a warm interpreter that runs no user code and forks tracees ahead of time. A tracee confines itself, sends the worker its
  * seccomp listener and its memory, and waits in its first brokered call, whose arrival proves that the filter is on. The worker answers
  * that call with the job. From then on it answers the tracee's file, network and process calls (supervisor/broker) and watches it by
  * ptrace until it is reaped.
  *
- *   client ── socket ── front ══ port.h ══ worker ── control socket ── zygote ── fork ── tracee
+ *                    keeper ── link ── worker
+ *                      └─ link ┐           (1 per CPU)
+ *   client ── socket ──── front ══ link ══ worker ── control socket ── zygote ── fork ── tracee
  *                                            └── listener, /proc/PID/mem, pidfd, ptrace ───┘
  *
+ * The keeper (keeper.c) is this process: it reads configuration and policies, tries the layers, holds the listening socket, forks front and
+ * workers and forks them again when they die; it has no event loop. The front (front_side.c) lays root's power down at once. A worker
+ * (worker_side.c) keeps what power there is, is pinned to a CPU together with its waiting tracees, and rests with an unprivileged
+ * file-system identity. Links (link.h) are packet sockets with msgpack notifications, descriptors beside them, and sealed memfds for what is
+ * large; front and worker speak port.h over one, which each side has as a table of functions. A worker parses and admits each job once
+ * more: the front, which reads hostile bytes, is not believed.
+ *
  * Who dies first. A tracee dies with its zygote (PDEATHSIG) and with its worker (PTRACE_O_EXITKILL); a zygote dies with its worker
- * (PDEATHSIG). A call pending on a listener whose worker died gets ENOSYS and is not executed.
- * Today keeper, front and worker are one process and one thread; port.h is where they come apart.
+ * (PDEATHSIG). A call pending on a listener whose worker died gets ENOSYS and is not executed. When a worker dies its jobs end with outcome
+ * error and the keeper gives front and new worker a new link; the others do not notice. When the front dies its connections close;
+ * workers cancel its jobs but for detached ones, keep their zygotes, and get a link to the next front, which listens on the same socket.
+ * Front and workers end when their link to the keeper does, so nothing outlives the keeper.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <malloc.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -55,7 +67,7 @@ static const struct {
 	{"config", "FILE", "configuration (YAML); without it all defaults hold", TEXT, AT(config), 0, 0},
 	{"socket", "PATH", "where clients connect; - for none", TEXT, AT(socket), 0, 0},
 	{"policy-dir", "DIR", "where policies are; may be given several times, the first wins", POLICY_DIR, 0, 0, 0},
-	{"workers", "N", "how many workers; this version runs 1", NUMBER, AT(workers), 1, 1},
+	{"workers", "N", "how many workers; one per CPU", NUMBER, AT(workers), 1, CONFIG_WORKERS_MAX},
 	{"check", NULL, "validate configuration and policies, then exit", FLAG, AT(check), 0, 0},
 	{"doctor", NULL, "tell which layers this machine gives, then exit", FLAG, AT(doctor), 0, 0},
 	{"json", NULL, "with --doctor: one JSON object", FLAG, AT(json), 0, 0},
@@ -206,7 +218,22 @@ static int print_err(const struct err *e)
 	return 1;
 }
 
-static int serve(const struct options *o, const struct config *c, const struct policy_set *policies, const struct layers *l)
+/* For a single client one is enough, and started soonest. */
+static unsigned count_workers(const struct options *o, const struct config *c)
+{
+	cpu_set_t set;
+
+	if (o->workers)
+		return (unsigned)o->workers;
+	if (c->workers)
+		return c->workers;
+	if (o->serve_fd >= 0 || sched_getaffinity(0, sizeof(set), &set))
+		return 1;
+	return CPU_COUNT(&set) < CONFIG_WORKERS_MAX ? (unsigned)CPU_COUNT(&set) : CONFIG_WORKERS_MAX;
+}
+
+/* Takes the policies. */
+static int serve(const struct options *o, const struct config *c, struct policy_set *policies, const struct layers *l)
 {
 	char path[108];
 	struct err e = {0};
@@ -221,6 +248,7 @@ static int serve(const struct options *o, const struct config *c, const struct p
 	struct keeper_options k = {
 		.config = c,
 		.policies = policies,
+		.workers = count_workers(o, c),
 		.layers = l,
 		.socket = o->serve_fd >= 0 || strcmp(path_or_none, "-") == 0 ? NULL : path_or_none,
 		.serve_fd = o->serve_fd,
@@ -255,9 +283,7 @@ static int run(struct options *o, struct config *c)
 			return 0;
 		}
 		layers_probe(&l, c->require, c->optional);
-		int status = serve(o, c, policies, &l);
-		policy_set_free(policies);
-		return status;
+		return serve(o, c, policies, &l);
 	}
 	layers_probe(&l, c->require, c->optional);
 	return doctor_print(&l, find_tracee_dir(), o->json);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "gate.h"
@@ -11,7 +12,6 @@
 
 #define ACCEPTS_A_TURN 16  /* then those who are connected have their turn */
 #define GATE_REST_S    0.2 /* no descriptor left: others have to close some first */
-#define PUMP_S         0.1 /* how soon a change of the worker's capacity is seen while jobs wait */
 
 double front_now_ms(void)
 {
@@ -45,12 +45,51 @@ static void on_drained(void *ctx, struct session *s)
 static void on_ended(void *ctx, struct session *s)
 {
 	struct front *f = ctx;
+	struct peer *c = session_owner(s);
 
-	(void)s;
+	if (c && !c->ended) {
+		c->ended = true;
+		STAILQ_INSERT_TAIL(&f->ended, c, ended_link);
+	}
 	ev_feed_event(f->loop, &f->sweep, EV_CUSTOM);
 }
 
 static const struct session_handler session_handler = {on_message, on_drained, on_ended};
+
+/* The share of this uid, one connection more in it; NULL: it has too many, or no memory. */
+static struct share *join_share(struct front *f, uid_t uid)
+{
+	struct share *h = LIST_FIRST(&f->shares);
+
+	while (h && h->uid != uid)
+		h = LIST_NEXT(h, link);
+	if (h && h->n >= f->max_peers / FRONT_SHARE) {
+		if (!h->refused)
+			log_write(LOG_WARN, "client_refused", "uid=%u why=\"has %u connections, more than its share\"", uid, h->n);
+		h->refused = true;
+		return NULL;
+	}
+	if (!h) {
+		h = calloc(1, sizeof(*h));
+		if (!h)
+			return NULL;
+		h->uid = uid;
+		LIST_INSERT_HEAD(&f->shares, h, link);
+	}
+	h->n++;
+	return h;
+}
+
+static void leave_share(struct share *h)
+{
+	if (!h)
+		return;
+	h->refused = false;
+	if (--h->n > 0)
+		return;
+	LIST_REMOVE(h, link);
+	free(h);
+}
 
 static int add_peer(struct front *f, int fd, void (*on_closed)(void *), void *arg)
 {
@@ -67,6 +106,13 @@ static int add_peer(struct front *f, int fd, void (*on_closed)(void *), void *ar
 		free(c);
 		return ret;
 	}
+	c->share = join_share(f, session_uid(c->session));
+	if (!c->share) {
+		session_free(c->session);
+		free(c);
+		return -EUSERS;
+	}
+	session_set_owner(c->session, c);
 	c->on_closed = on_closed;
 	c->arg = arg;
 	LIST_INSERT_HEAD(&f->peers, c, link);
@@ -78,6 +124,9 @@ static int add_peer(struct front *f, int fd, void (*on_closed)(void *), void *ar
 static void remove_peer(struct front *f, struct peer *c)
 {
 	LIST_REMOVE(c, link);
+	if (c->ended)
+		STAILQ_REMOVE(&f->ended, c, peer, ended_link);
+	leave_share(c->share);
 	f->n_peers--;
 	session_free(c->session);
 	free(c);
@@ -90,7 +139,7 @@ int front_adopt(struct front *f, int fd, void (*on_closed)(void *), void *arg)
 
 static void update_gate(struct front *f)
 {
-	bool want = f->gate >= 0 && f->n_peers < FRONT_SESSIONS_MAX && !ev_is_active(&f->gate_rest);
+	bool want = f->gate >= 0 && f->n_peers < f->max_peers && !ev_is_active(&f->gate_rest);
 
 	if (want)
 		ev_io_start(f->loop, &f->on_connection);
@@ -105,17 +154,18 @@ static void on_sweep(struct ev_loop *loop, ev_timer *w, int revents)
 	struct peer *c, *next;
 
 	(void)loop, (void)revents;
-	for (c = LIST_FIRST(&f->peers); c; c = next) {
+	for (c = STAILQ_FIRST(&f->ended); c; c = next) {
 		void (*on_closed)(void *) = c->on_closed;
 		void *arg = c->arg;
 
-		next = LIST_NEXT(c, link);
-		if (session_ended(c->session) && !c->told) {
+		next = STAILQ_NEXT(c, ended_link);
+		if (!c->told) {
 			c->told = true;
 			runs_let_go(f, c->session);
+			workers_let_go(f, c->session);
 		}
 		if (!session_dead(c->session))
-			continue;
+			continue; /* it lingers, and ends once more */
 		remove_peer(f, c);
 		if (on_closed)
 			on_closed(arg);
@@ -142,7 +192,7 @@ static void on_connection(struct ev_loop *loop, ev_io *w, int revents)
 	struct front *f = w->data;
 
 	(void)loop, (void)revents;
-	for (int i = 0; i < ACCEPTS_A_TURN && f->n_peers < FRONT_SESSIONS_MAX; i++) {
+	for (int i = 0; i < ACCEPTS_A_TURN && f->n_peers < f->max_peers; i++) {
 		int fd = gate_accept(f->gate), ret;
 
 		if (fd == -EAGAIN)
@@ -152,19 +202,10 @@ static void on_connection(struct ev_loop *loop, ev_io *w, int revents)
 			break;
 		}
 		ret = add_peer(f, fd, NULL, NULL);
-		if (ret < 0)
+		if (ret < 0 && ret != -EUSERS)
 			log_write(LOG_WARN, "client_refused", "error=%s", err_name(-ret));
 	}
 	update_gate(f);
-}
-
-static void on_pump(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	struct front *f = w->data;
-
-	(void)loop, (void)revents;
-	f->capacity = 0; /* ask again */
-	runs_pump(f);
 }
 
 /* --- life ---------------------------------------------------------------------------------------------------- */
@@ -186,76 +227,64 @@ static void init_watchers(struct front *f)
 {
 	ev_init(&f->sweep, on_sweep);
 	ev_timer_init(&f->gate_rest, on_gate_rest, 0., GATE_REST_S);
-	ev_timer_init(&f->pump, on_pump, 0., PUMP_S);
 	ev_io_init(&f->on_connection, on_connection, -1, EV_READ);
-	f->sweep.data = f->gate_rest.data = f->pump.data = f->on_connection.data = f;
+	f->sweep.data = f->gate_rest.data = f->on_connection.data = f;
 }
 
-static int open_gate(struct front *f, const struct front_config *c, struct err *e)
+static unsigned count_descriptors(void)
 {
-	if (!c->path)
-		return 0;
-	f->path = strdup(c->path);
-	if (!f->path)
-		return err_set(e, ERR_HOST, "front", ENOMEM, NULL);
-	f->gate = gate_open(f->path, c->mode ? c->mode : 0660, c->group, e);
-	if (f->gate < 0)
-		return f->gate;
-	ev_io_set(&f->on_connection, f->gate, EV_READ);
-	update_gate(f);
-	return 0;
+	struct rlimit r;
+	unsigned n = FRONT_SESSIONS_MAX;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < n + FRONT_OWN_FDS)
+		n = r.rlim_cur > 2 * FRONT_OWN_FDS ? (unsigned)r.rlim_cur - FRONT_OWN_FDS : FRONT_OWN_FDS / 2;
+	return n;
 }
 
-int front_new(struct ev_loop *loop, const struct front_config *c, const struct policy_set *ps,
-	      const struct port_worker *w, struct front **out, struct err *e)
+int front_new(struct ev_loop *loop, const struct front_config *c, struct generation *g, struct front **out, struct err *e)
 {
 	struct front *f = calloc(1, sizeof(*f));
 	unsigned length = c->queue_length ? c->queue_length : FRONT_QUEUE_DEFAULT;
-	int ret;
 
-	if (!f)
+	if (!f) {
+		if (c->gate >= 0)
+			close(c->gate);
 		return err_set(e, ERR_HOST, "front", ENOMEM, NULL);
+	}
 	f->loop = loop;
-	f->policies = ps;
-	f->worker = w;
-	f->gate = -1;
-	f->next_key = 1;
+	f->generation = generation_hold(g);
+	f->gate = c->gate;
+	f->layers = c->layers;
+	f->next_key = c->first_key ? c->first_key : 1;
 	f->born_ms = front_now_ms();
+	f->max_peers = count_descriptors();
 	f->max_message = c->max_message ? c->max_message : RPC_MESSAGE_MAX_DEFAULT;
 	f->shared = (struct session_shared){.loop = loop,
 					    .handler = &session_handler,
 					    .ctx = f,
 					    .max_message = f->max_message,
 					    .max_input = FRONT_INPUT_MESSAGES * f->max_message};
+	STAILQ_INIT(&f->ended);
 	queue_init(&f->queue, length, c->per_tenant ? c->per_tenant : length);
 	init_watchers(f);
-	ret = copy_operators(f, c) < 0 ? err_set(e, ERR_HOST, "front", ENOMEM, NULL) : open_gate(f, c, e);
-	if (ret < 0) {
+	workers_init(f);
+	if (!f->workers || copy_operators(f, c) < 0) {
 		front_free(f);
-		return ret;
+		return err_set(e, ERR_HOST, "front", ENOMEM, NULL);
 	}
+	if (f->gate >= 0)
+		ev_io_set(&f->on_connection, f->gate, EV_READ);
+	update_gate(f);
 	*out = f;
 	return 0;
 }
 
-struct port_front front_port(struct front *f)
-{
-	return (struct port_front){
-		.ctx = f, .on_started = runs_started, .on_output = runs_output, .on_result = runs_result,
-		.on_refused = runs_refused};
-}
-
 static void shut_gate(struct front *f)
 {
-	char path[256];
-	int ret;
-
 	ev_io_stop(f->loop, &f->on_connection);
 	ev_timer_stop(f->loop, &f->gate_rest);
-	ret = gate_close(f->gate, f->path);
-	if (ret < 0)
-		log_write(LOG_WARN, "socket_stays", "path=%s error=%s", log_value(path, sizeof(path), f->path),
-			  err_name(-ret));
+	if (f->gate >= 0)
+		close(f->gate);
 	f->gate = -1;
 }
 
@@ -286,12 +315,12 @@ void front_free(struct front *f)
 		return;
 	shut_gate(f);
 	ev_clear_pending(f->loop, &f->sweep);
-	ev_timer_stop(f->loop, &f->pump);
 	while ((c = LIST_FIRST(&f->peers)))
 		remove_peer(f, c);
 	runs_free(f);
 	queue_done(&f->queue);
+	workers_free(f);
+	generation_drop(f->generation);
 	free(f->operators);
-	free(f->path);
 	free(f);
 }

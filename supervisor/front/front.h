@@ -1,9 +1,9 @@
 /* front.h - the front: owns the client socket; parses, authenticates, admits, queues and routes jobs.
  *
- * It never touches a tracee, and knows the worker only as the functions of port.h. This is the one header of the front
- * that the keeper includes. Runs in the loop that it is given, on that loop's thread.
- * Life: front_new, then the worker is told front_port(), then the loop runs; front_drain when it is time to go;
- * front_free after the worker is gone (so that no answer comes to a freed front).
+ * It never touches a tracee, and knows workers only as the functions of port.h. This is the one header of the front
+ * that front_side.c includes. Runs in the loop that it is given, on that loop's thread.
+ * Life: front_new, then workers come and go (front_worker_up, front_worker_down) while the loop runs; front_drain when it is time to go;
+ * front_free after all workers are down (so that no answer comes to a freed front).
  *
  * What a client controls: every byte it sends, how fast it reads, when it hangs up. End of file is a hang-up even when
  * the client only shut down its sending half: its jobs are cancelled (but for detached ones), the connection closed.
@@ -21,7 +21,10 @@
 #include "port.h"
 
 /* what clients choose, and how far */
-#define FRONT_SESSIONS_MAX    1024u       /* connections at once; more wait in the listen backlog */
+#define FRONT_SESSIONS_MAX    16384u      /* connections at once, as far as there are descriptors; more wait in the listen backlog */
+#define FRONT_SHARE           2u          /* one uid has at most this part of them: a half */
+#define FRONT_OWN_FDS         32u         /* descriptors that are no connections: loop, gate, log, links */
+#define FRONT_WORKERS_MAX     1024u
 #define FRONT_OUTSTANDING_MAX 1024u       /* unanswered requests of one connection; then it is not read */
 #define FRONT_WRITE_HIGH      (1ul << 20) /* bytes a client has not read; above: not read from, output held */
 #define FRONT_WRITE_LOW       (FRONT_WRITE_HIGH / 2) /* held output goes on below this */
@@ -31,9 +34,9 @@
 #define FRONT_QUEUE_DEFAULT   64u
 
 struct front_config {
-	const char *path;       /* of the socket; NULL: none, only adopted connections */
-	mode_t mode;            /* of the socket; 0: 0660 */
-	const char *group;      /* of the socket, by name; NULL: as created */
+	int gate;               /* listening socket, taken (also on failure); -1: none, only adopted connections */
+	uint32_t layers;        /* bit (1 << LAYER_x): on for tracees, for `status` */
+	uint64_t first_key;     /* of its jobs; 0: 1 */
 	size_t max_message;     /* bytes; 0: RPC_MESSAGE_MAX_DEFAULT */
 	unsigned queue_length;  /* jobs that wait; 0: FRONT_QUEUE_DEFAULT */
 	unsigned per_tenant;    /* of these, by one uid and tenant; 0: queue_length */
@@ -43,11 +46,16 @@ struct front_config {
 
 struct front;
 
-/* Borrows loop, policies and worker functions until front_free; copies the rest. -EADDRINUSE when somebody answers on
- * the path, -EEXIST when something that is no socket is there. */
-int front_new(struct ev_loop *loop, const struct front_config *c, const struct policy_set *ps,
-	      const struct port_worker *w, struct front **out, struct err *e);
-struct port_front front_port(struct front *f);
+/* Borrows loop until front_free; holds the generation; copies the rest. */
+int front_new(struct ev_loop *loop, const struct front_config *c, struct generation *g, struct front **out, struct err *e);
+/* What worker `index` is to call. */
+struct port_front front_port(struct front *f, unsigned index);
+/* A worker takes jobs, at most `capacity` at once; again: its capacity has changed. Borrows w until it is down. */
+void front_worker_up(struct front *f, unsigned index, const struct port_worker *w, unsigned capacity);
+/* As on_result of the port, with the result as its worker packed it (result_pack); borrowed. */
+void front_result(struct front *f, unsigned index, uint64_t key, struct bytes packed);
+/* It has gone: its jobs end with outcome error and these words. */
+void front_worker_down(struct front *f, unsigned index, const char *why);
 
 /* Takes a connected stream socket (also when it fails). on_closed (may be NULL) is told once, when the connection is
  * gone; not at front_free, which it must not call. */

@@ -1,7 +1,7 @@
 /* inside.h - what the front's own files share: the front itself, and a run.
  *
  * front.c has the life, the connections and the loop's callbacks; runs.c what happens to a job from admission to
- * answer; methods.c the table of what clients may call. Nobody else includes this.
+ * answer; workers.c who the workers are and what they say of themselves; methods.c the table of what clients may call. Nobody else includes this.
  */
 #ifndef WARDER_FRONT_INSIDE_H
 #define WARDER_FRONT_INSIDE_H
@@ -25,6 +25,8 @@ struct run {
 	uid_t uid;
 	char *id;
 	const struct policy *policy;
+	struct generation *generation; /* of the policy; held */
+	struct front_worker *worker;   /* who has it; NULL while it waits */
 	struct job *job;        /* NULL once the worker has it */
 	size_t bytes;           /* of code, stdin and files, while it waits */
 	enum state state;       /* set by run_set_state alone */
@@ -39,8 +41,18 @@ struct run {
 
 LIST_HEAD(run_list, run);
 
+struct share { /* the connections of one uid */
+	LIST_ENTRY(share) link;
+	uid_t uid;
+	unsigned n;   /* never 0 */
+	bool refused; /* it was told that it has too many, and has had no fewer since */
+};
+
 struct peer { /* a connection, in the front's list */
 	LIST_ENTRY(peer) link;
+	STAILQ_ENTRY(peer) ended_link;
+	bool ended; /* in the list of those that the sweep looks at */
+	struct share *share;
 	struct session *session;
 	void (*on_closed)(void *arg);
 	void *arg;
@@ -51,11 +63,29 @@ struct front_totals {
 	uint64_t connections, requests, accepted, refused;
 };
 
+struct front_worker {
+	struct front *front;
+	const struct port_worker *port; /* NULL: down */
+	unsigned capacity, n_submitted;
+	uint64_t last_key;              /* of the job that it got last: among equals it is the turn of the one that waited longest */
+	struct port_status status;      /* as it last told */
+	bool asked;                     /* and has not answered yet */
+};
+
+/* Somebody asked for `status`, which takes a word from every worker. */
+struct ask {
+	STAILQ_ENTRY(ask) link;
+	struct session *session; /* NULL: gone */
+	uint32_t msgid;
+};
+STAILQ_HEAD(ask_list, ask);
+
 struct front {
 	struct ev_loop *loop;
-	const struct policy_set *policies;
-	const struct port_worker *worker;
-	char *path;
+	struct generation *generation;
+	struct front_worker *workers; /* FRONT_WORKERS_MAX of them; n_workers: the highest index that was ever up, + 1 */
+	unsigned n_workers;
+	uint32_t layers;
 	size_t max_message;
 	uid_t *operators;
 	size_t n_operators;
@@ -65,25 +95,40 @@ struct front {
 	ev_io on_connection;
 	ev_timer gate_rest; /* after EMFILE and the like: try again then */
 	ev_timer sweep;     /* never started, only fed: runs when the present callback has returned */
-	ev_timer pump;      /* runs while jobs wait, in case the worker's capacity changes */
 	LIST_HEAD(, peer) peers;
-	unsigned n_peers;
+	STAILQ_HEAD(, peer) ended;
+	LIST_HEAD(, share) shares;
+	unsigned n_peers, max_peers;
 	bool draining;
 
 	struct queue queue;
 	struct run_list waiting, submitted;
 	size_t waiting_bytes;
-	unsigned n_submitted, capacity;
 	uint64_t next_key;
 	double mean_ms; /* moving mean from submission to result; 0: none yet */
 	double born_ms; /* monotonic */
 	struct front_totals totals;
+	struct port_status past; /* the totals of workers that have gone */
+
+	struct ask_list asking, next_asking; /* answered in this round; in the next */
+	ev_timer ask_patience;               /* a worker that says nothing is told of as it was */
 };
 
 double front_now_ms(void); /* monotonic */
 bool front_is_operator(const struct front *f, uid_t uid);
 
+unsigned front_capacity(const struct front *f); /* of all workers that are up */
+
+/* workers.c */
+struct front_worker *workers_choose(struct front *f); /* the least loaded one with room; NULL: none */
+void workers_on_status(void *ctx, const struct port_status *st);
+void workers_ask(struct front *f, struct session *s, uint32_t msgid);
+void workers_let_go(struct front *f, struct session *s);
+void workers_init(struct front *f);
+void workers_free(struct front *f);
+
 /* methods.c */
+void methods_answer_status(struct front *f, struct session *s, uint32_t msgid);
 void methods_dispatch(struct front *f, struct session *s, const struct rpc_message *m);
 void answer_error(struct session *s, uint32_t msgid, enum rpc_error code, const char *text);
 
@@ -96,12 +141,14 @@ void runs_pump(struct front *f);
 void runs_let_go(struct front *f, struct session *s);
 /* It reads again: what was held goes on. */
 void runs_release(struct front *f, struct session *s);
+/* The worker has gone: what it had is answered. */
+void runs_lost(struct front *f, struct front_worker *w, const char *why);
 /* Answers all that wait. */
 void runs_refuse_waiting(struct front *f);
 void runs_free(struct front *f);
 void runs_started(void *ctx, uint64_t key, int tracee_pid);
 void runs_output(void *ctx, uint64_t key, bool is_stderr, struct bytes data);
-void runs_result(void *ctx, uint64_t key, struct result *r);
+void runs_result(void *ctx, uint64_t key, const struct result *r);
 void runs_refused(void *ctx, uint64_t key, enum rpc_error code, const struct err *why);
 
 #endif

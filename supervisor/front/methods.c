@@ -172,41 +172,70 @@ static void pack_totals(msgpack_packer *pk, const struct front *f, const struct 
 	pack_uint(pk, "birth_failures", st->birth_failures);
 }
 
-static void pack_status(msgpack_packer *pk, const struct front *f, const struct port_status *st)
+/* The workers that are up, and what they said together. */
+static unsigned sum_up(const struct front *f, struct port_status *sum)
 {
-	msgpack_pack_map(pk, 7);
+	unsigned up = 0;
+
+	*sum = f->past;
+	for (unsigned i = 0; i < f->n_workers; i++) {
+		const struct port_status *st = &f->workers[i].status;
+
+		up += f->workers[i].port != NULL;
+		sum->zygotes += st->zygotes;
+		sum->waiting += st->waiting;
+		sum->running += st->running;
+		sum->jobs_done += st->jobs_done;
+		sum->births += st->births;
+		sum->birth_failures += st->birth_failures;
+	}
+	sum->capacity = front_capacity(f);
+	return up;
+}
+
+static void pack_status(msgpack_packer *pk, const struct front *f)
+{
+	struct port_status st;
+	unsigned workers = sum_up(f, &st);
+
+	msgpack_pack_map(pk, 10);
 	rpc_pack_cstr(pk, "version");
 	rpc_pack_cstr(pk, WARDER_VERSION);
 	rpc_pack_cstr(pk, "uptime_s");
 	msgpack_pack_double(pk, (front_now_ms() - f->born_ms) / 1e3);
-	pack_layers(pk, st->layers);
-	pack_uint(pk, "zygotes", st->zygotes);
+	pack_layers(pk, f->layers);
+	pack_uint(pk, "generation", f->generation->number);
+	pack_uint(pk, "workers", workers);
+	pack_uint(pk, "connections", f->n_peers);
+	pack_uint(pk, "zygotes", st.zygotes);
 	rpc_pack_cstr(pk, "pool");
 	msgpack_pack_map(pk, 3);
-	pack_uint(pk, "waiting", st->waiting);
-	pack_uint(pk, "running", st->running);
-	pack_uint(pk, "capacity", st->capacity);
+	pack_uint(pk, "waiting", st.waiting);
+	pack_uint(pk, "running", st.running);
+	pack_uint(pk, "capacity", st.capacity);
 	rpc_pack_cstr(pk, "queue");
 	msgpack_pack_map(pk, 2);
 	pack_uint(pk, "length", f->queue.length);
 	pack_uint(pk, "max", f->queue.max);
-	pack_totals(pk, f, st);
+	pack_totals(pk, f, &st);
+}
+
+void methods_answer_status(struct front *f, struct session *s, uint32_t msgid)
+{
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	answer_begin(&b, &pk, msgid);
+	pack_status(&pk, f);
+	session_answer(s, &b);
 }
 
 static void method_status(struct front *f, struct session *s, const struct rpc_message *m)
 {
-	struct port_status st = {0};
 	const msgpack_object *none;
-	msgpack_sbuffer b;
-	msgpack_packer pk;
 
-	if (only_param(s, m, NULL, &none) < 0)
-		return;
-	f->worker->status(f->worker->ctx, &st);
-	f->capacity = st.capacity;
-	answer_begin(&b, &pk, m->msgid);
-	pack_status(&pk, f, &st);
-	session_answer(s, &b);
+	if (only_param(s, m, NULL, &none) == 0)
+		workers_ask(f, s, m->msgid);
 }
 
 static void method_policies(struct front *f, struct session *s, const struct rpc_message *m)
@@ -218,9 +247,10 @@ static void method_policies(struct front *f, struct session *s, const struct rpc
 	if (only_param(s, m, NULL, &none) < 0)
 		return;
 	answer_begin(&b, &pk, m->msgid);
-	msgpack_pack_array(&pk, policy_count(f->policies));
-	for (size_t i = 0; i < policy_count(f->policies); i++)
-		rpc_pack_cstr(&pk, policy_at(f->policies, i)->name);
+	const struct policy_set *ps = f->generation->policies;
+	msgpack_pack_array(&pk, policy_count(ps));
+	for (size_t i = 0; i < policy_count(ps); i++)
+		rpc_pack_cstr(&pk, policy_at(ps, i)->name);
 	session_answer(s, &b);
 }
 

@@ -29,6 +29,7 @@ static void run_free(struct run *r)
 	if (!r)
 		return;
 	job_free(r->job);
+	generation_drop(r->generation);
 	free(r->id);
 	free(r);
 }
@@ -61,16 +62,22 @@ static void pack_begin(msgpack_sbuffer *b, msgpack_packer *pk)
 	msgpack_packer_init(pk, b, msgpack_sbuffer_write);
 }
 
-/* The one place where a run is answered, with a result; also when nobody is there to hear it. */
-static void answer_result(struct run *r, const struct result *result)
+static void answer_packed(struct run *r, struct bytes packed)
 {
-	char id[ID_SHOWN];
 	msgpack_sbuffer b;
 	msgpack_packer pk;
 
-	log_write(r->session ? LOG_DEBUG : LOG_INFO, "job_end", "job=%s uid=%u outcome=%s wall_ms=%.1f client=%s",
-		  log_value(id, sizeof(id), r->id), r->uid, outcome_name(result->outcome), result->usage.wall_ms,
-		  r->session ? "answered" : "gone");
+	pack_begin(&b, &pk);
+	rpc_pack_response_ok(&pk, r->msgid);
+	msgpack_sbuffer_write(&b, packed.p, packed.len);
+	session_answer(r->session, &b);
+}
+
+static void answer_result(struct run *r, const struct result *result)
+{
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
 	if (!r->session)
 		return;
 	pack_begin(&b, &pk);
@@ -79,15 +86,18 @@ static void answer_result(struct run *r, const struct result *result)
 	session_answer(r->session, &b);
 }
 
-/* --- to the worker ------------------------------------------------------------------------------------------- */
-
-static void refresh_capacity(struct front *f)
+/* A run that ends here, without a word from its worker, which logs what it answers. */
+static void answer_alone(struct run *r, const struct result *result)
 {
-	struct port_status st = {0};
+	char id[ID_SHOWN], error[200];
 
-	f->worker->status(f->worker->ctx, &st);
-	f->capacity = st.capacity;
+	log_write(LOG_INFO, "job_end", "job=%s uid=%u outcome=%s queue_ms=%.1f wall_ms=%.1f client=%s error=%s",
+		  log_value(id, sizeof(id), r->id), r->uid, outcome_name(result->outcome), result->usage.queue_ms,
+		  result->usage.wall_ms, r->session ? "there" : "gone", log_value(error, sizeof(error), result->error));
+	answer_result(r, result);
 }
+
+/* --- to the worker ------------------------------------------------------------------------------------------- */
 
 static void leave_waiting(struct front *f, struct run *r)
 {
@@ -96,31 +106,36 @@ static void leave_waiting(struct front *f, struct run *r)
 	f->waiting_bytes -= r->bytes;
 }
 
-static void submit(struct front *f, struct run *r)
+static void submit(struct front *f, struct run *r, struct front_worker *w)
 {
 	struct job *j = r->job;
 
 	leave_waiting(f, r);
 	LIST_INSERT_HEAD(&f->submitted, r, link);
-	f->n_submitted++;
+	r->worker = w;
+	w->n_submitted++;
+	w->last_key = f->next_key++;
 	r->job = NULL;
 	r->submitted_ms = front_now_ms();
 	r->queue_ms = r->submitted_ms - r->asked_ms;
-	f->worker->submit(f->worker->ctx, r->key, j, r->policy, r->queue_ms);
+	struct port_job facts = {
+		.key = r->key, .queue_ms = r->queue_ms, .uid = r->uid, .by_operator = front_is_operator(f, r->uid)};
+	w->port->submit(w->port->ctx, &facts, j, r->generation, r->policy);
+}
+
+/* Out of the list of those that a worker has. */
+static void leave_submitted(struct run *r)
+{
+	LIST_REMOVE(r, link);
+	r->worker->n_submitted--;
 }
 
 void runs_pump(struct front *f)
 {
-	struct queue_item *item;
+	struct front_worker *w;
 
-	if (f->capacity == 0 && f->queue.length > 0)
-		refresh_capacity(f);
-	while (f->n_submitted < f->capacity && (item = queue_pop(&f->queue)))
-		submit(f, (struct run *)item);
-	if (f->queue.length > 0 && !ev_is_active(&f->pump))
-		ev_timer_again(f->loop, &f->pump);
-	else if (f->queue.length == 0)
-		ev_timer_stop(f->loop, &f->pump);
+	while (f->queue.length > 0 && (w = workers_choose(f)))
+		submit(f, (struct run *)queue_pop(&f->queue), w);
 }
 
 /* --- admission ----------------------------------------------------------------------------------------------- */
@@ -146,7 +161,8 @@ static struct run *find_id(const struct front *f, bool any_uid, uid_t uid, const
 static double retry_ms(const struct front *f)
 {
 	double each = f->mean_ms > 0 ? f->mean_ms : RETRY_GUESS_MS;
-	double ms = each * (f->queue.length + 1) / (f->capacity > 0 ? f->capacity : 1);
+	unsigned capacity = front_capacity(f);
+	double ms = each * (f->queue.length + 1) / (capacity > 0 ? capacity : 1);
 
 	return ms < RETRY_MIN_MS ? RETRY_MIN_MS : ms > RETRY_MAX_MS ? RETRY_MAX_MS : ms;
 }
@@ -200,7 +216,7 @@ static struct job *admit(struct front *f, struct session *s, const struct rpc_me
 	}
 	ret = job_parse(m->params, &j, &e);
 	if (ret == 0)
-		ret = admit_job(j, f->policies, f->max_message, front_is_operator(f, session_uid(s)), policy, &code, &e);
+		ret = admit_job(j, f->generation->policies, f->max_message, front_is_operator(f, session_uid(s)), policy, &code, &e);
 	if (ret == 0 && find_id(f, false, session_uid(s), j->id, strlen(j->id)))
 		ret = err_set(&e, ERR_REQUEST, "job", 0, "%s is running already", j->id);
 	if (ret == 0)
@@ -226,6 +242,7 @@ void runs_request(struct front *f, struct session *s, const struct rpc_message *
 		return;
 	}
 	r->policy = policy;
+	r->generation = generation_hold(f->generation);
 	if (enqueue(f, s, r) < 0) {
 		run_free(r);
 		return;
@@ -236,20 +253,20 @@ void runs_request(struct front *f, struct session *s, const struct rpc_message *
 
 /* --- from the worker ----------------------------------------------------------------------------------------- */
 
-static struct run *find_key(const struct front *f, uint64_t key)
+/* Only its own jobs: what one worker says is nothing to another's. */
+static struct run *find_key(const struct front_worker *w, uint64_t key)
 {
 	struct run *r;
 
-	for (r = LIST_FIRST(&f->submitted); r; r = LIST_NEXT(r, link))
-		if (r->key == key)
+	for (r = LIST_FIRST(&w->front->submitted); r; r = LIST_NEXT(r, link))
+		if (r->key == key && r->worker == w)
 			return r;
 	return NULL;
 }
 
 void runs_started(void *ctx, uint64_t key, int tracee_pid)
 {
-	struct front *f = ctx;
-	struct run *r = find_key(f, key);
+	struct run *r = find_key(ctx, key);
 	struct timespec t;
 
 	if (!r)
@@ -261,18 +278,20 @@ void runs_started(void *ctx, uint64_t key, int tracee_pid)
 		run_set_state(r, STATE_RUNNING);
 }
 
-static void hold(struct front *f, struct run *r, bool on)
+static void hold(struct run *r, bool on)
 {
+	const struct port_worker *to = r->worker->port;
+
 	if (r->held == on)
 		return;
 	r->held = on;
-	f->worker->hold_output(f->worker->ctx, r->key, on);
+	if (to)
+		to->hold_output(to->ctx, r->key, on);
 }
 
 void runs_output(void *ctx, uint64_t key, bool is_stderr, struct bytes data)
 {
-	struct front *f = ctx;
-	struct run *r = find_key(f, key);
+	struct run *r = find_key(ctx, key);
 	msgpack_sbuffer b;
 	msgpack_packer pk;
 
@@ -289,7 +308,7 @@ void runs_output(void *ctx, uint64_t key, bool is_stderr, struct bytes data)
 	rpc_pack_bin(&pk, data);
 	session_notify(r->session, &b);
 	if (session_backlog(r->session) > FRONT_WRITE_HIGH)
-		hold(f, r, true);
+		hold(r, true);
 }
 
 void runs_release(struct front *f, struct session *s)
@@ -298,45 +317,58 @@ void runs_release(struct front *f, struct session *s)
 
 	for (r = LIST_FIRST(&f->submitted); r; r = LIST_NEXT(r, link))
 		if (r->session == s)
-			hold(f, r, false);
+			hold(r, false);
 }
 
-void runs_result(void *ctx, uint64_t key, struct result *result)
+/* It has its result; frees it. */
+static void end_submitted(struct front *f, struct run *r)
 {
-	struct front *f = ctx;
-	struct run *r = find_key(f, key);
-	double took;
+	double took = front_now_ms() - r->submitted_ms;
+
+	f->mean_ms = f->mean_ms > 0 ? f->mean_ms + MEAN_WEIGHT * (took - f->mean_ms) : took;
+	leave_submitted(r);
+	run_free(r);
+	runs_pump(f);
+}
+
+void runs_result(void *ctx, uint64_t key, const struct result *result)
+{
+	struct front_worker *w = ctx;
+	struct run *r = find_key(w, key);
 
 	if (!r)
 		return;
-	took = front_now_ms() - r->submitted_ms;
-	f->mean_ms = f->mean_ms > 0 ? f->mean_ms + MEAN_WEIGHT * (took - f->mean_ms) : took;
-	LIST_REMOVE(r, link);
-	f->n_submitted--;
 	answer_result(r, result);
-	run_free(r);
-	runs_pump(f);
+	end_submitted(w->front, r);
+}
+
+void front_result(struct front *f, unsigned index, uint64_t key, struct bytes packed)
+{
+	struct run *r = find_key(&f->workers[index], key);
+
+	if (!r)
+		return;
+	if (r->session)
+		answer_packed(r, packed);
+	end_submitted(f, r);
 }
 
 void runs_refused(void *ctx, uint64_t key, enum rpc_error code, const struct err *why)
 {
 	char words[sizeof(struct err) + 128], shown[sizeof(words) * 4], id[ID_SHOWN];
-	struct front *f = ctx;
-	struct run *r = find_key(f, key);
+	struct front_worker *w = ctx;
+	struct run *r = find_key(w, key);
 
 	if (!r)
 		return;
 	err_str(why, words, sizeof(words));
-	LIST_REMOVE(r, link);
-	f->n_submitted--;
-	f->totals.refused++;
+	w->front->totals.refused++;
 	if (r->session)
 		answer_error(r->session, r->msgid, code, words);
 	else
 		log_write(LOG_INFO, "job_refused", "job=%s uid=%u why=%s", log_value(id, sizeof(id), r->id), r->uid,
 			  log_value(shown, sizeof(shown), words));
-	run_free(r);
-	runs_pump(f);
+	end_submitted(w->front, r);
 }
 
 /* --- ends that do not come from the worker ------------------------------------------------------------------- */
@@ -347,15 +379,16 @@ static void cancel_waiting(struct front *f, struct run *r)
 		.id = r->id, .outcome = OUTCOME_CANCELLED, .usage.queue_ms = front_now_ms() - r->asked_ms};
 
 	leave_waiting(f, r);
-	answer_result(r, &result); /* result owns nothing: not to be given to result_done */
+	answer_alone(r, &result); /* result owns nothing: not to be given to result_done */
 	run_free(r);
 }
 
-static void cancel_submitted(struct front *f, struct run *r)
+static void cancel_submitted(struct run *r)
 {
-	hold(f, r, false); /* output that is held would keep it from ending */
+	hold(r, false); /* output that is held would keep it from ending */
 	run_set_state(r, STATE_ENDING);
-	f->worker->cancel(f->worker->ctx, r->key);
+	if (r->worker->port)
+		r->worker->port->cancel(r->worker->port->ctx, r->key);
 }
 
 bool runs_cancel(struct front *f, uid_t uid, struct bytes id)
@@ -369,7 +402,7 @@ bool runs_cancel(struct front *f, uid_t uid, struct bytes id)
 	if (r->job)
 		cancel_waiting(f, r);
 	else
-		cancel_submitted(f, r);
+		cancel_submitted(r);
 	return true;
 }
 
@@ -391,9 +424,28 @@ void runs_let_go(struct front *f, struct session *s)
 			continue;
 		r->session = NULL;
 		if (r->detach)
-			hold(f, r, false);
+			hold(r, false);
 		else
-			cancel_submitted(f, r);
+			cancel_submitted(r);
+	}
+}
+
+void runs_lost(struct front *f, struct front_worker *w, const char *why)
+{
+	struct run *r, *next;
+
+	for (r = LIST_FIRST(&f->submitted); r; r = next) {
+		next = LIST_NEXT(r, link);
+		if (r->worker != w)
+			continue;
+		struct result result = {.id = r->id,
+					.outcome = OUTCOME_ERROR,
+					.error = (char *)why,
+					.layers = 0,
+					.usage = {.queue_ms = r->queue_ms, .wall_ms = front_now_ms() - r->submitted_ms}};
+		leave_submitted(r);
+		answer_alone(r, &result); /* owns nothing, as above */
+		run_free(r);
 	}
 }
 

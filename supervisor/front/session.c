@@ -39,6 +39,7 @@ struct session {
 	bool lingering; /* a fatal answer was sent: the rest is thrown away, so that the peer gets to read it */
 	size_t input;   /* bytes of its reader, as counted in shared->input */
 	bool dead;
+	void *owner;
 };
 
 /* --- the end ------------------------------------------------------------------------------------------------- */
@@ -407,6 +408,16 @@ pid_t session_pid(const struct session *s)
 size_t session_backlog(const struct session *s)
 {
 	return s->backlog;
+}
+
+void session_set_owner(struct session *s, void *owner)
+{
+	s->owner = owner;
+}
+
+void *session_owner(const struct session *s)
+{
+	return s->owner;
 }
 
 bool session_dead(const struct session *s)

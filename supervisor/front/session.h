@@ -41,6 +41,8 @@ void session_free(struct session *s);
 uid_t session_uid(const struct session *s);      /* of the peer, as SO_PEERCRED has it */
 pid_t session_pid(const struct session *s);      /* for the log only */
 size_t session_backlog(const struct session *s); /* bytes not yet taken by the client */
+void session_set_owner(struct session *s, void *owner);
+void *session_owner(const struct session *s); /* NULL at first */
 bool session_dead(const struct session *s);
 bool session_ended(const struct session *s); /* dead or lingering: takes no answers */
 

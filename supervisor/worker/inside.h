@@ -38,6 +38,7 @@ struct pending {
 	struct pending *next;
 	uint64_t key;
 	struct job *job;
+	struct generation *generation; /* of the policy; held */
 	const struct policy *policy;
 	struct broker_grants *grants; /* of the job's own, looked up when its turn comes */
 	double queue_ms;
@@ -50,6 +51,7 @@ enum nursery_state { NURSERY_STARTING, NURSERY_READY, NURSERY_BROKEN };
 struct nursery {
 	struct nursery *next;
 	struct worker *worker;
+	struct generation *generation; /* of the policy; held */
 	const struct policy *policy;
 	enum nursery_state state;
 	struct err err;          /* BROKEN: why */
@@ -137,6 +139,7 @@ struct slot {
 	uint64_t anon_before;    /* private pages that it was born with */
 	double looked, look_cpu; /* watch.c: when it looked last, CPU seconds then */
 	uint32_t limits_hit;     /* bit (1 << LIMIT_HIT_x) of those that the broker does not see */
+	bool held;               /* the front wants no output of it now */
 	ev_tstamp started;
 	double cpu_before;       /* CPU seconds that its birth took */
 	double cpu_seen;         /* likewise at the last look whether it computes, */
@@ -156,6 +159,7 @@ struct worker {
 	bool dirty;              /* something changed since the last hand-out */
 	bool shutting_down;
 	long page_size, n_cpus;
+	bool output_paused;      /* the front takes no output of any job now */
 	struct watchdog *watchdog;
 	struct resolver *resolver;
 	struct waits *waits;
@@ -173,7 +177,7 @@ void worker_fail_pending(struct worker *w, const struct policy *p, const struct 
 void worker_answer_error(struct worker *w, uint64_t key, const char *id, double queue_ms, const char *text);
 
 /* nursery.c */
-struct nursery *nursery_get(struct worker *w, const struct policy *p); /* new ones start at once; NULL: no memory */
+struct nursery *nursery_get(struct worker *w, struct generation *g, const struct policy *p); /* new ones start at once; NULL: no memory */
 void nursery_start(struct nursery *n);
 void nursery_order(struct nursery *n, struct slot *s);  /* one birth */
 void nursery_birth_over(struct nursery *n, struct slot *s);
@@ -201,6 +205,7 @@ void slot_hold_output(struct slot *s, bool hold);
 void slot_carry_out(struct slot *s, const struct broker_call *c, struct broker_reply *r);
 void slot_guard(struct slot *s);   /* what follows is done for this job, which the watchdog ends if it takes too long, */
 void slot_unguard(struct slot *s); /* until here */
+void slot_update_output(struct slot *s); /* after output_paused has changed */
 void slot_drop(struct slot *s); /* at the worker's end: kills, reaps, frees; answers nothing */
 
 /* transfer.c: both call back when all is done, at once for what is small */

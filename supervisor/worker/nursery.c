@@ -253,7 +253,7 @@ void nursery_start(struct nursery *n)
 	be_patient(n, START_PATIENCE);
 }
 
-struct nursery *nursery_get(struct worker *w, const struct policy *p)
+struct nursery *nursery_get(struct worker *w, struct generation *g, const struct policy *p)
 {
 	for (struct nursery *n = w->nurseries; n; n = n->next)
 		if (n->policy == p)
@@ -262,6 +262,7 @@ struct nursery *nursery_get(struct worker *w, const struct policy *p)
 	if (!n)
 		return NULL;
 	n->worker = w;
+	n->generation = generation_hold(g);
 	n->policy = p;
 	n->pidfd = n->control = n->log = -1;
 	ev_init(&n->on_control, on_control);
@@ -350,5 +351,6 @@ void nursery_free(struct nursery *n)
 	filter_done(&n->whitelist);
 	filter_done(&n->broker);
 	broker_tree_free(n->tree);
+	generation_drop(n->generation);
 	free(n);
 }

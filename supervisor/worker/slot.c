@@ -434,8 +434,7 @@ void slot_start(struct slot *s, struct pending *p)
 	s->cpu_before = s->cpu_seen = outcome_cpu(s->t_pid);
 	s->calls_seen = 0;
 	set_state(s, SLOT_RUNNING);
-	for (int i = 0; i < 2; i++)
-		pump_hold(&s->pumps[i], false);
+	slot_hold_output(s, false);
 	int r = rlimits_lower(s);
 	if (!r)
 		r = make_broker_job(s, p->grants);
@@ -462,10 +461,18 @@ void slot_retire(struct slot *s)
 	slot_kill(s, KILLED_CANCEL);
 }
 
-void slot_hold_output(struct slot *s, bool hold)
+void slot_update_output(struct slot *s)
 {
+	bool hold = s->held || (s->worker->output_paused && s->job->stream);
+
 	for (int i = 0; i < 2; i++)
 		pump_hold(&s->pumps[i], hold);
+}
+
+void slot_hold_output(struct slot *s, bool hold)
+{
+	s->held = hold;
+	slot_update_output(s);
 }
 
 /* However it ended by itself or by a limit; who cancelled it wants nothing more, and after an error nothing is certain. */

@@ -13,6 +13,7 @@
 struct watchdog {
 	pthread_t thread;
 	pthread_mutex_t lock; /* held for a few instructions, and while the signal is sent */
+	pthread_cond_t hurry; /* it is time to leave */
 	double since;         /* CLOCK_MONOTONIC; 0: no call is under way */
 	int pidfd;
 	uid_t uid;
@@ -42,18 +43,20 @@ static void send_kill(const struct watchdog *w)
 static void *watch(void *arg)
 {
 	struct watchdog *w = arg;
-	bool leaving = false;
+	pthread_mutex_lock(&w->lock);
+	while (!w->leaving) {
+		struct timespec t;
 
-	while (!leaving) {
-		nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);
-		pthread_mutex_lock(&w->lock);
+		clock_gettime(CLOCK_MONOTONIC, &t);
+		t.tv_sec += (t.tv_nsec + LOOK_NS) / 1000000000l;
+		t.tv_nsec = (t.tv_nsec + LOOK_NS) % 1000000000l;
+		pthread_cond_timedwait(&w->hurry, &w->lock, &t);
 		if (w->since > 0 && !w->killed && now() - w->since > WATCHDOG_SECONDS) {
 			w->killed = true;
 			send_kill(w);
 		}
-		leaving = w->leaving;
-		pthread_mutex_unlock(&w->lock);
 	}
+	pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
 
@@ -72,8 +75,11 @@ static int start(struct watchdog *w)
 struct watchdog *watchdog_new(void)
 {
 	struct watchdog *w = calloc(1, sizeof(*w));
+	pthread_condattr_t a;
 
-	if (!w || pthread_mutex_init(&w->lock, NULL) || start(w)) {
+	pthread_condattr_init(&a);
+	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+	if (!w || pthread_mutex_init(&w->lock, NULL) || pthread_cond_init(&w->hurry, &a) || start(w)) {
 		free(w);
 		return NULL;
 	}
@@ -86,8 +92,10 @@ void watchdog_free(struct watchdog *w)
 		return;
 	pthread_mutex_lock(&w->lock);
 	w->leaving = true;
+	pthread_cond_signal(&w->hurry);
 	pthread_mutex_unlock(&w->lock);
 	pthread_join(w->thread, NULL);
+	pthread_cond_destroy(&w->hurry);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
 }

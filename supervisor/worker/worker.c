@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +15,8 @@
 #include "log.h"
 #include "notify.h"
 #include "waits.h"
+
+#define ORPHANS_S 1.0 /* how long processes that were killed may take to be gone */
 
 double worker_clock(void)
 {
@@ -43,6 +47,7 @@ static void drop_pending(struct worker *w, struct pending **at)
 	if (w->last == &p->next)
 		w->last = at;
 	job_free(p->job);
+	generation_drop(p->generation);
 	free(p);
 }
 
@@ -113,7 +118,7 @@ static void hand_out(struct worker *w)
 {
 	for (struct pending **at = &w->first; *at;) {
 		struct pending *p = *at;
-		struct nursery *n = nursery_get(w, p->policy);
+		struct nursery *n = nursery_get(w, p->generation, p->policy);
 		if (!n) {
 			worker_answer_error(w, p->key, p->job->id, p->queue_ms, "no memory for a zygote");
 			drop_pending(w, at);
@@ -145,6 +150,7 @@ static void hand_out(struct worker *w)
 		if (w->last == &p->next)
 			w->last = at;
 		slot_start(s, p);
+		generation_drop(p->generation); /* its zygote holds it, too */
 		free(p);
 	}
 }
@@ -182,14 +188,15 @@ static void on_child(struct ev_loop *loop, ev_signal *s, int revents)
 	tracer_wait(s->data);
 }
 
-static void submit(void *ctx, uint64_t key, struct job *job, const struct policy *policy, double queue_ms)
+static void submit(void *ctx, const struct port_job *facts, struct job *job, struct generation *g, const struct policy *policy)
 {
 	struct worker *w = ctx;
 	struct pending *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		abort(); /* a job that was accepted must be answered, and there is no memory to remember it */
-	*p = (struct pending){.key = key, .job = job, .policy = policy, .queue_ms = queue_ms, .since = worker_clock()};
+	*p = (struct pending){.key = facts->key, .job = job, .generation = generation_hold(g), .policy = policy,
+	                      .queue_ms = facts->queue_ms, .since = worker_clock()};
 	*w->last = p;
 	w->last = &p->next;
 	worker_changed(w);
@@ -232,18 +239,26 @@ static void hold_output(void *ctx, uint64_t key, bool hold)
 		slot_hold_output(s, hold);
 }
 
-static void status(void *ctx, struct port_status *out)
+static void ask_status(void *ctx)
 {
 	struct worker *w = ctx;
+	struct port_status st = w->totals;
 
-	*out = w->totals;
-	out->layers = w->config.layers->on;
-	out->running = w->running;
-	out->capacity = w->config.pool_max;
+	st.running = w->running;
+	st.capacity = w->config.pool_max;
 	for (struct nursery *n = w->nurseries; n; n = n->next) {
-		out->zygotes += n->state == NURSERY_READY;
-		out->waiting += n->waiting;
+		st.zygotes += n->state == NURSERY_READY;
+		st.waiting += n->waiting;
 	}
+	w->front->on_status(w->front->ctx, &st);
+}
+
+void worker_pause_output(struct worker *w, bool pause)
+{
+	w->output_paused = pause;
+	for (unsigned i = 0; i < w->n_slots; i++)
+		if (w->slots[i].state == SLOT_RUNNING)
+			slot_update_output(&w->slots[i]);
 }
 
 static void shut_down(void *ctx)
@@ -265,12 +280,12 @@ static void shut_down(void *ctx)
 struct port_worker worker_port(struct worker *w)
 {
 	return (struct port_worker){.ctx = w, .submit = submit, .cancel = cancel, .hold_output = hold_output,
-	                            .status = status, .shutdown = shut_down};
+	                            .ask_status = ask_status, .shutdown = shut_down};
 }
 
-void worker_warm(struct worker *w, const struct policy *p)
+void worker_warm(struct worker *w, struct generation *g, const struct policy *p)
 {
-	nursery_get(w, p);
+	nursery_get(w, g, p);
 }
 
 /* Waiting tracees answer fastest on the worker's own CPU (9 µs against 33 to 260, measured). */
@@ -315,6 +330,7 @@ int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct
 		free(w);
 		return err_set(e, ERR_HOST, "pthread_create", EAGAIN, "the watchdog cannot start");
 	}
+	prctl(PR_SET_CHILD_SUBREAPER, 1); /* reap_orphans */
 	r = resolver_new(loop, &(struct resolver_options){0}, &w->resolver, e);
 	if (r) {
 		watchdog_free(w->watchdog);
@@ -351,6 +367,17 @@ int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct
 	return 0;
 }
 
+/* A newborn that nobody traces yet dies with its zygote, and is then our child: a worker that has ended leaves nothing behind. */
+static void reap_orphans(void)
+{
+	double until = worker_clock() + ORPHANS_S;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG | __WALL)) >= 0 && worker_clock() < until)
+		if (pid == 0)
+			nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+}
+
 void worker_free(struct worker *w)
 {
 	if (!w)
@@ -364,6 +391,7 @@ void worker_free(struct worker *w)
 		w->nurseries = n->next;
 		nursery_free(n);
 	}
+	reap_orphans();
 	while (w->first)
 		drop_pending(w, &w->first);
 	waits_free(w->waits);

@@ -1,6 +1,6 @@
 /* worker.h - one worker: zygotes, waiting tracees, running jobs; brokers, traces, measures.
  *
- * It never parses a client's bytes: jobs come through port.h, already checked. Who may use it: the keeper alone.
+ * It never parses a client's bytes: jobs come through port.h, already checked. Who may use it: worker_side.c alone.
  * Life: worker_new, then callbacks of the loop, worker_free when idle. Everything runs on the loop's thread.
  */
 #ifndef WARDER_WORKER_H
@@ -23,12 +23,14 @@ struct worker_config {
 	const struct proxy *proxy; /* likewise */
 };
 
-/* Takes over SIGCHLD of the process and every child's status: no other part of the process may wait for children.
+/* Takes over SIGCHLD of the process and every child's status, adopts its children's orphans: no other part of the process may wait for children.
  * `front` is filled by the caller before the first job comes. -errno with words in `e`. */
 int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct port_front *front, struct worker **out,
                struct err *e);
 /* Starts the policy's zygote ahead of its first job. */
-void worker_warm(struct worker *w, const struct policy *p);
+void worker_warm(struct worker *w, struct generation *g, const struct policy *p);
+/* While the front takes no more: the output of jobs that stream is left where it is. */
+void worker_pause_output(struct worker *w, bool pause);
 struct port_worker worker_port(struct worker *w);
 /* Kills what is left and frees. Unanswered jobs stay unanswered: ask shutdown of the port first. */
 void worker_free(struct worker *w);

@@ -98,7 +98,7 @@ class Lab:
         try:
             self._fill()
             if start and not OUTSIDE:
-                self.supervisor = support.Supervisor("--policy-dir", self.path("policies"), prefix=prefix)
+                self.supervisor = support.Supervisor("--workers", "1", "--policy-dir", self.path("policies"), prefix=prefix)
         except BaseException:
             self.close()
             raise
@@ -195,9 +195,15 @@ class Lab:
         """The supervisor's; outside, the test's own."""
         return self.supervisor.proc.pid if self.supervisor else os.getpid()
 
+    def workers(self):
+        return [p for p in children(self.pid()) if command(p) == "warderd-worker"] if self.supervisor else []
+
+    def zygotes(self):
+        return [z for w in self.workers() for z in children(w)]
+
     def processes(self):
-        """The supervisor and its zygotes: what must outlive every job."""
-        return [self.pid(), *children(self.pid())] if self.supervisor else []
+        """Keeper, front, workers and zygotes: what must outlive every job."""
+        return [self.pid(), *children(self.pid()), *self.zygotes()] if self.supervisor else []
 
     def close(self):
         if self.supervisor:
@@ -236,6 +242,15 @@ def processes():
 
 def children(pid):
     return sorted(p for p, parent in processes().items() if parent == pid)
+
+
+def command(pid):
+    """Its name, as ps shows it; empty when it has gone."""
+    try:
+        with open(f"/proc/{pid}/comm") as f:
+            return f.read().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def fingerprint(path):

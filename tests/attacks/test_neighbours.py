@@ -136,8 +136,8 @@ class NothingIsLeft(lab.AttackCase):
             self.skipTest("missing: outside there is no supervisor to look at")
 
         def held():
-            pid = self.lab.pid()
-            return len(os.listdir(f"/proc/{pid}/fd")), len(lab.children(pid))
+            workers = self.lab.workers()
+            return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in workers), sum(len(lab.children(pid)) for pid in workers)
 
         def round_of_jobs():
             with concurrent.futures.ThreadPoolExecutor(8) as pool:

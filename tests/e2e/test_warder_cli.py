@@ -65,10 +65,10 @@ class Embedded(Files):
         for entry in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open(f"/proc/{entry}/stat") as f:
-                    session = int(f.read().rsplit(")", 1)[1].split()[3])
+                    stat = f.read()
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            self.assertNotEqual(session, proc.pid, f"process {entry} is left")
+            self.assertNotEqual(int(stat.rsplit(")", 1)[1].split()[3]), proc.pid, f"process {stat} is left")
 
     def test_policy_dir(self):
         with open(os.path.join(self.folder.name, "short.yaml"), "w") as f:

@@ -20,25 +20,26 @@
 struct rig {
 	struct ev_loop *loop;
 	char dir[64], sock[96];
-	struct policy_set *policies;
+	struct generation *generation;
 	struct front *front;
 	struct port_front port;
 	struct port_worker worker;
 	/* what the worker was told */
-	unsigned capacity, n_jobs, n_cancelled, held, released, n_closed;
+	unsigned n_jobs, n_cancelled, held, released, n_closed;
 	uint64_t keys[RIG_JOBS], cancelled[RIG_JOBS];
 	struct job *jobs[RIG_JOBS];
 	double queue_ms[RIG_JOBS];
 };
 
-static inline void rig_submit(void *ctx, uint64_t key, struct job *job, const struct policy *p, double queue_ms)
+static inline void rig_submit(void *ctx, const struct port_job *facts, struct job *job, struct generation *gen, const struct policy *p)
 {
 	struct rig *g = ctx;
 
 	assert_true(g->n_jobs < RIG_JOBS);
 	assert_non_null(p);
-	g->keys[g->n_jobs] = key;
-	g->queue_ms[g->n_jobs] = queue_ms;
+	assert_ptr_equal(policy_find(gen->policies, p->name), p);
+	g->keys[g->n_jobs] = facts->key;
+	g->queue_ms[g->n_jobs] = facts->queue_ms;
 	g->jobs[g->n_jobs++] = job;
 }
 
@@ -58,11 +59,11 @@ static inline void rig_hold(void *ctx, uint64_t key, bool hold)
 	g->released += !hold;
 }
 
-static inline void rig_status(void *ctx, struct port_status *out)
+static inline void rig_ask_status(void *ctx)
 {
 	struct rig *g = ctx;
 
-	*out = (struct port_status){.layers = 1u << LAYER_SECCOMP, .zygotes = 1, .waiting = 2, .capacity = g->capacity};
+	g->port.on_status(g->port.ctx, &(struct port_status){.zygotes = 1, .waiting = 2});
 }
 
 static inline void rig_shutdown(void *ctx)
@@ -95,18 +96,19 @@ static inline void rig_policies(struct rig *g)
 	rig_file(g, "python3.yaml",
 		 "name: python3\nextends: base\nlanguage: python3\ninterpreter: python3\n"
 		 "callers_may:\n  limits: {wall_ms: 60000}\n");
-	g->policies = policy_set_load(dirs, &es);
-	if (!g->policies)
+	struct policy_set *ps = policy_set_load(dirs, &es);
+	if (!ps)
 		fail_msg("policies: %s:%d: %s", es.n ? es.v[0].file : "?", es.n ? es.v[0].line : 0,
 			 es.n ? es.v[0].text : "");
 	policy_errors_done(&es);
+	g->generation = generation_new(1, ps);
 }
 
 /* `c` may be NULL. */
 static inline struct rig *rig_new(const struct front_config *c)
 {
 	struct rig *g = calloc(1, sizeof(*g));
-	struct front_config none = {0};
+	struct front_config none = {.gate = -1, .layers = 1u << LAYER_SECCOMP};
 	struct err e = {0};
 
 	log_set_level(LOG_ERROR);
@@ -115,11 +117,11 @@ static inline struct rig *rig_new(const struct front_config *c)
 	snprintf(g->sock, sizeof(g->sock), "%s/s", g->dir);
 	rig_policies(g);
 	g->loop = ev_loop_new(0);
-	g->capacity = 2;
-	g->worker = (struct port_worker){g, rig_submit, rig_cancel, rig_hold, rig_status, rig_shutdown};
-	if (front_new(g->loop, c ? c : &none, g->policies, &g->worker, &g->front, &e) < 0)
+	g->worker = (struct port_worker){g, rig_submit, rig_cancel, rig_hold, rig_ask_status, rig_shutdown};
+	if (front_new(g->loop, c ? c : &none, g->generation, &g->front, &e) < 0)
 		fail_msg("front_new: %s: %s", e.step, e.text);
-	g->port = front_port(g->front);
+	g->port = front_port(g->front, 0);
+	front_worker_up(g->front, 0, &g->worker, 2);
 	return g;
 }
 
@@ -129,7 +131,7 @@ static inline void rig_free(struct rig *g)
 
 	front_free(g->front);
 	ev_loop_destroy(g->loop);
-	policy_set_free(g->policies);
+	generation_drop(g->generation);
 	for (unsigned i = 0; i < g->n_jobs; i++)
 		job_free(g->jobs[i]);
 	snprintf(path, sizeof(path), "%s/base.yaml", g->dir);
@@ -139,6 +141,11 @@ static inline void rig_free(struct rig *g)
 	unlink(g->sock);
 	rmdir(g->dir);
 	free(g);
+}
+
+static inline void rig_capacity(struct rig *g, unsigned capacity)
+{
+	front_worker_up(g->front, 0, &g->worker, capacity);
 }
 
 /* Everything that can happen now. */

@@ -8,6 +8,7 @@
 
 #include "client.h"
 #include "front_rig.h"
+#include "gate.h"
 
 /* The front in a thread of its own, with a worker that answers each job from the loop: two pieces of output if it
  * streams, then a result whose stdout is the code. */
@@ -55,11 +56,12 @@ static void *serve(void *arg)
 static struct server *server_new(void)
 {
 	char path[] = "/tmp/warder-test-client-XXXXXX";
-	struct front_config c = {.path = path};
+	struct err e;
 	struct server *s = calloc(1, sizeof(*s));
 
 	close(mkstemp(path));
 	unlink(path);
+	struct front_config c = {.gate = gate_open(path, 0600, NULL, &e)};
 	s->g = rig_new(&c);
 	strcpy(s->g->sock, path);
 	ev_async_init(&s->stop, on_stop);

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "front_rig.h"
+#include "gate.h"
 #include "skip.h"
 
 #define JOB(id) "{'language': 'python3', 'code': 'x', 'job': '" id "'}"
@@ -145,7 +146,7 @@ static void cancels(void **state)
 	struct peer p = peer_new(g), q = peer_new(g);
 
 	(void)state;
-	g->capacity = 1;
+	rig_capacity(g, 1);
 	peer_say(&p, "[0, 1, 'run', [" JOB("a") "]]");
 	peer_say(&p, "[0, 2, 'run', [" JOB("b") "]]");
 	peer_say(&q, "[0, 9, 'cancel', [{'job': 'none'}]]");
@@ -201,12 +202,12 @@ static void hang_up_cancels(void **state)
 
 static void busy(void **state)
 {
-	struct front_config c = {.queue_length = 3, .per_tenant = 2};
+	struct front_config c = {.gate = -1, .queue_length = 3, .per_tenant = 2};
 	struct rig *g = rig_new(&c);
 	struct peer p = peer_new(g);
 
 	(void)state;
-	g->capacity = 1;
+	rig_capacity(g, 1);
 	for (int i = 0; i < 3; i++)
 		peer_say(&p, "[0, 1, 'run', [{'language': 'python3', 'code': 'x', 'tenant': 't'}]]");
 	peer_say(&p, "[0, 2, 'run', [{'language': 'python3', 'code': 'x', 'tenant': 't'}]]");
@@ -228,10 +229,10 @@ static void capacity_comes_later(void **state)
 	struct peer p = peer_new(g);
 
 	(void)state;
-	g->capacity = 0;
+	rig_capacity(g, 0);
 	peer_say(&p, "[0, 1, 'run', [" JOB("a") "]]");
 	assert_int_equal(g->n_jobs, 0);
-	g->capacity = 1;
+	rig_capacity(g, 1);
 	for (int i = 0; i < 50 && g->n_jobs == 0; i++)
 		ev_run(g->loop, EVRUN_ONCE);
 	assert_int_equal(g->n_jobs, 1);
@@ -258,7 +259,7 @@ static void bad_bytes_end_the_connection(void **state)
 		 "\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91",
 		 40, "too_large: message: is nested more than 32 deep"},
 	};
-	struct front_config c = {.max_message = 1000000};
+	struct front_config c = {.gate = -1, .max_message = 1000000};
 	struct rig *g = rig_new(&c);
 	struct peer other = peer_new(g);
 
@@ -371,7 +372,7 @@ static void slow_reader(void **state)
 /* Answers that nobody takes: over the bound the client is hung up on. */
 static void unread_results_are_bounded(void **state)
 {
-	struct front_config c = {.max_message = 1 << 20};
+	struct front_config c = {.gate = -1, .max_message = 1 << 20};
 	struct rig *g = rig_new(&c);
 	struct peer p = peer_new(g);
 	unsigned n;
@@ -393,7 +394,7 @@ static void unread_results_are_bounded(void **state)
 static void gathered_input_is_bounded(void **state)
 {
 	static char half[3 << 20];
-	struct front_config c = {.max_message = 4 << 20};
+	struct front_config c = {.gate = -1, .max_message = 4 << 20};
 	struct rig *g = rig_new(&c);
 	struct peer p[8], small = peer_new(g);
 	unsigned refused = 0;
@@ -436,7 +437,7 @@ static void drain(void **state)
 	struct peer p = peer_new(g);
 
 	(void)state;
-	g->capacity = 1;
+	rig_capacity(g, 1);
 	peer_say(&p, "[0, 1, 'run', [" JOB("a") "]]");
 	peer_say(&p, "[0, 2, 'run', [" JOB("b") "]]");
 	front_drain(g->front);
@@ -469,8 +470,6 @@ static int connect_to(const char *path)
 static void socket_file(void **state)
 {
 	char path[] = "/tmp/warder-test-socket-XXXXXX";
-	struct front_config c = {.path = path, .mode = 0600};
-	struct front *second;
 	struct err e = {0};
 	struct stat st;
 	int fd;
@@ -478,9 +477,7 @@ static void socket_file(void **state)
 	(void)state;
 	fd = mkstemp(path);
 	close(fd);
-	struct rig *g = rig_new(NULL);
-
-	assert_int_equal(front_new(g->loop, &c, g->policies, &g->worker, &second, &e), -EEXIST);
+	assert_int_equal(gate_open(path, 0600, NULL, &e), -EEXIST);
 	assert_non_null(strstr(e.text, "is not a socket"));
 	unlink(path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); /* a stale one: bound, and nobody there */
@@ -488,13 +485,15 @@ static void socket_file(void **state)
 	strcpy(a.sun_path, path);
 	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	close(fd);
-	front_free(g->front);
-	assert_int_equal(front_new(g->loop, &c, g->policies, &g->worker, &g->front, &e), 0);
-	g->port = front_port(g->front);
+	int gate = gate_open(path, 0600, NULL, &e);
+
+	assert_true(gate >= 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_int_equal(front_new(g->loop, &c, g->policies, &g->worker, &second, &e), -EADDRINUSE); /* a live one */
+	assert_int_equal(gate_open(path, 0600, NULL, &e), -EADDRINUSE); /* a live one */
 
+	struct front_config c = {.gate = dup(gate)};
+	struct rig *g = rig_new(&c);
 	struct peer p = {.g = g, .fd = connect_to(path), .reader = rpc_reader_new(RPC_MESSAGE_MAX_DEFAULT)};
 
 	assert_true(p.fd >= 0);
@@ -502,9 +501,9 @@ static void socket_file(void **state)
 	rig_answer(g, 0, OUTCOME_EXITED, 0);
 	peer_expect_result(&p, 1, "a", "exited");
 	front_drain(g->front);
+	assert_int_equal(gate_close(gate, path), 0);
 	assert_int_equal(access(path, F_OK), -1);
-	c.group = "no-such-group";
-	assert_int_equal(front_new(g->loop, &c, g->policies, &g->worker, &second, &e), -ENOENT);
+	assert_int_equal(gate_open(path, 0600, "no-such-group", &e), -ENOENT);
 	peer_done(&p);
 	rig_free(g);
 }
@@ -514,7 +513,8 @@ static void jobs_belong_to_their_uid(void **state)
 {
 	char path[] = "/tmp/warder-test-uid-XXXXXX";
 	uid_t nobody_else = 4242;
-	struct front_config c = {.path = path, .mode = 0666, .operators = &nobody_else, .n_operators = 1};
+	struct front_config c = {.operators = &nobody_else, .n_operators = 1};
+	struct err e;
 	struct rig *g;
 	struct peer p;
 
@@ -523,6 +523,8 @@ static void jobs_belong_to_their_uid(void **state)
 		SKIP(NEEDS_ROOT);
 	close(mkstemp(path));
 	unlink(path);
+	int gate = gate_open(path, 0666, NULL, &e);
+	c.gate = dup(gate);
 	g = rig_new(&c);
 	p = peer_new(g); /* root, no operator here */
 	peer_say(&p, "[0, 1, 'run', [" JOB("a") "]]");
@@ -544,6 +546,7 @@ static void jobs_belong_to_their_uid(void **state)
 	}
 	assert_int_equal(g->n_jobs, 2);
 	peer_done(&p);
+	gate_close(gate, path);
 	rig_free(g);
 }
 

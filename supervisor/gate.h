@@ -1,4 +1,5 @@
-/* gate.h - the listening socket in the file system. Who may use it: the front. No libev. */
+/* gate.h - the listening socket in the file system. Who may use it: the keeper, which opens and removes it, and the front, which accepts.
+ * No libev. */
 #ifndef WARDER_GATE_H
 #define WARDER_GATE_H
 

@@ -1,6 +1,7 @@
 /* admit.h - may this job run, under which policy, with which limits?
  *
- * Who may use it: the front. Pure: no clock, no state.
+ * Who may use it: the front, before it queues a job, and the worker, which does not take the front's word for it. Pure: no clock, no
+ * state.
  */
 #ifndef WARDER_ADMIT_H
 #define WARDER_ADMIT_H

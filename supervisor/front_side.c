@@ -1,0 +1,365 @@
+#include "front_side.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "front.h"
+#include "link.h"
+#include "log.h"
+
+#define LOOK_S 0.01 /* how often it is seen whether a draining front is idle */
+
+struct back { /* one worker, seen from here */
+	struct side *side;
+	unsigned index;
+	struct link *link; /* NULL: none */
+	struct port_worker port;
+	struct port_front front;
+	bool up; /* it has told its capacity */
+};
+
+struct side {
+	struct ev_loop *loop;
+	struct front *front;
+	struct link *keeper;
+	size_t max_message;
+	struct back backs[FRONT_WORKERS_MAX];
+	ev_timer look;
+};
+
+/* --- front → worker ------------------------------------------------------------------------------------------ */
+
+static void send_key(struct back *b, enum link_word word, uint64_t key)
+{
+	msgpack_sbuffer sb;
+	msgpack_packer pk;
+
+	if (!b->link)
+		return;
+	link_begin(&sb, &pk, word, 1);
+	link_pack_uint(&pk, "key", key);
+	link_send(b->link, &sb, -1);
+}
+
+static void submit(void *ctx, const struct port_job *facts, struct job *job, struct generation *g, const struct policy *policy)
+{
+	struct back *b = ctx;
+	msgpack_sbuffer sb;
+	msgpack_packer pk;
+
+	(void)policy; /* the job names it, or has its language's */
+	if (b->link) {
+		link_begin(&sb, &pk, LINK_SUBMIT, 6);
+		link_pack_uint(&pk, "key", facts->key);
+		link_pack_double(&pk, "queue_ms", facts->queue_ms);
+		link_pack_uint(&pk, "uid", facts->uid);
+		link_pack_bool(&pk, "operator", facts->by_operator);
+		link_pack_uint(&pk, "generation", g->number);
+		rpc_pack_cstr(&pk, "job");
+		job_pack(job, &pk);
+		link_send(b->link, &sb, -1);
+	}
+	job_free(job);
+}
+
+static void cancel(void *ctx, uint64_t key)
+{
+	send_key(ctx, LINK_CANCEL, key);
+}
+
+static void hold_output(void *ctx, uint64_t key, bool hold)
+{
+	struct back *b = ctx;
+	msgpack_sbuffer sb;
+	msgpack_packer pk;
+
+	if (!b->link)
+		return;
+	link_begin(&sb, &pk, LINK_HOLD, 2);
+	link_pack_uint(&pk, "key", key);
+	link_pack_bool(&pk, "on", hold);
+	link_send(b->link, &sb, -1);
+}
+
+static void ask_status(void *ctx)
+{
+	struct back *b = ctx;
+	msgpack_sbuffer sb;
+	msgpack_packer pk;
+
+	if (!b->link)
+		return;
+	link_begin(&sb, &pk, LINK_ASK_STATUS, 0);
+	link_send(b->link, &sb, -1);
+}
+
+/* --- worker → front ------------------------------------------------------------------------------------------ */
+
+static int take_status(void *ctx, struct link_in *in)
+{
+	struct back *b = ctx;
+	const msgpack_object *map = in->m.params;
+	uint64_t zygotes, waiting, running, capacity;
+	struct port_status st = {0};
+
+	if (!link_uint(map, "zygotes", UINT32_MAX, &zygotes) || !link_uint(map, "waiting", UINT32_MAX, &waiting) ||
+	    !link_uint(map, "running", UINT32_MAX, &running) || !link_uint(map, "capacity", CONFIG_POOL_MAX, &capacity) ||
+	    !link_uint(map, "jobs_done", UINT64_MAX, &st.jobs_done) || !link_uint(map, "births", UINT64_MAX, &st.births) ||
+	    !link_uint(map, "birth_failures", UINT64_MAX, &st.birth_failures))
+		return -EPROTO;
+	st.zygotes = (unsigned)zygotes;
+	st.waiting = (unsigned)waiting;
+	st.running = (unsigned)running;
+	st.capacity = (unsigned)capacity;
+	if (!b->up)
+		front_worker_up(b->side->front, b->index, &b->port, st.capacity);
+	b->up = true;
+	b->front.on_status(b->front.ctx, &st);
+	return 0;
+}
+
+static int take_started(void *ctx, struct link_in *in)
+{
+	struct back *b = ctx;
+	uint64_t key, pid;
+
+	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_uint(in->m.params, "pid", INT32_MAX, &pid))
+		return -EPROTO;
+	b->front.on_started(b->front.ctx, key, (int)pid);
+	return 0;
+}
+
+static int take_output(void *ctx, struct link_in *in)
+{
+	struct back *b = ctx;
+	struct bytes data;
+	uint64_t key;
+	bool is_stderr;
+
+	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_bool(in->m.params, "stderr", &is_stderr) ||
+	    !link_bytes(in->m.params, "data", &data))
+		return -EPROTO;
+	b->front.on_output(b->front.ctx, key, is_stderr, data);
+	return 0;
+}
+
+/* The result is in the message as the client gets it: its bytes are passed on, not unpacked and packed again. */
+static int take_result(void *ctx, struct link_in *in)
+{
+	struct back *b = ctx;
+	struct bytes packed;
+	uint64_t key;
+
+	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_last(in, "packed", &packed))
+		return -EPROTO;
+	front_result(b->side->front, b->index, key, packed);
+	return 0;
+}
+
+static int take_refused(void *ctx, struct link_in *in)
+{
+	struct back *b = ctx;
+	struct err e;
+	struct bytes why;
+	uint64_t key, code;
+
+	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_uint(in->m.params, "code", RPC_ERROR_COUNT - 1, &code) ||
+	    !link_bytes(in->m.params, "why", &why))
+		return -EPROTO;
+	err_set(&e, ERR_REQUEST, "", 0, "%.*s", (int)(why.len < sizeof(e.text) ? why.len : sizeof(e.text)), why.p);
+	b->front.on_refused(b->front.ctx, key, (enum rpc_error)code, &e);
+	return 0;
+}
+
+static const struct link_row worker_rows[] = {
+	{LINK_STATUS, take_status},
+	{LINK_STARTED, take_started},
+	{LINK_OUTPUT, take_output},
+	{LINK_RESULT, take_result},
+	{LINK_REFUSED, take_refused},
+};
+
+/* No jobs for it any more; what becomes of those it has is said when the keeper knows how it died. */
+static void on_worker_ended(void *ctx)
+{
+	struct back *b = ctx;
+
+	link_free(b->link);
+	b->link = NULL;
+	if (b->up)
+		front_worker_up(b->side->front, b->index, &b->port, 0);
+}
+
+static struct link_handler worker_handler = {worker_rows, sizeof(worker_rows) / sizeof(worker_rows[0]), 0, on_worker_ended, NULL};
+
+/* --- keeper → front ------------------------------------------------------------------------------------------ */
+
+static void worker_gone(struct back *b, const char *why)
+{
+	if (b->link)
+		link_finish(b->link); /* what it had still said */
+	link_free(b->link);
+	b->link = NULL;
+	if (b->up)
+		front_worker_down(b->side->front, b->index, why);
+	b->up = false;
+}
+
+static int take_worker(void *ctx, struct link_in *in)
+{
+	struct side *s = ctx;
+	uint64_t index;
+
+	if (!link_uint(in->m.params, "index", FRONT_WORKERS_MAX - 1, &index) || in->fd < 0)
+		return -EPROTO;
+	struct back *b = &s->backs[index];
+
+	worker_gone(b, "its worker was replaced");
+	b->side = s;
+	b->index = (unsigned)index;
+	b->port = (struct port_worker){
+		.ctx = b, .submit = submit, .cancel = cancel, .hold_output = hold_output, .ask_status = ask_status};
+	b->front = front_port(s->front, b->index);
+	b->link = link_new(s->loop, in->fd, &worker_handler, b);
+	in->fd = -1;
+	return 0;
+}
+
+static int take_worker_gone(void *ctx, struct link_in *in)
+{
+	struct side *s = ctx;
+	struct bytes why;
+	char words[128];
+	uint64_t index;
+
+	if (!link_uint(in->m.params, "index", FRONT_WORKERS_MAX - 1, &index) || !link_bytes(in->m.params, "why", &why))
+		return -EPROTO;
+	snprintf(words, sizeof(words), "%.*s", (int)(why.len < 100 ? why.len : 100), why.p);
+	worker_gone(&s->backs[index], words);
+	return 0;
+}
+
+static void tell_keeper(struct side *s, enum link_word word)
+{
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	link_begin(&b, &pk, word, 0);
+	link_send(s->keeper, &b, -1);
+}
+
+static void on_look(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct side *s = t->data;
+
+	(void)revents;
+	if (!front_idle(s->front))
+		return;
+	ev_timer_stop(loop, t);
+	tell_keeper(s, LINK_IDLE);
+}
+
+static int take_drain(void *ctx, struct link_in *in)
+{
+	struct side *s = ctx;
+
+	(void)in;
+	front_drain(s->front);
+	ev_timer_start(s->loop, &s->look);
+	ev_feed_event(s->loop, &s->look, EV_TIMER);
+	return 0;
+}
+
+static const struct link_row keeper_rows[] = {
+	{LINK_WORKER, take_worker},
+	{LINK_WORKER_GONE, take_worker_gone},
+	{LINK_DRAIN, take_drain},
+};
+
+static void on_keeper_ended(void *ctx)
+{
+	ev_break(((struct side *)ctx)->loop, EVBREAK_ALL);
+}
+
+static struct link_handler keeper_handler = {keeper_rows, sizeof(keeper_rows) / sizeof(keeper_rows[0]), 0, on_keeper_ended, NULL};
+
+static void on_client_gone(void *arg)
+{
+	tell_keeper(arg, LINK_CLIENT_GONE);
+}
+
+/* --- life ---------------------------------------------------------------------------------------------------- */
+
+/* From here on nothing that a client's bytes could do to this process has root's power. Without the power to change (plain containers may
+ * take it away) it stays who it is. */
+static int lay_power_down(struct err *e)
+{
+	if (geteuid() == 0 && (setgroups(0, NULL) || setresgid(FRONT_UID, FRONT_UID, FRONT_UID) ||
+			       setresuid(FRONT_UID, FRONT_UID, FRONT_UID))) {
+		if (geteuid() != 0)
+			return err_set(e, ERR_HOST, "setresuid", errno, "of the front");
+		log_write(LOG_WARN, "front_keeps_uid", "error=%s", err_name(errno));
+	}
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return err_set(e, ERR_HOST, "prctl(PR_SET_NO_NEW_PRIVS)", errno, "of the front");
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+		return err_set(e, ERR_HOST, "prctl(PR_SET_DUMPABLE)", errno, "of the front");
+	/* a change of identity clears the death signal */
+	return prctl(PR_SET_PDEATHSIG, SIGKILL) ? err_set(e, ERR_HOST, "prctl(PR_SET_PDEATHSIG)", errno, "of the front") : 0;
+}
+
+static int start(struct side *s, const struct front_side *o, struct err *e)
+{
+	const struct config *c = o->config;
+	struct front_config fc = {
+		.gate = o->gate,
+		.layers = o->layers->on,
+		.first_key = o->first_key,
+		.max_message = c->max_message_mib << 20,
+		.queue_length = c->queue_length,
+		.per_tenant = c->queue_per_tenant,
+		.operators = c->operators,
+		.n_operators = c->n_operators,
+	};
+	int r = front_new(s->loop, &fc, o->generation, &s->front, e);
+
+	if (r)
+		return r;
+	worker_handler.max_message = keeper_handler.max_message = fc.max_message + LINK_SLACK;
+	s->keeper = link_new(s->loop, o->keeper, &keeper_handler, s);
+	if (!s->keeper)
+		return err_set(e, ERR_HOST, "link", ENOMEM, NULL);
+	ev_timer_init(&s->look, on_look, 0., LOOK_S);
+	s->look.data = s;
+	r = o->serve_fd < 0 ? 0 : front_adopt(s->front, o->serve_fd, on_client_gone, s);
+	return r < 0 ? err_set(e, ERR_HOST, "serve-fd", -r, "cannot be served") : 0;
+}
+
+int front_side_run(const struct front_side *o)
+{
+	static struct side s;
+	struct err e = {0};
+	char text[300], value[400];
+	int r = lay_power_down(&e);
+
+	s.loop = ev_loop_new(EVFLAG_AUTO);
+	if (r == 0)
+		r = s.loop ? start(&s, o, &e) : err_set(&e, ERR_HOST, "ev_loop_new", ENOMEM, "no event loop");
+	if (r < 0) {
+		log_write(LOG_ERROR, "front_failed", "error=%s", log_value(value, sizeof(value), err_str(&e, text, sizeof(text))));
+		return 1;
+	}
+	ev_run(s.loop, 0);
+	for (unsigned i = 0; i < FRONT_WORKERS_MAX; i++)
+		link_free(s.backs[i].link);
+	link_free(s.keeper);
+	front_free(s.front);
+	ev_loop_destroy(s.loop);
+	return 0;
+}

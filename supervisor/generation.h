@@ -1,0 +1,23 @@
+/* generation.h - the policies between two reloads, counted by those who use them.
+ *
+ * Who may use it: everybody in the supervisor. Life: generation_new with one reference; hold and drop; the last drop frees. One thread.
+ */
+#ifndef WARDER_GENERATION_H
+#define WARDER_GENERATION_H
+
+#include <stdint.h>
+
+#include "policy.h"
+
+struct generation {
+	uint64_t number; /* from 1; each reload that was good is the next */
+	struct policy_set *policies;
+	unsigned refs;
+};
+
+/* Takes `policies`. Out of memory aborts, as in the policy library. */
+struct generation *generation_new(uint64_t number, struct policy_set *policies);
+struct generation *generation_hold(struct generation *g); /* returns g */
+void generation_drop(struct generation *g);               /* NULL: nothing */
+
+#endif

@@ -1,0 +1,488 @@
+#include "link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define MESSAGES_A_TURN 64
+#define SOCKET_BUFFER   (512 << 10) /* asked for; the kernel gives what its limits allow */
+#define SEALS           (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
+
+static const char large_name[] = "large";
+
+#define WORD_NAME(n, s) [LINK_##n] = s,
+static const char *const names[] = {WORDS_LINK(WORD_NAME)};
+_Static_assert(sizeof(names) / sizeof(names[0]) == LINK_COUNT, "a name for every word");
+
+const char *link_word_name(enum link_word w)
+{
+	return w < LINK_COUNT ? names[w] : "?";
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+int link_pair(int ends[2])
+{
+	int size = SOCKET_BUFFER;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
+		return -errno;
+	for (int i = 0; i < 2; i++)
+		setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	return 0;
+}
+
+/* --- out ----------------------------------------------------------------------------------------------------- */
+
+/* The message itself, in a file that nobody can change any more: -errno or its descriptor. */
+static int wrap(const msgpack_sbuffer *b)
+{
+	int fd = memfd_create("warder-message", MFD_CLOEXEC | MFD_ALLOW_SEALING), ret = 0;
+	size_t done = 0;
+
+	while (fd >= 0 && done < b->size) {
+		ssize_t n = write(fd, b->data + done, b->size - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	if (fd < 0 || done < b->size || fcntl(fd, F_ADD_SEALS, SEALS))
+		ret = errno ? -errno : -EIO;
+	if (ret < 0)
+		close_fd(&fd);
+	return ret < 0 ? ret : fd;
+}
+
+static int put(int sock, const void *data, size_t len, const int *fds, size_t n_fds)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int) * LINK_FDS_MAX)];
+		struct cmsghdr align;
+	} space = {{0}};
+	struct iovec iov = {(void *)data, len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (n_fds > 0) {
+		msg.msg_control = space.buf;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+		*c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int) * n_fds)};
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
+	}
+	for (;;) {
+		if (sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+			return 0;
+		if (errno == EINTR)
+			continue;
+		/* ETOOMANYREFS: descriptors under way, which the peer takes out; ENOBUFS: likewise memory */
+		return errno == ENOBUFS || errno == ETOOMANYREFS ? -EAGAIN : errno == ECONNRESET ? -EPIPE : -errno;
+	}
+}
+
+static int put_large(int sock, const msgpack_sbuffer *b, int fd)
+{
+	msgpack_sbuffer head;
+	msgpack_packer pk;
+	int fds[LINK_FDS_MAX] = {wrap(b), fd};
+
+	if (fds[0] < 0)
+		return fds[0];
+	msgpack_sbuffer_init(&head);
+	msgpack_packer_init(&pk, &head, msgpack_sbuffer_write);
+	rpc_pack_notify(&pk, large_name);
+	msgpack_pack_map(&pk, 0);
+	int ret = put(sock, head.data, head.size, fds, fd >= 0 ? 2 : 1);
+	msgpack_sbuffer_destroy(&head);
+	close_fd(&fds[0]);
+	return ret;
+}
+
+int link_put(int sock, const msgpack_sbuffer *b, int fd)
+{
+	return b->size > LINK_PACKET_MAX ? put_large(sock, b, fd) : put(sock, b->data, b->size, &fd, fd >= 0);
+}
+
+void link_begin(msgpack_sbuffer *b, msgpack_packer *pk, enum link_word w, size_t n)
+{
+	msgpack_sbuffer_init(b);
+	msgpack_packer_init(pk, b, msgpack_sbuffer_write);
+	rpc_pack_notify(pk, names[w]);
+	msgpack_pack_map(pk, n);
+}
+
+void link_pack_uint(msgpack_packer *pk, const char *key, uint64_t v)
+{
+	rpc_pack_cstr(pk, key);
+	msgpack_pack_uint64(pk, v);
+}
+
+void link_pack_bool(msgpack_packer *pk, const char *key, bool v)
+{
+	rpc_pack_cstr(pk, key);
+	if (v)
+		msgpack_pack_true(pk);
+	else
+		msgpack_pack_false(pk);
+}
+
+void link_pack_double(msgpack_packer *pk, const char *key, double v)
+{
+	rpc_pack_cstr(pk, key);
+	msgpack_pack_double(pk, v);
+}
+
+void link_pack_text(msgpack_packer *pk, const char *key, const char *v)
+{
+	rpc_pack_cstr(pk, key);
+	rpc_pack_cstr(pk, v);
+}
+
+/* --- in ------------------------------------------------------------------------------------------------------ */
+
+static int broken(struct err *e, const char *why)
+{
+	err_set(e, ERR_BUG, "link", EPROTO, "%s", why);
+	return -EPROTO;
+}
+
+/* Descriptors are closed by whoever called, also when this fails. */
+static int take_packet(int sock, char *buf, size_t size, size_t *len, int fds[LINK_FDS_MAX], struct err *e)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int) * LINK_FDS_MAX)];
+		struct cmsghdr align;
+	} space;
+	struct iovec iov = {buf, size};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = space.buf, .msg_controllen = sizeof(space.buf)};
+	ssize_t n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+
+	/* told once when the peer closed with messages of ours unread; its last ones are behind that (measured, Linux 6.18) */
+	if (n < 0 && errno == ECONNRESET)
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (n < 0)
+		return errno == EINTR ? -EAGAIN : errno == ECONNRESET ? -EPIPE : -errno;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+			memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+		return broken(e, "a packet is too long, or has too many descriptors");
+	*len = (size_t)n;
+	return n ? 0 : -EPIPE; /* nobody sends empty packets: the end */
+}
+
+/* Takes the memfd. What is sealed cannot change under the parser, or shrink under the mapping. */
+static int unwrap(struct link_in *in, int *memfd, size_t max, struct err *e)
+{
+	struct stat st;
+	int seals = *memfd < 0 ? -1 : fcntl(*memfd, F_GET_SEALS);
+
+	if (seals < 0 || (seals & SEALS) != SEALS || fstat(*memfd, &st) || st.st_size <= 0)
+		return broken(e, "a large message without a sealed memfd");
+	if ((uint64_t)st.st_size > max)
+		return broken(e, "a message is too large");
+	in->map_len = (size_t)st.st_size;
+	in->map = mmap(NULL, in->map_len, PROT_READ, MAP_SHARED | MAP_POPULATE, *memfd, 0);
+	close_fd(memfd);
+	if (in->map == MAP_FAILED) {
+		in->map = NULL;
+		return err_set(e, ERR_HOST, "mmap", errno, "of a large message"), -EPROTO;
+	}
+	msgpack_unpacked_destroy(&in->unpacked);
+	msgpack_unpacked_init(&in->unpacked);
+	in->whole = (struct bytes){in->map, in->map_len};
+	return rpc_parse(in->whole, &in->unpacked, &in->m, e);
+}
+
+static bool is_large(const struct rpc_message *m)
+{
+	return m->type == RPC_NOTIFY && m->method.len == sizeof(large_name) - 1 && memcmp(m->method.p, large_name, m->method.len) == 0;
+}
+
+int link_get(int sock, size_t max_message, struct link_in *in, struct err *e)
+{
+	static char buf[LINK_PACKET_MAX + 1]; /* of the message that is being handled: one at a time in a process */
+	int fds[LINK_FDS_MAX] = {-1, -1};
+	size_t len = 0;
+
+	*in = (struct link_in){.fd = -1};
+	msgpack_unpacked_init(&in->unpacked);
+	int ret = take_packet(sock, buf, sizeof(buf), &len, fds, e);
+	in->whole = (struct bytes){buf, len};
+	if (ret == 0)
+		ret = rpc_parse(in->whole, &in->unpacked, &in->m, e);
+	if (ret == 0 && is_large(&in->m)) {
+		ret = unwrap(in, &fds[0], max_message, e);
+		fds[0] = fds[1];
+		fds[1] = -1;
+	}
+	in->fd = fds[0];
+	close_fd(&fds[1]);
+	return ret;
+}
+
+void link_in_done(struct link_in *in)
+{
+	msgpack_unpacked_destroy(&in->unpacked);
+	close_fd(&in->fd);
+	if (in->map)
+		munmap(in->map, in->map_len);
+	in->map = NULL;
+}
+
+static const msgpack_object *field(const msgpack_object *map, const char *key)
+{
+	for (uint32_t i = 0; map && map->type == MSGPACK_OBJECT_MAP && i < map->via.map.size; i++) {
+		const msgpack_object *k = &map->via.map.ptr[i].key;
+
+		if (k->type == MSGPACK_OBJECT_STR && k->via.str.size == strlen(key) && memcmp(k->via.str.ptr, key, strlen(key)) == 0)
+			return &map->via.map.ptr[i].val;
+	}
+	return NULL;
+}
+
+bool link_uint(const msgpack_object *map, const char *key, uint64_t max, uint64_t *out)
+{
+	const msgpack_object *v = field(map, key);
+
+	if (!v || v->type != MSGPACK_OBJECT_POSITIVE_INTEGER || v->via.u64 > max)
+		return false;
+	*out = v->via.u64;
+	return true;
+}
+
+bool link_bool(const msgpack_object *map, const char *key, bool *out)
+{
+	const msgpack_object *v = field(map, key);
+
+	if (!v || v->type != MSGPACK_OBJECT_BOOLEAN)
+		return false;
+	*out = v->via.boolean;
+	return true;
+}
+
+bool link_double(const msgpack_object *map, const char *key, double *out)
+{
+	const msgpack_object *v = field(map, key);
+
+	if (!v || v->type != MSGPACK_OBJECT_FLOAT64 || !isfinite(v->via.f64) || v->via.f64 < 0)
+		return false;
+	*out = v->via.f64;
+	return true;
+}
+
+bool link_bytes(const msgpack_object *map, const char *key, struct bytes *out)
+{
+	const msgpack_object *v = field(map, key);
+
+	if (!v || (v->type != MSGPACK_OBJECT_BIN && v->type != MSGPACK_OBJECT_STR))
+		return false;
+	*out = (struct bytes){v->via.bin.ptr, v->via.bin.size};
+	return true;
+}
+
+/* Strings of a parsed message point into its bytes: what stands behind the last key is the last value. */
+bool link_last(const struct link_in *in, const char *key, struct bytes *out)
+{
+	const msgpack_object *map = in->m.params;
+	const msgpack_object *k = map && map->type == MSGPACK_OBJECT_MAP && map->via.map.size > 0 ? &map->via.map.ptr[map->via.map.size - 1].key : NULL;
+
+	if (!k || k->type != MSGPACK_OBJECT_STR || k->via.str.size != strlen(key) || memcmp(k->via.str.ptr, key, strlen(key)) != 0)
+		return false;
+	out->p = k->via.str.ptr + k->via.str.size;
+	out->len = (size_t)(in->whole.p + in->whole.len - out->p);
+	return true;
+}
+
+const msgpack_object *link_map(const msgpack_object *map, const char *key)
+{
+	const msgpack_object *v = field(map, key);
+
+	return v && v->type == MSGPACK_OBJECT_MAP ? v : NULL;
+}
+
+/* --- an end in an event loop --------------------------------------------------------------------------------- */
+
+struct waiting {
+	struct waiting *next;
+	msgpack_sbuffer b; /* owned */
+	int fd;            /* owned; -1: none */
+};
+
+struct link {
+	struct ev_loop *loop;
+	int sock;
+	const struct link_handler *h;
+	void *ctx;
+	ev_io readable, writable;
+	struct waiting *first, **last;
+	size_t backlog;
+	bool ended;
+};
+
+static void drop_first(struct link *l)
+{
+	struct waiting *w = l->first;
+
+	l->first = w->next;
+	if (!l->first)
+		l->last = &l->first;
+	l->backlog -= w->b.size;
+	msgpack_sbuffer_destroy(&w->b);
+	close_fd(&w->fd);
+	free(w);
+}
+
+static void stop(struct link *l)
+{
+	l->ended = true;
+	ev_io_stop(l->loop, &l->readable);
+	ev_io_stop(l->loop, &l->writable);
+	while (l->first)
+		drop_first(l);
+}
+
+static const struct link_row *find_row(const struct link *l, struct bytes method)
+{
+	for (size_t i = 0; i < l->h->n_rows; i++) {
+		const char *name = names[l->h->rows[i].word];
+
+		if (strlen(name) == method.len && memcmp(name, method.p, method.len) == 0)
+			return &l->h->rows[i];
+	}
+	return NULL;
+}
+
+/* 1: one message was taken; 0: none is there; negative: the end. */
+static int take_one(struct link *l)
+{
+	struct link_in in;
+	struct err e = {0};
+	int ret = link_get(l->sock, l->h->max_message, &in, &e);
+	const struct link_row *row = ret == 0 && in.m.type == RPC_NOTIFY ? find_row(l, in.m.method) : NULL;
+
+	if (ret == 0)
+		ret = row ? row->take(l->ctx, &in) : broken(&e, "an unknown message");
+	if (ret < 0 && ret != -EAGAIN && ret != -EPIPE) {
+		char text[300], value[400];
+
+		if (e.class == ERR_NONE)
+			broken(&e, "a message without what it must have");
+		log_write(LOG_ERROR, "link_broken", "word=%s error=%s", row ? names[row->word] : "?",
+			  log_value(value, sizeof(value), err_str(&e, text, sizeof(text))));
+	}
+	link_in_done(&in);
+	return ret == 0 ? 1 : ret == -EAGAIN ? 0 : ret;
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct link *l = w->data;
+	int ret = 1;
+
+	(void)loop, (void)revents;
+	for (int i = 0; i < MESSAGES_A_TURN && ret > 0; i++)
+		ret = take_one(l);
+	if (ret >= 0)
+		return;
+	stop(l);
+	l->h->on_ended(l->ctx);
+}
+
+void link_finish(struct link *l)
+{
+	while (!l->ended && take_one(l) > 0)
+		;
+}
+
+static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct link *l = w->data;
+	int ret = 0;
+
+	(void)revents;
+	while (l->first && (ret = link_put(l->sock, &l->first->b, l->first->fd)) == 0)
+		drop_first(l);
+	if (ret < 0 && ret != -EAGAIN)
+		while (l->first) /* the reading side tells that the peer has gone */
+			drop_first(l);
+	if (l->first)
+		return;
+	ev_io_stop(loop, w);
+	if (l->h->on_drained)
+		l->h->on_drained(l->ctx);
+}
+
+static void keep(struct link *l, msgpack_sbuffer *b, int fd)
+{
+	struct waiting *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		abort(); /* a message that is lost leaves a job without an answer */
+	w->b = *b;
+	msgpack_sbuffer_init(b);
+	w->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+	*l->last = w;
+	l->last = &w->next;
+	l->backlog += w->b.size;
+	if (!ev_is_active(&l->writable))
+		ev_io_start(l->loop, &l->writable);
+}
+
+void link_send(struct link *l, msgpack_sbuffer *b, int fd)
+{
+	int ret = l->ended ? -EPIPE : l->first ? -EAGAIN : link_put(l->sock, b, fd);
+
+	if (ret == -EAGAIN)
+		keep(l, b, fd);
+	else if (ret < 0 && ret != -EPIPE)
+		log_write(LOG_ERROR, "link_send", "error=%s bytes=%zu", err_name(-ret), b->size);
+	msgpack_sbuffer_destroy(b);
+	msgpack_sbuffer_init(b);
+}
+
+size_t link_backlog(const struct link *l)
+{
+	return l->backlog;
+}
+
+struct link *link_new(struct ev_loop *loop, int sock, const struct link_handler *h, void *ctx)
+{
+	struct link *l = calloc(1, sizeof(*l));
+
+	if (!l) {
+		close(sock);
+		return NULL;
+	}
+	*l = (struct link){.loop = loop, .sock = sock, .h = h, .ctx = ctx};
+	l->last = &l->first;
+	ev_io_init(&l->readable, on_readable, sock, EV_READ);
+	ev_io_init(&l->writable, on_writable, sock, EV_WRITE);
+	l->readable.data = l->writable.data = l;
+	ev_io_start(loop, &l->readable);
+	return l;
+}
+
+void link_free(struct link *l)
+{
+	if (!l)
+		return;
+	stop(l);
+	close(l->sock);
+	free(l);
+}

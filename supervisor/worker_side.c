@@ -1,0 +1,436 @@
+#include "worker_side.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "admit.h"
+#include "link.h"
+#include "log.h"
+#include "worker.h"
+
+#define BACKLOG_HIGH     (1u << 20) /* bytes that the front has not taken; above: jobs' output is left where it is */
+#define JOBS_BEYOND      1024u      /* jobs of a front beyond the capacity: more is no front of ours */
+#define FRONTLESS_S      30.0       /* without a front for so long: end, to be started anew */
+#define ID_SHOWN         (2 * JOB_ID_MAX + 4)
+
+struct held { /* a job, from the front's word to its answer */
+	LIST_ENTRY(held) link;
+	uint64_t key;
+	uid_t uid;
+	bool detach, orphan; /* orphan: the front that gave it has gone */
+};
+
+struct side {
+	struct ev_loop *loop;
+	const struct config *config;
+	struct generation *generation; /* the newest */
+	struct worker *worker;
+	struct port_worker port;
+	struct port_front to_front;
+	struct link *keeper, *front; /* front NULL: none now */
+	LIST_HEAD(, held) held;
+	unsigned n_held;
+	bool paused;
+	ev_timer frontless;
+};
+
+/* --- worker → front ------------------------------------------------------------------------------------------ */
+
+static void on_status(void *ctx, const struct port_status *st)
+{
+	struct side *s = ctx;
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	if (!s->front)
+		return;
+	link_begin(&b, &pk, LINK_STATUS, 7);
+	link_pack_uint(&pk, "zygotes", st->zygotes);
+	link_pack_uint(&pk, "waiting", st->waiting);
+	link_pack_uint(&pk, "running", st->running);
+	link_pack_uint(&pk, "capacity", st->capacity);
+	link_pack_uint(&pk, "jobs_done", st->jobs_done);
+	link_pack_uint(&pk, "births", st->births);
+	link_pack_uint(&pk, "birth_failures", st->birth_failures);
+	link_send(s->front, &b, -1);
+}
+
+static struct held *find(struct side *s, uint64_t key)
+{
+	struct held *h;
+
+	LIST_FOREACH(h, &s->held, link)
+		if (h->key == key)
+			return h;
+	return NULL;
+}
+
+static bool is_heard(struct side *s, uint64_t key)
+{
+	const struct held *h = s->front ? find(s, key) : NULL;
+
+	return h && !h->orphan;
+}
+
+static void on_started(void *ctx, uint64_t key, int tracee_pid)
+{
+	struct side *s = ctx;
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	if (!is_heard(s, key))
+		return;
+	link_begin(&b, &pk, LINK_STARTED, 2);
+	link_pack_uint(&pk, "key", key);
+	link_pack_uint(&pk, "pid", (uint64_t)tracee_pid);
+	link_send(s->front, &b, -1);
+}
+
+static void on_output(void *ctx, uint64_t key, bool is_stderr, struct bytes data)
+{
+	struct side *s = ctx;
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	if (!is_heard(s, key))
+		return;
+	link_begin(&b, &pk, LINK_OUTPUT, 3);
+	link_pack_uint(&pk, "key", key);
+	link_pack_bool(&pk, "stderr", is_stderr);
+	rpc_pack_cstr(&pk, "data");
+	rpc_pack_bin(&pk, data);
+	link_send(s->front, &b, -1);
+	if (!s->paused && link_backlog(s->front) > BACKLOG_HIGH)
+		worker_pause_output(s->worker, s->paused = true);
+}
+
+static void on_drained(void *ctx)
+{
+	struct side *s = ctx;
+
+	if (s->paused)
+		worker_pause_output(s->worker, s->paused = false);
+}
+
+/* Names and paths in it are the job's own choice. */
+static void log_violation(const char *job, uid_t uid, const struct violation *v)
+{
+	char call[100], path[300], address[100], rule[200];
+
+	log_write(LOG_INFO, "violation", "job=%s uid=%u verdict=%s syscall=%s path=%s address=%s rule=%s count=%u", job, uid,
+		  verdict_name(v->verdict), log_value(call, sizeof(call), v->syscall), log_value(path, sizeof(path), v->path),
+		  log_value(address, sizeof(address), v->address), log_value(rule, sizeof(rule), v->rule), v->count);
+}
+
+static void log_end(const struct held *h, const struct result *r)
+{
+	char id[ID_SHOWN], error[300];
+
+	log_value(id, sizeof(id), r->id);
+	for (size_t i = 0; i < r->n_violations; i++)
+		log_violation(id, h->uid, &r->violations[i]);
+	log_write(LOG_INFO, "job_end",
+		  "job=%s uid=%u outcome=%s exit_code=%d signal=%d limit=%s queue_ms=%.1f wall_ms=%.1f cpu_ms=%.1f max_rss_kib=%llu "
+		  "brokered_calls=%llu violations=%zu client=%s error=%s",
+		  id, h->uid, outcome_name(r->outcome), r->exit_code, r->signal, ended_by_name(r->limit), r->usage.queue_ms,
+		  r->usage.wall_ms, r->usage.cpu_ms, (unsigned long long)r->usage.max_rss_kib,
+		  (unsigned long long)r->usage.brokered_calls, r->n_violations, h->orphan ? "gone" : "there",
+		  log_value(error, sizeof(error), r->error));
+}
+
+static void send_result(struct side *s, uint64_t key, const struct result *r)
+{
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	link_begin(&b, &pk, LINK_RESULT, 2);
+	link_pack_uint(&pk, "key", key);
+	rpc_pack_cstr(&pk, "packed"); /* the last one: link_last */
+	result_pack(r, &pk);
+	link_send(s->front, &b, -1);
+}
+
+static void drop(struct side *s, struct held *h)
+{
+	LIST_REMOVE(h, link);
+	s->n_held--;
+	free(h);
+}
+
+static void on_result(void *ctx, uint64_t key, const struct result *r)
+{
+	struct side *s = ctx;
+	struct held *h = find(s, key);
+
+	if (!h)
+		return;
+	if (s->front && !h->orphan)
+		send_result(s, key, r);
+	log_end(h, r);
+	drop(s, h);
+}
+
+/* An error of the protocol: the job was never accepted. */
+static void on_refused(void *ctx, uint64_t key, enum rpc_error code, const struct err *why)
+{
+	struct side *s = ctx;
+	struct held *h = find(s, key);
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+	char words[300];
+
+	if (!h)
+		return;
+	if (s->front && !h->orphan) {
+		link_begin(&b, &pk, LINK_REFUSED, 3);
+		link_pack_uint(&pk, "key", key);
+		link_pack_uint(&pk, "code", code);
+		link_pack_text(&pk, "why", err_str(why, words, sizeof(words)));
+		link_send(s->front, &b, -1);
+	}
+	drop(s, h);
+}
+
+/* --- front → worker: not believed ---------------------------------------------------------------------------- */
+
+/* The generation that the front spoke of has been sent before the front heard of it, so it is there, at worst unread. Of an older one
+ * nothing is kept for jobs that have not begun. */
+static struct generation *generation_for(struct side *s, uint64_t number)
+{
+	if (number > s->generation->number)
+		link_finish(s->keeper);
+	return s->generation;
+}
+
+static int take_facts(const msgpack_object *map, struct port_job *facts, uint64_t *generation)
+{
+	uint64_t uid;
+
+	if (!link_uint(map, "key", UINT64_MAX, &facts->key) || !link_double(map, "queue_ms", &facts->queue_ms) ||
+	    !link_uint(map, "uid", UINT32_MAX, &uid) || !link_bool(map, "operator", &facts->by_operator) ||
+	    !link_uint(map, "generation", UINT64_MAX, generation))
+		return -EPROTO;
+	facts->uid = (uid_t)uid;
+	return 0;
+}
+
+static int take_submit(void *ctx, struct link_in *in)
+{
+	struct side *s = ctx;
+	const struct policy *policy = NULL;
+	struct port_job facts;
+	enum rpc_error code = RPC_ERROR_BAD_REQUEST;
+	struct err e = {0};
+	struct held *h;
+	uint64_t number;
+	struct job *j;
+
+	if (take_facts(in->m.params, &facts, &number) || find(s, facts.key) || s->n_held > s->config->pool_max + JOBS_BEYOND ||
+	    job_parse(link_map(in->m.params, "job"), &j, &e))
+		return -EPROTO;
+	h = calloc(1, sizeof(*h));
+	if (!h)
+		abort(); /* as for a job that was accepted and cannot be answered */
+	*h = (struct held){.key = facts.key, .uid = facts.uid, .detach = j->detach};
+	LIST_INSERT_HEAD(&s->held, h, link);
+	s->n_held++;
+	/* from here on `in` is not looked at any more: the keeper's messages come into the same buffer */
+	struct generation *g = generation_for(s, number);
+
+	if (admit_job(j, g->policies, s->config->max_message_mib << 20, facts.by_operator, &policy, &code, &e) == 0) {
+		s->port.submit(s->port.ctx, &facts, j, g, policy);
+		return 0;
+	}
+	on_refused(s, facts.key, code, &e);
+	job_free(j);
+	return 0;
+}
+
+static int take_cancel(void *ctx, struct link_in *in)
+{
+	struct side *s = ctx;
+	uint64_t key;
+
+	if (!link_uint(in->m.params, "key", UINT64_MAX, &key))
+		return -EPROTO;
+	if (is_heard(s, key))
+		s->port.cancel(s->port.ctx, key);
+	return 0;
+}
+
+static int take_hold(void *ctx, struct link_in *in)
+{
+	struct side *s = ctx;
+	uint64_t key;
+	bool on;
+
+	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_bool(in->m.params, "on", &on))
+		return -EPROTO;
+	if (is_heard(s, key))
+		s->port.hold_output(s->port.ctx, key, on);
+	return 0;
+}
+
+static int take_ask_status(void *ctx, struct link_in *in)
+{
+	struct side *s = ctx;
+
+	(void)in;
+	s->port.ask_status(s->port.ctx);
+	return 0;
+}
+
+static const struct link_row front_rows[] = {
+	{LINK_SUBMIT, take_submit},
+	{LINK_CANCEL, take_cancel},
+	{LINK_HOLD, take_hold},
+	{LINK_ASK_STATUS, take_ask_status},
+};
+
+/* Its clients have lost their connections: what is not detached ends. Detached jobs go on, and nobody holds their output. */
+static void let_go(struct side *s)
+{
+	struct held *h;
+	bool found = true;
+
+	LIST_FOREACH(h, &s->held, link)
+		h->orphan = true;
+	while (found) { /* a cancel may answer, and with it change the list */
+		found = false;
+		LIST_FOREACH(h, &s->held, link) {
+			if (h->detach)
+				continue;
+			h->detach = true; /* asked once */
+			found = true;
+			s->port.cancel(s->port.ctx, h->key);
+			break;
+		}
+	}
+	LIST_FOREACH(h, &s->held, link)
+		s->port.hold_output(s->port.ctx, h->key, false);
+	on_drained(s);
+}
+
+static void on_front_ended(void *ctx)
+{
+	struct side *s = ctx;
+
+	link_free(s->front);
+	s->front = NULL;
+	let_go(s);
+	ev_timer_again(s->loop, &s->frontless);
+}
+
+static struct link_handler front_handler = {front_rows, sizeof(front_rows) / sizeof(front_rows[0]), 0, on_front_ended, on_drained};
+
+/* --- keeper → worker ----------------------------------------------------------------------------------------- */
+
+static int take_front(void *ctx, struct link_in *in)
+{
+	struct side *s = ctx;
+
+	if (in->fd < 0)
+		return -EPROTO;
+	if (s->front)
+		on_front_ended(s);
+	s->front = link_new(s->loop, in->fd, &front_handler, s);
+	in->fd = -1;
+	ev_timer_stop(s->loop, &s->frontless);
+	if (s->front)
+		s->port.ask_status(s->port.ctx);
+	return 0;
+}
+
+static int take_shutdown(void *ctx, struct link_in *in)
+{
+	struct side *s = ctx;
+
+	(void)in;
+	s->port.shutdown(s->port.ctx);
+	return 0;
+}
+
+static const struct link_row keeper_rows[] = {
+	{LINK_FRONT, take_front},
+	{LINK_SHUTDOWN, take_shutdown},
+};
+
+static void on_keeper_ended(void *ctx)
+{
+	ev_break(((struct side *)ctx)->loop, EVBREAK_ALL);
+}
+
+static struct link_handler keeper_handler = {keeper_rows, sizeof(keeper_rows) / sizeof(keeper_rows[0]), 0, on_keeper_ended, NULL};
+
+/* --- life ---------------------------------------------------------------------------------------------------- */
+
+static void on_frontless(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	(void)t, (void)revents;
+	log_write(LOG_ERROR, "no_front", "seconds=%.0f", FRONTLESS_S);
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void warm(struct side *s)
+{
+	for (int l = 0; l < LANGUAGE_COUNT; l++) {
+		const struct policy *p = policy_find(s->generation->policies, language_name(l));
+
+		if (p && p->has_language)
+			worker_warm(s->worker, s->generation, p);
+	}
+}
+
+static int start(struct side *s, const struct worker_side *o, struct err *e)
+{
+	struct worker_config wc = {
+		.pool_min = o->config->pool_min,
+		.pool_max = o->config->pool_max,
+		.cpu = o->cpu,
+		.tracee_dir = o->tracee_dir,
+		.layers = o->layers,
+		.proxy = &o->config->proxy,
+	};
+	int r = worker_new(s->loop, &wc, &s->to_front, &s->worker, e);
+
+	if (r)
+		return r;
+	s->port = worker_port(s->worker);
+	front_handler.max_message = keeper_handler.max_message = (o->config->max_message_mib << 20) + LINK_SLACK;
+	s->keeper = link_new(s->loop, o->keeper, &keeper_handler, s);
+	if (!s->keeper)
+		return err_set(e, ERR_HOST, "link", ENOMEM, NULL);
+	ev_timer_init(&s->frontless, on_frontless, 0., FRONTLESS_S);
+	s->frontless.data = s;
+	warm(s);
+	return 0;
+}
+
+int worker_side_run(const struct worker_side *o)
+{
+	static struct side s;
+	struct err e = {0};
+	char text[300], value[400];
+
+	s.config = o->config;
+	s.generation = o->generation;
+	s.to_front = (struct port_front){
+		.ctx = &s, .on_status = on_status, .on_started = on_started, .on_output = on_output, .on_result = on_result,
+		.on_refused = on_refused};
+	/* Not the default loop: that one reaps every child by itself, and exit statuses were lost (measured, libev 4.33).
+	 * By signalfd, so that signals stay blocked: one that interrupts SECCOMP_IOCTL_NOTIF_ADDFD with SEND makes the restarted call
+	 * fail with EINPROGRESS while the tracee's call returns 0, as if that were its descriptor (measured, Linux 6.18). */
+	s.loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_SIGNALFD);
+	if (!s.loop)
+		err_set(&e, ERR_HOST, "ev_loop_new", ENOMEM, "no event loop");
+	if (!s.loop || start(&s, o, &e) < 0) {
+		log_write(LOG_ERROR, "worker_failed", "error=%s", log_value(value, sizeof(value), err_str(&e, text, sizeof(text))));
+		return 1;
+	}
+	ev_run(s.loop, 0);
+	worker_free(s.worker); /* everything of its jobs is gone before it is itself */
+	return 0;
+}

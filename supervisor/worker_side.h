@@ -1,0 +1,26 @@
+/* worker_side.h - a worker as a process: its loop, and the link that carries port.h to the front.
+ *
+ * The front parses what anybody sends, so this side does not take its word: a job is parsed and admitted once more, from the generation that
+ * the keeper gave. A front that has been taken over can run jobs under any policy, and say that an operator sent them; it gains no more.
+ * Who may use it: the keeper, in the process that it has just forked for this.
+ */
+#ifndef WARDER_WORKER_SIDE_H
+#define WARDER_WORKER_SIDE_H
+
+#include "config.h"
+#include "generation.h"
+#include "layers.h"
+
+struct worker_side {
+	const struct config *config;
+	struct generation *generation;
+	const struct layers *layers;
+	const char *tracee_dir;
+	int keeper; /* link to the keeper, taken */
+	int cpu;    /* -1: any */
+};
+
+/* Ends with the keeper: returns the exit status. */
+int worker_side_run(const struct worker_side *o);
+
+#endif
