@@ -1,4 +1,5 @@
 """The end of a job: whatever it did, and however it ended, nothing of it is left, and the next job finds all places free."""
+import contextlib
 import os
 import random
 import signal
@@ -144,7 +145,8 @@ class Ends(Case):
             waiting = [p for p, (_, _, uid) in below(self.supervisor.proc.pid).items() if uid >= 60200]
             self.assertTrue(waiting)
             for pid in waiting:
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             r = self.run_job("print('served')")  # by one that came after, or the job says what happened to it
             self.assertIn((r["outcome"], r["stdout"]), [("exited", b"served\n"), ("signaled", b"")], r)
             self.assertEqual(self.run_ok("print('served')"), "served\n")

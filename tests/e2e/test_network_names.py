@@ -183,7 +183,8 @@ print(json.dumps([talk(*a.rsplit(":", 1)) for a in sys.argv[1:]]))
             ids = [c.start(LOOK, args=[self.www], policy="net", **self.policy(self.www)) for _ in range(8)]
             for i in ids:
                 self.assertEqual(json.loads(c.wait(i)["stdout"]), {self.www: [PUBLIC]})
-        self.assertEqual(self.dns.asked.count(self.www), 2)  # A and AAAA
+        workers = self.lab.supervisor.is_ready()["workers"]
+        self.assertLessEqual(self.dns.asked.count(self.www), 2 * workers)  # A and AAAA, once in each worker
 
     def test_threads_wait_together(self):
         self.dns.delay = 0.2
