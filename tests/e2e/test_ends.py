@@ -74,6 +74,7 @@ def holds(root):
 
 
 class Ends(Case):
+    supervisor_args = ("--workers", "1")  # which tracee gets the next job is known then
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
