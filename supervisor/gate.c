@@ -6,10 +6,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define OWN_DIRECTORY "/run/warder"
 #define BACKLOG       1024
+#define ANSWERED_TRIES 4 /* a supervisor that was killed is gone a moment later */
 
 static int fail(struct err *e, const char *step, const char *path)
 {
@@ -52,6 +54,10 @@ static int clear_place(const struct sockaddr_un *a, struct err *e)
 	if (!S_ISSOCK(st.st_mode))
 		return err_set(e, ERR_HOST, "bind", EEXIST, "%s is not a socket", a->sun_path);
 	ret = is_answered(a, e);
+	for (int i = 0; ret > 0 && i < ANSWERED_TRIES; i++) {
+		nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+		ret = is_answered(a, e);
+	}
 	if (ret < 0)
 		return ret;
 	if (ret > 0)
