@@ -13,7 +13,7 @@
 #define WORDS_VERDICT(X) X(ALLOWED, "allowed") X(BROKERED, "brokered") X(REFUSED, "refused") \
 	X(HIDDEN, "hidden") X(KILLED, "killed")
 #define WORDS_ENDED_BY(X) X(NONE, "none") X(WALL_TIME, "wall_time") X(CPU_TIME, "cpu_time") \
-	X(MEMORY, "memory") X(OUTPUT, "output")
+	X(MEMORY, "memory") X(OUTPUT, "output") X(TMP, "tmp")
 /* limits that only give the job an errno */
 #define WORDS_LIMIT_HIT(X) X(MEMORY, "memory") X(THREADS, "threads") X(TMP, "tmp") X(FILE_SIZE, "file_size") \
 	X(OPEN_FILES, "open_files")

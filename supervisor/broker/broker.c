@@ -65,6 +65,7 @@ void broker_job_free(struct broker_job *b)
 	collect_free(b->collect);
 	lock_files_done(&b->lock_files);
 	skeleton_done(&b->synth);
+	meter_done(&b->meter);
 	private_tmp_done(&b->tmp, &b->who);
 	broker_grants_free(b->options.grants);
 	violations_done(&b->violations);
@@ -153,6 +154,18 @@ uint64_t broker_calls(const struct broker_job *b)
 bool broker_has_tmp_quota(const struct broker_job *b)
 {
 	return b->tmp.root >= 0 ? !b->tmp.dir : private_tmp_probe() == 0;
+}
+
+bool broker_tmp_is_far_over(struct broker_job *b)
+{
+	if (!b->tmp.dir || identity_enter(b->who.uid, b->who.gid))
+		return false;
+	if (meter_step(&b->meter, b->tmp.top, &b->who))
+		b->meter.over = b->meter.deep || b->meter.last > b->options.tmp_bytes;
+	identity_leave();
+	if (b->meter.over)
+		b->limits_hit |= 1u << LIMIT_HIT_TMP;
+	return b->meter.last / 2 > b->options.tmp_bytes;
 }
 
 void broker_sweep(void)

@@ -142,6 +142,8 @@ uint64_t broker_shared_memory(const struct broker_job *b); /* bytes of shared an
 uint64_t broker_calls(const struct broker_job *b);
 bool broker_has_tmp_quota(const struct broker_job *b); /* of the private /tmp: true when it is a tmpfs with a quota */
 
+/* Where there is no quota of the private /tmp: looks a bit further into how much is in it. True: more than twice what the job may have. */
+bool broker_tmp_is_far_over(struct broker_job *b);
 /* Once, when the worker starts: removes directories that stood for a /tmp of jobs whose supervisor was killed. */
 void broker_sweep(void);
 /* Self-test of what this machine lets the broker do: 0, or -errno with words. */

@@ -116,12 +116,20 @@ static bool changes(int flags)
 	return (flags & O_ACCMODE) != O_RDONLY || (flags & (O_TRUNC | O_CREAT | KERNEL_TMPFILE));
 }
 
+/* The kernel says so by itself on a tmpfs; freeing by O_TRUNC is what helps. */
+static bool is_full(const struct opening *p)
+{
+	return p->r->job->meter.over && (p->flags & O_ACCMODE) != O_RDONLY && !(p->flags & O_TRUNC);
+}
+
 static int open_object(struct opening *p, struct object *o)
 {
 	int rc = o->place == PLACE_FD ? 0 : check_object(p, o);
 
 	if (rc)
 		return rc;
+	if (o->place == PLACE_TMP && is_full(p))
+		return -ENOSPC;
 	if (o->place == PLACE_FD)
 		return synth_reopen(p->r, o, p->flags);
 	if (o->place == PLACE_SYNTH && S_ISDIR(o->st.st_mode))
@@ -144,7 +152,7 @@ static int create_at(struct opening *p, struct parent *at)
 
 	if (rc)
 		return rc;
-	if (at->at.place == PLACE_TMP && b->tmp.dir && b->tmp.inodes_left <= 0)
+	if (at->at.place == PLACE_TMP && b->tmp.dir && (b->tmp.inodes_left <= 0 || b->meter.over))
 		return -ENOSPC;
 	old = umask(b->umask);
 	rc = resolve_openat2(at->dir.fd, at->name, (unsigned)p->flags | O_CREAT | O_EXCL, p->mode); /* which follows no link */
@@ -252,6 +260,8 @@ static int open_in_tmp(struct opening *p, const struct vpath *v)
 	root = resolve_root(p->r, &l);
 	if (root < 0)
 		return root;
+	if (is_full(p))
+		return -ENOSPC;
 	if (changes(p->flags) && request_enter(p->r, makes(p->flags)))
 		return -EPERM;
 	rc = open_masked(p, root, l.rest);

@@ -13,6 +13,7 @@
 #include "collect.h"
 #include "hostnames.h"
 #include "kept.h"
+#include "meter.h"
 #include "net.h"
 #include "lock_files.h"
 #include "processes.h"
@@ -27,6 +28,7 @@ struct broker_job {
 	struct broker_options options;
 	char filename[JOB_NAME_MAX + 1];
 	struct private_tmp tmp;
+	struct meter meter;       /* of a private directory alone */
 	struct skeleton synth;    /* directories of /proc, once one was opened: synth.h */
 	struct timespec started;  /* CLOCK_MONOTONIC */
 	time_t started_real;      /* Unix time */

@@ -6,6 +6,7 @@
  *   slot.c     one tracee from birth to reaping: one setter of its state
  *   brief.c    what a tracee is told of its job
  *   transfer.c files into a job's /tmp and out of it, a step a turn
+ *   usage.c    bytes in the directory that stands for its /tmp
  *   outcome.c  how a job ended, what it used
  *   tracer.c   ptrace and wait4: threads, exit stops, the killing call
  *   rlimits.c  the kernel's limits of one job
@@ -92,7 +93,7 @@ enum slot_state {
 	SLOT_STATES
 };
 
-enum killed_for { KILLED_NOT, KILLED_WALL_TIME, KILLED_CPU_TIME, KILLED_MEMORY, KILLED_OUTPUT, KILLED_CANCEL, KILLED_ERROR };
+enum killed_for { KILLED_NOT, KILLED_WALL_TIME, KILLED_CPU_TIME, KILLED_MEMORY, KILLED_OUTPUT, KILLED_TMP, KILLED_CANCEL, KILLED_ERROR };
 
 #define PARKED_MAX 64
 #define SLOT_THREADS_MAX 1100 /* limit_max(LIMIT_THREADS) and those about to be refused */
@@ -133,6 +134,7 @@ struct slot {
 	struct waiting *waits;   /* calls that are not answered yet: waits.c */
 	struct pump pumps[2];
 	ev_timer wall, loose, look;
+	ev_timer usage;          /* the next look into a private directory */
 	ev_timer transfer;       /* the next step of files into or out of its /tmp */
 	struct result result;    /* COLLECTING: all but its files */
 	uint64_t rlimit_data;    /* bytes, as set for the job */
@@ -207,6 +209,11 @@ void slot_guard(struct slot *s);   /* what follows is done for this job, which t
 void slot_unguard(struct slot *s); /* until here */
 void slot_update_output(struct slot *s); /* after output_paused has changed */
 void slot_drop(struct slot *s); /* at the worker's end: kills, reaps, frees; answers nothing */
+
+/* usage.c: bytes in a private directory */
+void usage_init(struct slot *s);
+void usage_start(struct slot *s);
+void usage_stop(struct slot *s);
 
 /* transfer.c: both call back when all is done, at once for what is small */
 void transfer_init(struct slot *s);

@@ -95,6 +95,7 @@ void slot_init(struct slot *s, struct worker *w, int index)
 	ev_init(&s->period, on_period);
 	s->wall.data = s->loose.data = s->period.data = s;
 	transfer_init(s);
+	usage_init(s);
 }
 
 void slot_ordered(struct slot *s, struct nursery *n)
@@ -124,6 +125,7 @@ static void clear(struct slot *s)
 	ev_timer_stop(loop, &s->loose);
 	ev_timer_stop(loop, &s->period);
 	ev_timer_stop(loop, &s->transfer);
+	usage_stop(s);
 	watch_stop(s);
 	for (int i = 0; i < 2; i++) {
 		pump_close(&s->pumps[i]);
@@ -408,6 +410,7 @@ static void go(struct slot *s)
 	if (s->worker->config.cpu >= 0)
 		ev_timer_start(loop, &s->loose);
 	watch_start(s);
+	usage_start(s);
 	int r = hand_over(s);
 	if (r) {
 		start_failed(s, err_name(-r));
@@ -512,6 +515,7 @@ void slot_over(struct slot *s, int status, const struct rusage *ru)
 	ev_timer_stop(s->worker->loop, &s->wall);
 	ev_timer_stop(s->worker->loop, &s->loose);
 	ev_timer_stop(s->worker->loop, &s->transfer);
+	usage_stop(s);
 	watch_stop(s);
 	set_state(s, SLOT_COLLECTING);
 	if (is_to_be_collected(s))

@@ -63,6 +63,21 @@ class Disk(unittest.TestCase):
         s.stop()
         self.assertEqual(self.used(), [])
 
+    def test_private_directory_has_a_bound(self):
+        s = self.start((LOWER, "--keep-caps", DOCKER, "--"))
+        r = s.run("import errno, os, time\nwith open('a', 'wb') as f: f.write(bytes(6 << 20)); f.flush(); os.fsync(f.fileno())\n"
+                  "def create():\n try: return os.close(os.open('b', os.O_CREAT | os.O_RDWR))\n except OSError as e: return e.errno\n"
+                  "end = time.monotonic() + 20\n"
+                  "while create() != errno.ENOSPC and time.monotonic() < end: time.sleep(0.01)\n"
+                  "print('full', create() == errno.ENOSPC)\nos.truncate('a', 0)\n"
+                  "while create() == errno.ENOSPC and time.monotonic() < end: time.sleep(0.01)\nprint('again', create())", limits={"tmp_mib": 4, "wall_ms": 30000})
+        self.assertEqual((r["stdout"], r["limits_hit"]), (b"full True\nagain None\n", ["tmp"]), r["stderr"])
+        for hide in ("", "[os.unlink(str(i)) for i in range(3)]"):
+            r = s.run("import os, time\nkept = [open(str(i), 'wb') for i in range(3)]\n"
+                      f"{hide}\nfor f in kept: f.write(bytes(4 << 20)); f.flush(); os.fsync(f.fileno())\ntime.sleep(60)",
+                      limits={"tmp_mib": 4, "wall_ms": 20000})
+            self.assertEqual((r["outcome"], r["limit"], r["limits_hit"]), ("limit", "tmp", ["tmp"]), (hide, r["stderr"]))
+
     def test_killed_supervisor(self):
         s = self.start((LOWER, "--keep-caps", DOCKER, "--"))
         with s.client() as c:
