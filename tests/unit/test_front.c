@@ -123,6 +123,28 @@ static void pipelined_out_of_order(void **state)
 	rig_free(g);
 }
 
+/* What a job wants granted is found out late: its place is free again, and nobody else is told. */
+static void refused_by_the_worker(void **state)
+{
+	struct rig *g = rig_new(NULL);
+	struct peer p = peer_new(g);
+	struct err e;
+
+	(void)state;
+	err_set(&e, ERR_REQUEST, "grants.read[0]", 0, "/x: No such file or directory");
+	for (unsigned n = 0; n < 5; n++) { /* more than there are places */
+		peer_say(&p, "[0, 1, 'run', [" JOB("a") "]]");
+		assert_int_equal(g->n_jobs, n + 1);
+		g->port.on_refused(g->port.ctx, g->keys[n], n % 2 ? RPC_ERROR_NOT_PERMITTED : RPC_ERROR_BAD_REQUEST, &e);
+		peer_expect_error(&p, 1, n % 2 ? "not_permitted: grants.read[0]: /x: No such file or directory"
+		                               : "bad_request: grants.read[0]: /x: No such file or directory");
+		assert_true(front_idle(g->front));
+	}
+	g->port.on_refused(g->port.ctx, 999, RPC_ERROR_BAD_REQUEST, &e); /* unknown: ignored */
+	peer_done(&p);
+	rig_free(g);
+}
+
 static void ids(void **state)
 {
 	struct rig *g = rig_new(NULL);
@@ -556,7 +578,7 @@ int main(void)
 		cmocka_unit_test(requests_are_answered),
 		cmocka_unit_test(lists),
 		cmocka_unit_test(pipelined_out_of_order),
-		cmocka_unit_test(ids),
+		cmocka_unit_test(refused_by_the_worker), cmocka_unit_test(ids),
 		cmocka_unit_test(cancels),
 		cmocka_unit_test(hang_up_cancels),
 		cmocka_unit_test(busy),
