@@ -188,6 +188,7 @@ check-attacks: test-programs ## attack tests alone
 
 bench: all $(NATIVE_TESTS) $(BENCH_TOOLS) ## latency and throughput beside bare Python and a bare warm fork
 	$(Q)WARDER_BUILD=$(BUILD) tests/bench/run
+	$(Q)WARDER_BUILD=$(BUILD) tests/bench/connects
 
 stress: test-programs ## 100,000 mixed jobs, 16 at once; N= for another number
 	$(Q)WARDER_BUILD=$(BUILD) tests/stress --jobs $(or $(N),100000)
