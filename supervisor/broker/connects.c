@@ -93,22 +93,22 @@ static int state_of(int fd)
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &i, &n) ? TCP_CLOSE : i.tcpi_state;
 }
 
-static int look(const struct connecting *c)
+static int look(const struct socket_of *s, const struct socket_address *a)
 {
-	int state = state_of(c->s.fd), rc;
+	int state = state_of(s->fd), rc;
 
 	if (state == TCP_SYN_SENT || state == TCP_SYN_RECV)
 		return -EALREADY;
 	if (state == TCP_CLOSE)
-		return failed(c->s.fd);
-	rc = begin(&c->s, &c->a);
+		return failed(s->fd);
+	rc = begin(s, a);
 	return rc == -EISCONN ? 0 : rc; /* another thread asked first */
 }
 
 static int64_t resume(struct request *r, struct broker_wait *w, bool timed_out)
 {
 	struct connecting *c = (struct connecting *)w;
-	int rc = look(c);
+	int rc = look(&c->s, &c->a);
 
 	if (!is_under_way(rc))
 		return told(r, &c->s, &c->a, rc);
@@ -182,8 +182,11 @@ static int64_t on_socket(struct request *r, struct socket_of *s)
 	rc = told(r, s, &a, begin(s, &a));
 	if (!is_under_way(rc))
 		return rc;
-	if (!s->nonblocking)
-		return wait_for(r, s, &a, rc, false);
+	if (!s->nonblocking) {
+		int after = look(s, &a); /* on the loopback it is over by now */
+
+		return is_under_way(after) ? wait_for(r, s, &a, rc, false) : told(r, s, &a, after);
+	}
 	return s->ino && rc == -EINPROGRESS ? wait_for(r, s, &a, rc, true) : rc;
 }
 
