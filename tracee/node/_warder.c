@@ -20,6 +20,7 @@
 #include "random.h"
 #include "zygote.h"
 
+#define V8_WORKERS 2 /* of a job that needs any */
 #define FDS_MAX 64 /* descriptors that a warm Node holds; 15 to 20 (measured, 18 and 20) */
 
 static struct {
@@ -309,6 +310,16 @@ static napi_value w_birth(napi_env env, napi_callback_info info)
 	_exit(r < 0 ? 126 : 0);
 }
 
+/* startWorkers(): whether V8 has threads of its own again. */
+static napi_value w_start_workers(napi_env env, napi_callback_info info)
+{
+	napi_value yes;
+
+	(void)info;
+	napi_get_boolean(env, embed_start_workers(V8_WORKERS) == 0, &yes);
+	return yes;
+}
+
 /* pid(): process.pid is a plain value, made at Node's start. */
 static napi_value w_pid(napi_env env, napi_callback_info info)
 {
@@ -342,7 +353,7 @@ static const struct {
 	napi_callback call;
 } functions[] = {
 	{"setup", w_setup}, {"ready", w_ready}, {"fail", w_fail},   {"birth", w_birth},
-	{"pid", w_pid},     {"wait", w_wait},   
+	{"pid", w_pid},     {"startWorkers", w_start_workers}, {"wait", w_wait},   
 };
 
 NAPI_MODULE_INIT()

@@ -17,6 +17,7 @@ const Module = require('module');
 const addon = { exports: {} };
 process.dlopen(addon, process.argv[process.argv.length - 1]);
 const warder = addon.exports;
+const major = parseInt(process.versions.node, 10);
 
 function preload(names) {
   for (const name of names) {
@@ -95,8 +96,14 @@ function libraryTrees() {
 function sparePreloads() {
   const workers = require('worker_threads');
   const { Worker } = workers;
+  // Node 18: the end of a worker waits for tasks of V8's own threads
+  let lacksThreads = major < 20;
   workers.Worker = new Proxy(Worker, {
     construct(target, [file, options, ...rest], newTarget) {
+      if (lacksThreads) {
+        if (!warder.startWorkers()) throw new Error('worker threads are not supported with this Node');
+        lacksThreads = false;
+      }
       const spared = { ...options, execArgv: options?.execArgv ?? [] };
       return Reflect.construct(target, [file, spared, ...rest], newTarget === workers.Worker ? target : newTarget);
     },
@@ -140,7 +147,7 @@ function rehearseJob() {
   stdout.write = () => true;
   console.log('hello');
   delete stdout.write;
-  becomeJob({ filename: 'none', args: [] });
+  becomeJob('/tmp/none', []);
   try {
     Module.runMain();
   } catch {
@@ -152,6 +159,25 @@ function rehearseJob() {
   rehearsal._compile('console', '/tmp/none');
   process.emit('beforeExit', 0);
   process.emit('exit', 0);
+  process._tickCallback();
+}
+
+// Node 18 does not see by itself that a script is a module, as later ones do. It is told by a name of its own, a copy of the script.
+function pathOf(filename) {
+  const path = `/tmp/${filename}`;
+  if (major >= 20 || !path.endsWith('.js')) return path;
+  const { readFileSync, writeFileSync } = require('fs');
+  const source = readFileSync(path, 'utf8');
+  if (!/\b(?:import|export|await)\b/.test(source)) return path;
+  try {
+    new (require('vm').Script)(Module.wrap(source));
+    return path;
+  } catch (e) {
+    if (!/import statement|import\.meta|Unexpected token 'export'|await is only valid/.test(e.message)) return path;
+  }
+  const module = path.replace(/js$/, 'mjs');
+  writeFileSync(module, source);
+  return module;
 }
 
 function set(object, name, value) {
@@ -159,10 +185,9 @@ function set(object, name, value) {
 }
 
 // What Node computed at its start and a job may see.
-function becomeJob(job) {
+function becomeJob(path, args) {
   begun = ownNow();
-  const path = `/tmp/${job.filename}`;
-  process.argv = [process.execPath, path, ...job.args];
+  process.argv = [process.execPath, path, ...args];
   process.execArgv = [];
   if (process.env.TZ !== timeZone) process.env.TZ = process.env.TZ ?? '';
   for (const name of Object.keys(require.cache)) delete require.cache[name];
@@ -202,4 +227,4 @@ function start() {
 start();
 if (warder.birth()) rehearseJob();
 const job = warder.wait();
-becomeJob(job);
+becomeJob(pathOf(job.filename), job.args);

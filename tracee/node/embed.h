@@ -16,6 +16,9 @@ void embed_leave_by(void (*leave)(int code));
 /* In the zygote, before the others. -ENOSYS: this Node lacks what they stand on. */
 int embed_init(void);
 const void *embed_isolate(void);
+/* Node's pool of worker threads of V8, made anew where the old one is: the fork did not copy its threads. In a child, once. -ENOSYS: this
+ * Node keeps it elsewhere. */
+int embed_start_workers(int threads);
 /* Runs what V8 has posted to this thread; whether there was anything. */
 bool embed_run_tasks(void);
 /* process.emit('beforeExit'), as Node does it when its loop is empty. */
