@@ -80,7 +80,7 @@ static const struct {
 
 static void usage(FILE *f)
 {
-	fprintf(f, "usage: warderd [options]\nRuns untrusted Python code for clients of a Unix socket.\n\n");
+	fprintf(f, "usage: warderd [options]\nRuns untrusted Python and Node.js code for clients of a Unix socket.\n\n");
 	for (size_t i = 0; i < N_ROWS; i++) {
 		char left[64];
 		snprintf(left, sizeof(left), "--%s%s%s", rows[i].name, rows[i].arg ? " " : "", rows[i].arg ? rows[i].arg : "");
