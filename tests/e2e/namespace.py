@@ -87,6 +87,7 @@ class Dns:
             message, peer = self.sock.recvfrom(4096)
             if message == b"close":
                 return
+            self.asked.append(_name_of(message)[0])
             if self.delay:
                 timer = threading.Timer(self.delay, self.reply, (message, peer))
                 timer.daemon = True
@@ -96,7 +97,6 @@ class Dns:
 
     def reply(self, message, peer):
         name, end = _name_of(message)
-        self.asked.append(name)
         what = self.names.get(name.lower())
         if what == "silent":
             return

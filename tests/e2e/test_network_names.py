@@ -1,6 +1,7 @@
 """Granted host names: resolved by the worker, found by the job's own libc, held to their first answer."""
 import json
 import os
+import select
 import time
 import unittest
 
@@ -165,17 +166,14 @@ print(json.dumps([talk(*a.rsplit(":", 1)) for a in sys.argv[1:]]))
         self.assertEqual(violations, [])
 
     def test_a_slow_server_holds_up_only_who_asks(self):
-        self.dns.delay = 1
+        self.dns.delay = 3
         with self.lab.supervisor.client() as slow, self.lab.supervisor.client() as quick:
             waiting = slow.start(LOOK, args=[self.www], policy="net", **self.policy(self.www))
             support.eventually(lambda: self.www in self.dns.asked)
-            start = time.monotonic()
             for _ in range(5):
                 self.assertEqual(quick.run("print(open('/etc/hosts').read().count('localhost'))")["stdout"], b"2\n")
-            took = time.monotonic() - start
-            self.assertNotIn(waiting, slow.answers)
+            self.assertEqual(select.select([slow.sock], [], [], 0)[0], [], "the slow one was first")
             self.assertEqual(json.loads(slow.wait(waiting)["stdout"]), {self.www: [PUBLIC]})
-        self.assertLess(took, 0.9)
 
     def test_many_wait_for_one_question(self):
         self.dns.delay = 0.3
@@ -209,7 +207,7 @@ print(json.dumps(got))
             start = time.monotonic()
             self.assertEqual(c.rpc("cancel", job="waits"), {"cancelled": True})
             self.assertEqual(c.wait(i)["outcome"], "cancelled")
-            self.assertLess(time.monotonic() - start, 1)
+            self.assertLess(time.monotonic() - start, 4)
         told, _ = self.look([self.www], self.www)
         self.assertEqual(told, {self.www: [PUBLIC]})
 
@@ -220,13 +218,14 @@ import json, socket, time
 def look(name):
     start = time.monotonic()
     try:
-        return socket.gethostbyname(name), round(time.monotonic() - start)
+        return socket.gethostbyname(name), time.monotonic() - start
     except socket.gaierror as e:
-        return e.args[0], round(time.monotonic() - start)
+        return e.args[0], time.monotonic() - start
 print(json.dumps([look("WWW"), look("mute.lab.test"), look("WWW")]))
 '''
         told, violations = self.tell(code, **self.policy(self.www, "mute.lab.test"))
-        self.assertEqual(told, [[PUBLIC, 5], [NONAME, 0], [PUBLIC, 0]])
+        self.assertEqual([t[0] for t in told], [PUBLIC, NONAME, PUBLIC])
+        self.assertTrue(5 <= told[0][1] < 9 and told[1][1] < 4 and told[2][1] < 4, told)  # waited for once
         self.assertEqual([(v["verdict"], v["address"]) for v in violations], [("hidden", "mute.lab.test")])
         self.assertIn("not resolved in time", violations[0]["rule"])
 
@@ -311,6 +310,14 @@ print(json.dumps([attempt(lambda: f(h)) for f in (datagram, connected, stream) f
         self.assertEqual(set(told) - {"PermissionError", "BrokenPipeError", "ConnectionRefusedError"}, set(), told)
         self.assertNotIn("secret.lab.test", self.dns.asked)
         self.assertTrue(violations)
+
+    def test_odd_names_are_no_grants(self):
+        for name in ("a\0.lab.test", "a b.test", "ä.test", "-a.test", "a..test", "." * 3, "a" * 64 + ".test", "a.0x7f", "2130706433", "0177.0.0.1",
+                     "127.1", "a.b*.test", "*.*.test", "a.test\n127.0.0.1 b.test", "a.test #", ""):
+            with self.assertRaises(support.RpcError, msg=repr(name)) as caught:
+                self.lab.run("pass", **self.policy(name + ":80"))
+            self.assertEqual(caught.exception.code, "bad_request", name)
+        self.assertEqual(self.dns.asked, [])
 
     def test_more_names_than_are_resolved(self):
         names = [f"n{i}.lab.test" for i in range(1024)]

@@ -11,25 +11,22 @@ import requests
 host, closed, hole = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 
 
-def took(start):
-    return f"{round(time.monotonic() - start, 1):.1f}"
-
-
-def attempt(what, call):
+def attempt(what, call, least=0.0):
     start = time.monotonic()
     try:
         print(what, call())
     except Exception as e:
-        print(what, type(e).__name__, getattr(e, "errno", None), took(start))
+        took = time.monotonic() - start
+        print(what, type(e).__name__, getattr(e, "errno", None), "early" if took < least else "late" if took > least + 4 else "in time")
 
 
 attempt("refused", lambda: socket.create_connection((host, closed)))
 attempt("refused in time", lambda: socket.create_connection((host, closed), timeout=5))
-attempt("timeout", lambda: socket.create_connection((host, hole), timeout=0.5))
+attempt("timeout", lambda: socket.create_connection((host, hole), timeout=0.5), 0.49)
 attempt("requests refused", lambda: requests.get(f"http://{host}:{closed}/"))
-attempt("requests timeout", lambda: requests.get(f"http://{host}:{hole}/", timeout=0.5))
+attempt("requests timeout", lambda: requests.get(f"http://{host}:{hole}/", timeout=0.5), 0.49)
 attempt("asyncio refused", lambda: asyncio.run(asyncio.open_connection(host, closed)))
-attempt("asyncio timeout", lambda: asyncio.run(asyncio.wait_for(asyncio.open_connection(host, hole), 0.5)))
+attempt("asyncio timeout", lambda: asyncio.run(asyncio.wait_for(asyncio.open_connection(host, hole), 0.5)), 0.49)
 
 s = socket.socket()
 s.setblocking(False)
@@ -45,4 +42,4 @@ s.close()
 
 s = socket.socket()
 s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 500000))
-attempt("send timeout", lambda: s.connect((host, hole)))
+attempt("send timeout", lambda: s.connect((host, hole)), 0.49)
