@@ -5,7 +5,7 @@ import unittest
 
 import network_lab
 import support
-from network_lab import FORBIDDEN, GRANTED
+from network_lab import GRANTED
 
 FOLDER = os.path.join(support.ROOT, "tests", "e2e", "clients")
 
@@ -65,6 +65,12 @@ class Clients(NetworkCase):
 
     def test_tls_with_a_granted_authority(self):
         self.compare("tls", GRANTED, self.lab.https.port, os.path.join(self.lab.dir, "ca.pem"))
+
+    def test_udp(self):
+        self.compare("udp", GRANTED, self.lab.udp.port, policy="udp")
+
+    def test_streams_and_datagrams_under_one_policy(self):
+        self.compare("sockets", GRANTED, self.lab.echo.port, policy="udp")
 
     def test_asyncio_streams(self):
         self.compare("streams", GRANTED, self.lab.echo.port)
