@@ -203,6 +203,8 @@ static void on_exit_stop(struct slot *s, pid_t tid)
 	unsigned long status = 0;
 
 	ptrace(PTRACE_GETEVENTMSG, tid, 0, &status);
+	if (s->state == SLOT_WAITING) /* killed from outside: no job for it */
+		slot_retire(s);
 	if ((status & 0x7f) == SIGSYS)
 		look_for_kill(s, tid);
 	if (tid == s->t_pid) {

@@ -1,0 +1,263 @@
+"""Keeper, front, workers and zygotes as processes: who dies takes down no more than it must, and is replaced."""
+import contextlib
+import os
+import signal
+import socket
+import time
+import unittest
+
+import support
+from support import Supervisor, eventually
+
+SLEEP = "import time\nprint('on', flush=True)\ntime.sleep({})\nprint('done')"
+TRACEES_FROM = 60200  # uids; zygotes and workers are root, the front has one of its own
+
+
+def stat(pid):
+    """(name, parent, state), or None when it has gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            head, tail = f.read().rsplit(")", 1)
+        return head.split("(", 1)[1], int(tail.split()[1]), tail.split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def everybody():
+    return {int(p): s for p in filter(str.isdigit, os.listdir("/proc")) for s in [stat(p)] if s}
+
+
+def below(pid):
+    """All descendants."""
+    all_of_them, found, more = everybody(), set(), {pid}
+    while more:
+        found |= more
+        more = {p for p, (_, parent, _) in all_of_them.items() if parent in found} - found
+    return found - {pid}
+
+
+def alive(pids):
+    return [p for p in pids for s in [stat(p)] if s and s[2] not in "ZX"]
+
+
+class Processes(unittest.TestCase):
+    def start(self, *args, **kw):
+        self.supervisor = Supervisor(*args, **kw)
+        self.addCleanup(self.supervisor.stop)
+        self.keeper = self.supervisor.proc.pid
+        return self.supervisor
+
+    def named(self, name):
+        return sorted(p for p, (n, parent, _) in everybody().items() if parent == self.keeper and n == name)
+
+    def front(self):
+        return self.named("warderd-front")[0]
+
+    def workers(self):
+        return self.named("warderd-worker")
+
+    def zygotes(self):
+        return sorted(p for p, (n, parent, _) in everybody().items() if parent in self.workers())
+
+    def begin(self, client, seconds=30, **fields):
+        i = client.start(SLEEP.format(seconds), stream=True, **fields)
+        client.wait_output(b"on\n")
+        return i
+
+    def worker_of(self, client):
+        """The worker that has this client's only running job."""
+        [job] = [j for j in client.rpc("jobs") if j["state"] == "running"]
+        zygote = stat(job["tracee_pid"])[1]
+        return stat(zygote)[1]
+
+    def both_workers_warm(self):
+        with self.supervisor.client() as c:
+            for i in [c.start("import time; time.sleep(0.3)") for _ in range(4)]:
+                c.wait(i)
+
+
+class Deaths(Processes):
+    def test_a_worker_takes_only_its_jobs_with_it(self):
+        s = self.start("--workers", "2")
+        self.both_workers_warm()
+        with s.client() as c, s.client() as d:
+            i = self.begin(c, job="dies")
+            victim = self.worker_of(c)
+            k = [self.begin(d, 4, job=f"lives {n}") for n in range(3)]  # the other worker gets at least one
+            there = {j["job"]: stat(stat(j["tracee_pid"])[1])[1] for j in d.rpc("jobs")}
+            gone = below(victim)
+            os.kill(victim, signal.SIGKILL)
+            r = c.wait(i)
+            self.assertEqual((r["outcome"], r["error"]), ("error", "its worker died (signal 9)"), r)
+            eventually(lambda: not alive(gone), 1)
+            others = [n for n in range(3) if there[f"lives {n}"] != victim]
+            self.assertTrue(others)
+            for n in range(3):
+                self.assertEqual(d.wait(k[n])["outcome"], "exited" if n in others else "error")
+            eventually(lambda: d.rpc("status")["workers"] == 2, 5)
+        with s.client() as c:
+            ids = [c.start(f"print({n})") for n in range(40)]
+            self.assertEqual([c.wait(i)["stdout"] for i in ids], [b"%d\n" % n for n in range(40)])
+
+    def test_a_worker_while_output_streams(self):
+        s = self.start("--workers", "1")
+        with s.client() as c:
+            i = c.start("while True: print('x' * 1000)", stream=True, limits={"output_kib": 16384})
+            c.wait_output(b"x" * 1000)
+            os.kill(self.workers()[0], signal.SIGKILL)
+            r = c.wait(i)
+            self.assertEqual(r["outcome"], "error", r["error"])
+            self.assertEqual(c.run("print('on')")["stdout"], b"on\n")
+
+    def test_idle_parts(self):
+        s = self.start("--workers", "2")
+        self.both_workers_warm()
+        for who in (self.workers, lambda: [self.front()], self.zygotes, self.workers):
+            for pid in who():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            r = eventually(lambda: self.answer("print('again')"))
+            self.assertEqual(r["stdout"], b"again\n", r)
+        self.assertTrue(s.alive())
+
+    def answer(self, code):
+        """The result, or None while a part is being replaced, of whose death nobody knew when the job came."""
+        try:
+            r = self.supervisor.run(code)
+            return None if (r["error"] or "").endswith(("worker died (signal 9)", "zygote died")) else r
+        except (EOFError, ConnectionResetError, BrokenPipeError):
+            return None
+
+    def test_a_front_leaves_workers_and_zygotes(self):
+        s = self.start("--workers", "2")
+        self.both_workers_warm()
+        workers, zygotes, front = self.workers(), self.zygotes(), self.front()
+        with s.client() as c, s.client() as d, s.client() as idle:
+            i = self.begin(c, job="cancelled")
+            pid = [j["tracee_pid"] for j in c.rpc("jobs")][0]
+            self.begin(d, 1, job="detached", detach=True)
+            os.kill(front, signal.SIGKILL)
+            for client in (c, d, idle):
+                with self.assertRaises((EOFError, ConnectionResetError)):
+                    while True:
+                        client.receive()
+        eventually(lambda: not alive([pid]), 1)
+        self.assertEqual(eventually(lambda: self.answer("print('again')"))["stdout"], b"again\n")
+        eventually(lambda: "job=detached uid=0 outcome=exited" in s.log() or
+                   f"job=detached uid={os.getuid()} outcome=exited" in s.log(), 5)
+        self.assertNotEqual(self.front(), front)
+        self.assertEqual((self.workers(), self.zygotes()), (workers, zygotes))
+
+    def test_nothing_outlives_the_keeper(self):
+        for running in (False, True):
+            with self.subTest(running=running):
+                s = self.start("--workers", "2")
+                with s.client() as c:
+                    if running:
+                        self.begin(c)
+                    all_of_them = below(self.keeper)
+                    self.assertGreater(len(all_of_them), 4)
+                    s.proc.kill()
+                    s.proc.wait()
+                    eventually(lambda: not alive(all_of_them), 1)
+                s.stop()
+
+    def test_a_worker_that_dies_again_and_again_is_not_started_in_a_storm(self):
+        self.start("--workers", "1")
+        seen, end = set(), time.monotonic() + 2
+        while time.monotonic() < end:
+            for pid in self.workers():
+                seen.add(pid)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.002)
+        self.assertLess(len(seen), 12)
+        self.assertEqual(self.supervisor.run("print('at last')")["stdout"], b"at last\n")
+
+
+class Power(Processes):
+    @unittest.skipUnless(support.IS_ROOT, "capability: only root has power to lay down")
+    def test_the_front_has_none(self):
+        self.start()
+        with open(f"/proc/{self.front()}/status") as f:
+            fields = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+        uids = set(map(int, fields["Uid"].split()) ) | set(map(int, fields["Gid"].split()))
+        self.assertEqual(len(uids), 1)
+        self.assertTrue(0 < uids.pop() < TRACEES_FROM)
+        self.assertEqual(fields["Groups"].strip(), "")
+        for caps in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            self.assertEqual(int(fields[caps], 16), 0, caps)
+        self.assertEqual(fields["NoNewPrivs"].strip(), "1")
+
+    def test_each_worker_has_a_cpu(self):
+        cpus = len(os.sched_getaffinity(0))
+        if cpus < 2:
+            self.skipTest("missing: a second CPU")
+        self.start("--workers", "2")
+        a, b = (eventually(lambda p=p: len(os.sched_getaffinity(p)) == 1 and os.sched_getaffinity(p)) for p in self.workers())
+        self.assertNotEqual(a, b)
+
+
+class Admission(Processes):
+    def test_thousands_of_idle_connections(self):
+        s = self.start()
+        idle = []
+        for _ in range(2000):
+            c = socket.socket(socket.AF_UNIX)
+            self.addCleanup(c.close)
+            c.connect(s.path)
+            idle.append(c)
+        self.assertEqual(s.run("print('served')")["stdout"], b"served\n")
+
+    @unittest.skipUnless(support.IS_ROOT, "capability: it takes a second uid")
+    def test_one_uid_does_not_shut_others_out(self):
+        """With descriptors for few connections one uid gets half of them."""
+        s = self.start("--workers", "1", prefix=("prlimit", "--nofile=1100:1100", "--"))
+        os.chmod(s.path, 0o666)
+        pid = os.fork()
+        if pid == 0:
+            os.setuid(4242)
+            held = []
+            with contextlib.suppress(OSError):
+                for _ in range(1200):
+                    c = socket.socket(socket.AF_UNIX)
+                    c.setblocking(False)
+                    held.append(c)
+                    c.connect(s.path)
+            signal.pause()
+        self.addCleanup(os.waitpid, pid, 0)
+        self.addCleanup(os.kill, pid, signal.SIGKILL)
+        eventually(lambda: "more than its share" in s.log())
+        self.assertEqual(s.run("print('served')")["stdout"], b"served\n")
+
+    def test_one_that_never_reads(self):
+        """Its job waits, the supervisor does not grow, and others are served."""
+        s = self.start("--workers", "1")
+        with s.client() as slow, s.client() as c:
+            slow.start("while True: print('x' * 10000)", stream=True, limits={"output_kib": 16384, "wall_ms": 15000})
+            time.sleep(0.5)
+            sizes = [self.resident(p) for p in (self.front(), self.workers()[0])]
+            for _ in range(10):
+                self.assertEqual(c.run("print('served')")["stdout"], b"served\n")
+            for before, pid in zip(sizes, (self.front(), self.workers()[0])):
+                self.assertLess(self.resident(pid), before + 4096)
+
+    def resident(self, pid):
+        with open(f"/proc/{pid}/statm") as f:
+            return int(f.read().split()[1]) * 4
+
+    def test_a_flood_of_one_tenant(self):
+        """The other one's jobs take their turn: they do not wait for the whole queue."""
+        s = self.start("--workers", "1")
+        with s.client() as flood, s.client() as c:
+            ids = [flood.start("import time; time.sleep(0.05)", tenant="flood") for _ in range(150)]
+            began = time.monotonic()
+            c.run("print('served')", tenant="other")
+            other = time.monotonic() - began
+            for i in ids:
+                flood.wait(i)
+            self.assertLess(other, (time.monotonic() - began) / 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
