@@ -228,6 +228,7 @@ int link_get(int sock, size_t max_message, struct link_in *in, struct err *e)
 		ret = rpc_parse(in->whole, &in->unpacked, &in->m, e);
 	if (ret == 0 && is_large(&in->m)) {
 		ret = unwrap(in, &fds[0], max_message, e);
+		close_fd(&fds[0]);
 		fds[0] = fds[1];
 		fds[1] = -1;
 	}

@@ -9,7 +9,7 @@ import unittest
 import support
 from support import Supervisor, eventually
 
-SLEEP = "import time\nprint('on', flush=True)\ntime.sleep({})\nprint('done')"
+SLEEP = "import time\nprint('on', {}, flush=True)\ntime.sleep({})\nprint('done')"
 TRACEES_FROM = 60200  # uids; zygotes and workers are root, the front has one of its own
 
 
@@ -60,8 +60,8 @@ class Processes(unittest.TestCase):
         return sorted(p for p, (n, parent, _) in everybody().items() if parent in self.workers())
 
     def begin(self, client, seconds=30, **fields):
-        i = client.start(SLEEP.format(seconds), stream=True, **fields)
-        client.wait_output(b"on\n")
+        i = client.start(SLEEP.format(client.last, seconds), stream=True, **fields)
+        client.wait_output(b"on %d\n" % (i - 1))
         return i
 
     def worker_of(self, client):
@@ -84,7 +84,9 @@ class Deaths(Processes):
             i = self.begin(c, job="dies")
             victim = self.worker_of(c)
             k = [self.begin(d, 4, job=f"lives {n}") for n in range(3)]  # the other worker gets at least one
-            there = {j["job"]: stat(stat(j["tracee_pid"])[1])[1] for j in d.rpc("jobs")}
+            jobs = d.rpc("jobs")
+            self.assertTrue(all(j["tracee_pid"] and stat(j["tracee_pid"]) for j in jobs), jobs)
+            there = {j["job"]: stat(stat(j["tracee_pid"])[1])[1] for j in jobs}
             gone = below(victim)
             os.kill(victim, signal.SIGKILL)
             r = c.wait(i)
