@@ -52,16 +52,6 @@ const struct net_grant *net_grant_at(const struct net *n, size_t i)
 	return i < n->n_own ? &n->own[i] : NULL;
 }
 
-const char *net_next_name(const struct net *n, size_t *at)
-{
-	const struct net_grant *g;
-
-	while ((g = net_grant_at(n, (*at)++)))
-		if (g->kind == NET_NAME)
-			return g->name;
-	return NULL;
-}
-
 static bool is_granted(const struct net *n, const char *name)
 {
 	const struct net_grant *g;
@@ -119,6 +109,15 @@ int net_pin(struct net *n, const char *name, const struct in6_addr *addrs, size_
 	return rc;
 }
 
+/* Asked once, so that an address without a name costs one look at the pins and not one for each grant. */
+static bool has_a_name(const struct net *n, const struct in6_addr *a)
+{
+	for (size_t i = 0; i < n->n_pins; i++)
+		if (!memcmp(&n->pins[i].addr, a, sizeof(*a)))
+			return true;
+	return false;
+}
+
 static bool by_name(const struct net *n, const struct net_grant *g, const struct in6_addr *a)
 {
 	for (size_t i = 0; i < n->n_pins; i++)
@@ -160,12 +159,12 @@ static bool is_open(const struct net *n, const struct net_grant *g, const struct
 int net_judge(const struct net *n, const struct net_peer *p, const char **why)
 {
 	const struct net_grant *g;
-	bool closed = false;
+	bool closed = false, pinned = has_a_name(n, &p->addr);
 
 	if (leads_to_proxy(n, p))
 		return 0;
 	for (size_t i = 0; (g = net_grant_at(n, i)); i++) {
-		if (!address_covers(g, p) || (g->kind == NET_NAME && !by_name(n, g, &p->addr)))
+		if (!address_covers(g, p) || (g->kind == NET_NAME && !(pinned && by_name(n, g, &p->addr))))
 			continue;
 		if (is_open(n, g, p))
 			return 0;
@@ -179,6 +178,7 @@ int net_judge(const struct net *n, const struct net_peer *p, const char **why)
 int net_judge_mute(const struct net *n, const struct net_peer *p)
 {
 	const struct net_grant *g;
+	bool pinned = has_a_name(n, &p->addr);
 
 	for (size_t i = 0; n->route && i < n->route->n_servers; i++)
 		if (leads_to_proxy(n, &(struct net_peer){.addr = p->addr, .port = n->route->servers[i].port_lo}))
@@ -186,7 +186,7 @@ int net_judge_mute(const struct net *n, const struct net_peer *p)
 	for (size_t i = 0; (g = net_grant_at(n, i)); i++) {
 		struct net_peer as = {.addr = p->addr, .port = g->port_lo, .udp = g->udp};
 
-		if (address_covers(g, &as) && (g->kind != NET_NAME || by_name(n, g, &p->addr)))
+		if (address_covers(g, &as) && (g->kind != NET_NAME || (pinned && by_name(n, g, &p->addr))))
 			return 0;
 	}
 	return -EACCES;

@@ -34,8 +34,6 @@ void net_done(struct net *n);
 
 /* The i-th grant of all, NULL past the end. */
 const struct net_grant *net_grant_at(const struct net *n, size_t i);
-/* The host names in grants, one a call; *at is 0 at first. A name may come again. NULL past the end. */
-const char *net_next_name(const struct net *n, size_t *at);
 /* `addrs` (IPv4 mapped) are addresses of `name` from now on. -EPERM when no grant and no proxy is about that name, -ENOSPC, -ENOMEM. */
 int net_pin(struct net *n, const char *name, const struct in6_addr *addrs, size_t count);
 
