@@ -1,6 +1,7 @@
 """The same jobs with less power: root as in plain Docker, root without any capability but those for identities, an ordinary user."""
 import os
 import shutil
+import socket
 import tempfile
 import unittest
 
@@ -110,6 +111,16 @@ class Situation:
         result = self.run_job("import signal\nfor n in range(1, 32):\n    try: signal.signal(n, signal.SIG_IGN)\n"
                               "    except OSError: pass\nwhile True: pass", limits={"wall_ms": 500})
         self.assertEqual((result["outcome"], result["limit"]), ("limit", "wall_time"))
+
+    def test_connects(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            code = (f"import socket\ns = socket.create_connection(('127.0.0.1', {port}), 10)\nprint(s.getpeername()[0])\n"
+                    "for to in (('127.0.0.1', 1), ('127.0.0.2', 80)):\n    try: socket.socket().connect(to)\n    except OSError as e: print(e.errno)\n")
+            result = self.run_job(code, grants={"connect": [f"127.0.0.1:{port}", "127.0.0.1:1"]})
+            self.assertExited(result)
+            self.assertEqual(result["stdout"], b"127.0.0.1\n111\n13\n")
+            self.assertEqual([v["address"] for v in result["violations"]], ["127.0.0.2:80"])
 
     def test_twenty_at_once(self):
         with self.supervisor.client() as c:
