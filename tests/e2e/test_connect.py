@@ -254,19 +254,13 @@ class Connect(Case):
         """A blocking connect that waits is answered when the server takes it."""
         server = socket.create_server(("127.0.0.1", 0), backlog=0)
         port = server.getsockname()[1]
-        fill = [socket.socket() for _ in range(2)]
-        for s in fill:
-            s.setblocking(False)
-            s.connect_ex(("127.0.0.1", port))
+        fill = [socket.create_connection(("127.0.0.1", port))]  # one is all that there is room for
         with self.supervisor.client() as c:
             msgid = c.start(f"import socket; s = socket.socket(); s.connect(('127.0.0.1', {port})); s.sendall(b'in'); print(s.recv(9), s.getblocking())",
                             grants=self.grants())
             time.sleep(0.3)
             server.settimeout(20)
-            for _ in range(3):
-                a = server.accept()[0]
-                a.setblocking(False)
-                fill.append(a)
+            fill += [server.accept()[0] for _ in range(2)]
             fill[-1].settimeout(20)
             self.assertEqual(fill[-1].recv(9), b"in")
             fill[-1].sendall(b"out")
