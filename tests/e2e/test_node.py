@@ -1,4 +1,5 @@
 """Node.js jobs: what `node main.js` would do, done by a confined fork of a warm Node."""
+import ctypes
 import json
 import os
 import re
@@ -8,7 +9,9 @@ import tempfile
 import unittest
 
 import support
-from support import Case, warder
+from support import Case, eventually, warder
+
+SYS_KCMP = {"x86_64": 312, "aarch64": 272}[os.uname().machine]
 
 NODE = shutil.which("node", path="/usr/bin:" + os.environ.get("PATH", ""))
 MAJOR = int(subprocess.run([NODE, "-p", "process.versions.node"], capture_output=True).stdout.split(b".")[0]) if NODE else 0
@@ -177,6 +180,24 @@ class OwnState(Case):
         console.log(JSON.stringify(kinds));"""
         kinds = json.loads(self.run_js(code)["stdout"])
         self.assertEqual((kinds.get("socket"), kinds.get("file")), (None, None), kinds)
+
+    @unittest.skipUnless(support.IS_ROOT, "capability: only root compares descriptors of other processes")
+    def test_shares_no_descriptor_with_its_zygote(self):
+        """Neither do waiting children share any with one another: a loop's event would wake, and tell, somebody else's job."""
+        self.run_js("1")
+        zygote = int(re.search(r"zygote_ready policy=nodejs pid=(\d+)", self.supervisor.log())[1])
+
+        def family():
+            with open(f"/proc/{zygote}/task/{zygote}/children", encoding="ascii") as f:
+                return [zygote] + [int(p) for p in f.read().split()]
+        eventually(lambda: len(family()) >= 3)
+        libc = ctypes.CDLL(None, use_errno=True)
+
+        def shared():
+            files = [(p, int(fd)) for p in family() for fd in os.listdir(f"/proc/{p}/fd")]
+            return [(a, b) for i, a in enumerate(files) for b in files[i + 1:]
+                    if a[0] != b[0] and libc.syscall(SYS_KCMP, a[0], b[0], 0, a[1], b[1]) == 0]
+        eventually(lambda: not shared())  # what a birth needs is closed soon after it
 
     def test_memory(self):
         for name, code in {
