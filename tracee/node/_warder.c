@@ -30,6 +30,7 @@ static struct {
 	size_t n_pipes, n_events;
 	uv_prepare_t watch;
 	uv_idle_t once_more;
+	bool rehearsing;
 } w;
 
 /* --- errors and values -------------------------------------------------------------------------------------- */
@@ -192,7 +193,7 @@ static bool others_alive(void)
 static void on_turn(uv_prepare_t *unused)
 {
 	(void)unused;
-	bool alive = others_alive();
+	bool alive = w.rehearsing || others_alive();
 	if (!alive && embed_run_tasks()) /* V8's own for this thread, which do not keep the loop alive; they may post others */
 		alive = true;
 	if (!alive) {
@@ -310,6 +311,16 @@ static napi_value w_birth(napi_env env, napi_callback_info info)
 	_exit(r < 0 ? 126 : 0);
 }
 
+/* turn(): one turn of the loop, for the pages that it touches. */
+static napi_value w_turn(napi_env env, napi_callback_info info)
+{
+	(void)env, (void)info;
+	w.rehearsing = true;
+	uv_run(w.loop, UV_RUN_NOWAIT);
+	w.rehearsing = false;
+	return NULL;
+}
+
 /* startWorkers(): whether V8 has threads of its own again. */
 static napi_value w_start_workers(napi_env env, napi_callback_info info)
 {
@@ -353,7 +364,7 @@ static const struct {
 	napi_callback call;
 } functions[] = {
 	{"setup", w_setup}, {"ready", w_ready}, {"fail", w_fail},   {"birth", w_birth},
-	{"pid", w_pid},     {"startWorkers", w_start_workers}, {"wait", w_wait},   
+	{"pid", w_pid},     {"turn", w_turn}, {"startWorkers", w_start_workers}, {"wait", w_wait},   
 };
 
 NAPI_MODULE_INIT()

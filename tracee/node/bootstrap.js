@@ -76,6 +76,8 @@ function rehearse() {
 }
 
 // Garbage of the warm-up is collected now, so that no child copies memory pages for it.
+let collectYoung;
+
 function collect() {
   const v8 = require('v8');
   v8.setFlagsFromString('--expose-gc');
@@ -83,6 +85,7 @@ function collect() {
   v8.setFlagsFromString('--no-expose-gc');
   gc();
   gc();
+  collectYoung = () => gc({ type: 'minor' });
 }
 
 // Where this Node looks for packages beside those of a job, and Node itself, which its worker threads look into.
@@ -153,6 +156,13 @@ function rehearseJob() {
   } catch {
     // there is no such file
   }
+  for (const look of [() => new Module('/tmp/none.js').load('/tmp/none.js'), () => require('fs').realpathSync('/tmp/none.js')]) {
+    try {
+      look();
+    } catch {
+      // likewise
+    }
+  }
   const rehearsal = new Module('/tmp/none');
   rehearsal.filename = '/tmp/none';
   rehearsal.paths = [];
@@ -160,6 +170,10 @@ function rehearseJob() {
   process.emit('beforeExit', 0);
   process.emit('exit', 0);
   process._tickCallback();
+  warder.turn();
+  // twice: then what the job allocates first lies on pages that were touched here
+  collectYoung();
+  collectYoung();
 }
 
 // Node 18 does not see by itself that a script is a module, as later ones do. It is told by a name of its own, a copy of the script.
