@@ -1,10 +1,10 @@
 #include "random.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/random.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #define ISOLATE_BYTES (256 * 1024) /* it was found within the first 64 KiB (18 to 24) */
@@ -59,30 +59,37 @@ static bool is_generator(const struct generator *g)
 	return false;
 }
 
-/* Reads what may not be there. */
-static bool copy(void *to, const void *from, size_t n)
+/* Reads what may not be there: own memory through its file. */
+static bool copy(int mem, void *to, uintptr_t from, size_t n)
 {
-	struct iovec local = {to, n}, remote = {(void *)from, n};
-
-	return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)n;
+	return pread(mem, to, n, (off_t)from) == (ssize_t)n;
 }
 
-int random_find(const void *isolate)
+static struct generator *find(int mem, uintptr_t isolate)
 {
 	uintptr_t words[512];
 	struct generator g;
 
 	for (size_t at = 0; at < ISOLATE_BYTES; at += sizeof(words)) {
-		if (!copy(words, (const char *)isolate + at, sizeof(words)))
+		if (!copy(mem, words, isolate + at, sizeof(words)))
 			break;
 		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-			if (words[i] > 65536 && words[i] % sizeof(uint64_t) == 0 && copy(&g, (void *)words[i], sizeof(g)) &&
-			    (g.state0 || g.state1) && is_generator(&g)) {
-				found = (struct generator *)words[i];
-				return 0;
-			}
+			if (words[i] > 65536 && words[i] % sizeof(uint64_t) == 0 && copy(mem, &g, words[i], sizeof(g)) &&
+			    (g.state0 || g.state1) && is_generator(&g))
+				return (struct generator *)words[i];
 	}
-	return -ENOENT;
+	return NULL;
+}
+
+int random_find(const void *isolate)
+{
+	int mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+
+	if (mem < 0)
+		return -errno;
+	found = find(mem, (uintptr_t)isolate);
+	close(mem);
+	return found ? 0 : -ENOENT;
 }
 
 int random_renew(void)
