@@ -68,8 +68,14 @@ function rehearse() {
   const util = require('util');
   util.inspect({ a: [1, { b: new Map([[1, 'x']]) }], e: new Error('x'), f() {}, d: new Date(0), r: /x/ });
   // the first use of the console makes the streams, of the kind that jobs have: pipes
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.write('');
+    stream.write = () => true; // it would be the zygote's log
+  }
   console.log('%s', '', { a: 1 });
   console.error('');
+  delete process.stdout.write;
+  delete process.stderr.write;
   clearTimeout(setTimeout(() => {}, 1));
   clearImmediate(setImmediate(() => {}));
   process._tickCallback(); // nothing may be left for a child to do
