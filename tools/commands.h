@@ -7,5 +7,8 @@
 
 int run_main(int argc, char **argv);    /* run.c */
 int doctor_main(int argc, char **argv); /* doctor.c */
+int ps_main(int argc, char **argv);     /* manage.c */
+int kill_main(int argc, char **argv);
+int status_main(int argc, char **argv);
 
 #endif

@@ -17,6 +17,9 @@ static const struct command {
 } commands[] = {
 	{"run", "[options] FILE|- [-- ARGS...]", "runs one job", run_main},
 	{"doctor", "[--json]", "tells which layers this machine gives, what is missing, and why", doctor_main},
+	{"ps", "[--json]", "lists the jobs of a running supervisor", ps_main},
+	{"kill", "JOB", "ends one of them", kill_main},
+	{"status", "[--json]", "tells what a running supervisor has and has done", status_main},
 	{"help", "[COMMAND]", "tells of a command and its options", help_main},
 	{"--help", "", NULL, help_main},
 	{"-h", "", NULL, help_main},
