@@ -95,6 +95,8 @@ TAKE_NUMBER(pool_max, "pool.max", CONFIG_POOL_MAX)
 TAKE_NUMBER(queue_length, "queue.length", CONFIG_QUEUE_MAX)
 TAKE_NUMBER(queue_per_tenant, "queue.per_tenant", CONFIG_QUEUE_MAX)
 TAKE_NUMBER(workers, "workers", CONFIG_WORKERS_MAX)
+TAKE_NUMBER(zygote_max_jobs, "zygote.max_jobs", 1000000000)
+TAKE_NUMBER(zygote_max_age_s, "zygote.max_age_s", 1000000000)
 TAKE_NUMBER(drain_ms, "drain_ms", CONFIG_DRAIN_MS_MAX)
 
 static void take_max_message_mib(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
@@ -121,6 +123,14 @@ static void take_pool(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void
 		c->pool_min = c->pool_max;
 	if (c->pool_min > c->pool_max)
 		ydoc_fail(d, value, "pool: min (%u) is above max (%u)", c->pool_min, c->pool_max);
+}
+
+static void take_zygote(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	static const struct ydoc_key keys[] = {{"max_jobs", take_zygote_max_jobs}, {"max_age_s", take_zygote_max_age_s}};
+
+	(void)key;
+	ydoc_map(d, value, "zygote", keys, N(keys), ctx);
 }
 
 static void take_queue(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
@@ -367,7 +377,7 @@ static const struct ydoc_key top_keys[] = {
 	{"max_message_mib", take_max_message_mib},
 	{"drain_ms", take_drain_ms},
 	{"log", take_log},
-	{"zygote", NULL},
+	{"zygote", take_zygote},
 	{"proxy", take_proxy},
 };
 
@@ -377,6 +387,8 @@ static struct config defaults(void)
 		.socket_mode = 0660,
 		.pool_min = 4,
 		.pool_max = 16,
+		.zygote_max_jobs = 20000,
+		.zygote_max_age_s = 3600,
 		.queue_length = 256,
 		.queue_per_tenant = 256,
 		.max_message_mib = 128,

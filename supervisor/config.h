@@ -31,6 +31,7 @@ struct config {
 	uint32_t require, optional;              /* bit (1 << LAYER_x) */
 	unsigned workers;                        /* 0: one per CPU */
 	unsigned pool_min, pool_max;             /* of each worker: waiting tracees kept ready; tracees at all */
+	unsigned zygote_max_jobs, zygote_max_age_s; /* a zygote is replaced after so many jobs, or seconds */
 	unsigned queue_length, queue_per_tenant; /* jobs */
 	size_t max_message_mib;
 	unsigned drain_ms; /* how long running jobs may go on after SIGTERM */

@@ -389,6 +389,8 @@ static int start(struct side *s, const struct worker_side *o, struct err *e)
 	struct worker_config wc = {
 		.pool_min = o->config->pool_min,
 		.pool_max = o->config->pool_max,
+		.zygote_max_jobs = o->config->zygote_max_jobs,
+		.zygote_max_age_s = o->config->zygote_max_age_s,
 		.cpu = o->cpu,
 		.tracee_dir = o->tracee_dir,
 		.layers = o->layers,

@@ -2,6 +2,7 @@
  *
  *   worker.c   the pool: which job gets which tracee, when to make new ones
  *   nursery.c  one zygote per policy: its control socket, births
+ *   renew.c    replacing zygotes that are old
  *   spawn.c    starting its process
  *   slot.c     one tracee from birth to reaping: one setter of its state
  *   brief.c    what a tracee is told of its job
@@ -48,6 +49,12 @@ struct pending {
 
 enum nursery_state { NURSERY_STARTING, NURSERY_READY, NURSERY_BROKEN };
 
+enum nursery_role {
+	NURSERY_CURRENT,  /* new jobs of its policy are its */
+	NURSERY_HEIR,     /* it will take over */
+	NURSERY_RETIRING, /* only its last jobs are left */
+};
+
 /* A zygote and what belongs to it. Broken ones are kept, with the reason, until it is time to try again. */
 struct nursery {
 	struct nursery *next;
@@ -55,6 +62,10 @@ struct nursery {
 	struct generation *generation; /* of the policy; held */
 	const struct policy *policy;
 	enum nursery_state state;
+	enum nursery_role role;
+	unsigned jobs;           /* that its tracees got */
+	double ready_at;         /* since when it serves */
+	double renew_at;         /* not replaced before */
 	struct err err;          /* BROKEN: why */
 	unsigned failures;       /* in a row */
 	ev_tstamp retry_at;      /* BROKEN: not before */
@@ -158,6 +169,7 @@ struct worker {
 	const struct port_front *front;
 	ev_signal on_child;
 	ev_prepare on_turn;      /* once a turn of the loop: hand out jobs, refill */
+	ev_timer renew;          /* looks for zygotes that are old */
 	bool dirty;              /* something changed since the last hand-out */
 	bool shutting_down;
 	long page_size, n_cpus;
@@ -180,11 +192,15 @@ void worker_answer_error(struct worker *w, uint64_t key, const char *id, double 
 
 /* nursery.c */
 struct nursery *nursery_get(struct worker *w, struct generation *g, const struct policy *p); /* new ones start at once; NULL: no memory */
+struct nursery *nursery_new(struct worker *w, struct generation *g, const struct policy *p, enum nursery_role role); /* starts; NULL: no memory */
 void nursery_start(struct nursery *n);
 void nursery_order(struct nursery *n, struct slot *s);  /* one birth */
 void nursery_birth_over(struct nursery *n, struct slot *s);
 void nursery_reaped(struct nursery *n, int status);
 void nursery_free(struct nursery *n);
+
+/* renew.c */
+void renew_zygotes(struct worker *w); /* once a turn in which something changed */
 
 /* spawn.c */
 int spawn_zygote(struct nursery *n, struct err *e); /* compiles, starts, sends the set-up */

@@ -71,7 +71,8 @@ static void broken(struct nursery *n, const struct err *why)
 
 	clear_away(n, why);
 	n->retry_at = worker_clock() + (wait < RETRY_MOST ? wait : RETRY_MOST);
-	worker_fail_pending(n->worker, n->policy, why);
+	if (n->role == NURSERY_CURRENT) /* otherwise another one serves */
+		worker_fail_pending(n->worker, n->policy, why);
 }
 
 static void on_patience(struct ev_loop *loop, ev_timer *t, int revents)
@@ -129,6 +130,8 @@ static void on_ready(struct nursery *n, const struct birth_message *m)
 	}
 	ev_timer_stop(n->worker->loop, &n->patience);
 	n->state = NURSERY_READY;
+	n->ready_at = worker_clock();
+	n->jobs = 0;
 	log_write(LOG_INFO, "zygote_ready", "policy=%s pid=%d %s", n->policy->name, (int)n->pid, n->info);
 	worker_changed(n->worker);
 }
@@ -256,14 +259,20 @@ void nursery_start(struct nursery *n)
 struct nursery *nursery_get(struct worker *w, struct generation *g, const struct policy *p)
 {
 	for (struct nursery *n = w->nurseries; n; n = n->next)
-		if (n->policy == p)
+		if (n->policy == p && n->role == NURSERY_CURRENT)
 			return n;
+	return nursery_new(w, g, p, NURSERY_CURRENT);
+}
+
+struct nursery *nursery_new(struct worker *w, struct generation *g, const struct policy *p, enum nursery_role role)
+{
 	struct nursery *n = calloc(1, sizeof(*n));
 	if (!n)
 		return NULL;
 	n->worker = w;
 	n->generation = generation_hold(g);
 	n->policy = p;
+	n->role = role;
 	n->pidfd = n->control = n->log = -1;
 	ev_init(&n->on_control, on_control);
 	ev_init(&n->on_log, on_log);
@@ -329,7 +338,7 @@ void nursery_reaped(struct nursery *n, int status)
 	if (n->state == NURSERY_BROKEN)
 		return;
 	/* one that served well is replaced at once, and who waits goes on waiting; the next failure in a row is told and waits */
-	bool served = n->state == NURSERY_READY && n->failures == 0;
+	bool served = n->state == NURSERY_READY && n->failures == 0 && n->role != NURSERY_RETIRING;
 	if (served)
 		clear_away(n, &e);
 	else

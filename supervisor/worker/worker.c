@@ -16,6 +16,7 @@
 #include "notify.h"
 #include "waits.h"
 
+#define RENEW_LOOK_S 1.0
 #define ORPHANS_S 1.0 /* how long processes that were killed may take to be gone */
 
 double worker_clock(void)
@@ -149,6 +150,7 @@ static void hand_out(struct worker *w)
 		*at = p->next;
 		if (w->last == &p->next)
 			w->last = at;
+		n->jobs++;
 		slot_start(s, p);
 		generation_drop(p->generation); /* its zygote holds it, too */
 		free(p);
@@ -165,7 +167,7 @@ static bool is_time_to_refill(const struct worker *w, const struct nursery *n)
 static void refill(struct worker *w)
 {
 	for (struct nursery *n = w->nurseries; n; n = n->next)
-		if (n->state == NURSERY_READY && !n->birth && n->waiting + n->born < w->config.pool_min && is_time_to_refill(w, n))
+		if (n->state == NURSERY_READY && n->role != NURSERY_RETIRING && !n->birth && n->waiting + n->born < w->config.pool_min && is_time_to_refill(w, n))
 			order(w, n);
 }
 
@@ -177,9 +179,17 @@ static void on_turn(struct ev_loop *loop, ev_prepare *p, int revents)
 	while (w->dirty) { /* ends: each round hands out, answers or orders something, and there is a bound on each */
 		w->dirty = false;
 		hand_out(w);
-		if (!w->shutting_down)
+		if (!w->shutting_down) {
+			renew_zygotes(w);
 			refill(w);
+		}
 	}
+}
+
+static void on_renew(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	(void)loop, (void)revents;
+	worker_changed(t->data);
 }
 
 static void on_child(struct ev_loop *loop, ev_signal *s, int revents)
@@ -360,6 +370,10 @@ int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct
 		pin(c->cpu);
 	ev_signal_init(&w->on_child, on_child, SIGCHLD);
 	ev_prepare_init(&w->on_turn, on_turn);
+	ev_timer_init(&w->renew, on_renew, RENEW_LOOK_S, RENEW_LOOK_S);
+	w->renew.data = w;
+	if (c->zygote_max_age_s)
+		ev_timer_start(loop, &w->renew);
 	w->on_child.data = w->on_turn.data = w;
 	ev_signal_start(loop, &w->on_child);
 	ev_prepare_start(loop, &w->on_turn);
@@ -384,6 +398,7 @@ void worker_free(struct worker *w)
 		return;
 	ev_signal_stop(w->loop, &w->on_child);
 	ev_prepare_stop(w->loop, &w->on_turn);
+	ev_timer_stop(w->loop, &w->renew);
 	for (unsigned i = 0; i < w->n_slots; i++)
 		slot_drop(&w->slots[i]);
 	while (w->nurseries) {

@@ -17,6 +17,7 @@ struct worker;
 struct worker_config {
 	unsigned pool_min;        /* tracees kept waiting per zygote */
 	unsigned pool_max;        /* jobs at once */
+	unsigned zygote_max_jobs, zygote_max_age_s; /* replaced after these; 0: never */
 	int cpu;                  /* CPU that worker, zygotes and waiting tracees share; -1: any */
 	const char *tracee_dir;   /* where addon and bootstrap are; borrowed for life */
 	const struct layers *layers; /* borrowed for life */
