@@ -113,7 +113,7 @@ static const struct {
 	{"socket: {mode: 1777}\n", "1:16: socket.mode: must be octal"},
 	{"socket: {group: nogroup-of-this-name}\n", "1:17: socket.group: no group nogroup-of-this-name"},
 	{"workers: 0\n", "1:10: workers: must be 1 to 256, is 0"},
-	{"zygote: {max_jobs: 3}\n", "1:1: zygote: not supported by this version"},
+	{"zygote: {max_jobs: 0}\n", "1:20: zygote.max_jobs: must be 1 to 1000000000, is 0"},
 	{"proxy: {}\n", "1:8: proxy: names no proxy"},
 	{"proxy: {no_proxy: [a]}\n", "1:8: proxy: names no proxy"},
 	{"proxy: {ftp: a:1}\n", "1:9: proxy: ftp: unknown key"},
