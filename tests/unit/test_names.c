@@ -231,6 +231,46 @@ static void test_mknod(void **state)
 	assert_int_equal(one(f, "unlink", "/tmp/n", 0, 0) | one(f, "unlink", "/tmp/m", 0, 0) | one(f, "unlink", "/tmp/q", 0, 0), 0);
 }
 
+/* The directory above a grant below /tmp may be shared with other jobs: nothing is made in it, whatever its modes say. */
+static void test_above_a_grant_below_tmp(void **state)
+{
+	char dir[] = "/tmp/warder-names-XXXXXX", files[256], path[64], other[64];
+	struct violation *v;
+	struct fixture g;
+	uint64_t dropped;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(identity_full(), 0);
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(chmod(dir, 0755), 0);
+	snprintf(path, sizeof(path), "%s/granted", dir);
+	assert_int_equal(mkdir(path, 0755), 0);
+	fixture_base(&g);
+	snprintf(files, sizeof(files), "  - {path: %s, rights: [read, write, create, list]}\n", path);
+	fixture_start(&g, files);
+	snprintf(other, sizeof(other), "%s/../%s/new", dir, dir + 5);
+	assert_int_equal(one(&g, "open", other, O_CREAT | O_WRONLY, 0666), -EACCES);
+	assert_int_equal(one(&g, "mkdir", other, 0777, 0), -EACCES);
+	assert_int_equal(one(&g, "mknod", other, S_IFREG | 0666, 0), -EACCES);
+	assert_int_equal(two(&g, "symlink", "x", other), -EACCES);
+	broker_take_violations(g.job, &v, &n, &dropped);
+	assert_int_equal(n, 4); /* told by the broker, not left to the kernel */
+	for (size_t i = 0; i < n; i++)
+		violation_done(&v[i]);
+	free(v);
+	assert_int_equal(two(&g, "link", "/tmp/main.py", other), -EACCES);
+	assert_int_equal(two(&g, "rename", "/tmp/main.py", other), -EXDEV);
+	assert_int_equal(two(&g, "rename", other, path), -EACCES);
+	assert_int_equal(one(&g, "unlink", other, 0, 0), -ENOENT);
+	assert_int_equal(one(&g, "rmdir", path, 0, 0), -EACCES);
+	assert_int_equal(one(&g, "rmdir", dir, 0, 0), -EBUSY);
+	assert_int_equal(one(&g, "mkdir", dir, 0777, 0), -EEXIST);
+	fixture_stop(&g);
+	remove_all(dir);
+	assert_int_equal(identity_rest(), 0);
+}
+
 /* --- owners, attributes, space ----------------------------------------------------------------------------- */
 
 static void test_owners(void **state)
@@ -512,7 +552,7 @@ static int run(const char *name)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_symlinks), cmocka_unit_test(test_hard_links), cmocka_unit_test(test_link_of_a_descriptor),
 		cmocka_unit_test(test_rename_between_grants), cmocka_unit_test(test_links_count), cmocka_unit_test(test_mknod),
-		cmocka_unit_test(test_owners), cmocka_unit_test(test_descriptors_of_writable_grants),
+		cmocka_unit_test(test_owners), cmocka_unit_test(test_above_a_grant_below_tmp), cmocka_unit_test(test_descriptors_of_writable_grants),
 		cmocka_unit_test(test_locks_of_writable_grants), cmocka_unit_test(test_a_name_is_only_a_hint), cmocka_unit_test(test_extended_attributes), cmocka_unit_test(test_space), cmocka_unit_test(test_cwd_is_a_directory),
 		cmocka_unit_test(test_cwd_below_a_grant), cmocka_unit_test(test_directories_behind_descriptors),
 	};
