@@ -350,9 +350,10 @@ static void take_log_format(struct ydoc *d, yaml_node_t *key, yaml_node_t *value
 {
 	const char *s = ydoc_str(d, value, "log.format");
 
-	(void)key, (void)ctx;
-	if (s && strcmp(s, "logfmt"))
-		ydoc_fail(d, value, "log.format: %s: not supported by this version (logfmt is)", s);
+	(void)key;
+	if (s && strcmp(s, "logfmt") && strcmp(s, "json"))
+		ydoc_fail(d, value, "log.format: must be logfmt or json, is %.40s", s);
+	((struct config *)ctx)->log_json = s && !strcmp(s, "json");
 }
 
 static void take_log(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)

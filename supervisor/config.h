@@ -7,6 +7,7 @@
 #ifndef WARDER_CONFIG_H
 #define WARDER_CONFIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -37,6 +38,7 @@ struct config {
 	unsigned drain_ms; /* how long running jobs may go on after SIGTERM */
 	struct proxy proxy;
 	enum log_level log_level;
+	bool log_json; /* instead of logfmt */
 };
 
 /* `path` NULL: the defaults. 0, or -EINVAL (-errno of reading) with all problems in `es`; config_done in either case.

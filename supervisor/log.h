@@ -1,4 +1,5 @@
 /* log.h - one line a happening, on stderr, in logfmt: level=warn event=zygote_died pid=12
+ * or, after log_set_json, as one JSON object of strings: {"level":"warn","event":"zygote_died","pid":"12"}
  *
  * Who may use it: main and event callbacks of the supervisor's parts (library functions return errors, they do not
  * log). Each line is one write(2), so lines of several processes do not mix. Control characters and line breaks of
@@ -8,6 +9,7 @@
 #ifndef WARDER_LOG_H
 #define WARDER_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
@@ -16,6 +18,7 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* What is printed: this level and those before it. LOG_INFO until it is called. */
 void log_set_level(enum log_level level);
+void log_set_json(bool on);
 /* "warn" → LOG_WARN; -1 for an unknown word. */
 int log_level_parse(const char *word);
 

@@ -269,6 +269,7 @@ static int run(struct options *o, struct config *c)
 		policy_errors_done(&es);
 		return 1;
 	}
+	log_set_json(c->log_json);
 	log_set_level(o->log_level ? (enum log_level)log_level_parse(o->log_level) : c->log_level);
 	if (!o->doctor) {
 		default_policy_dirs(o, c);

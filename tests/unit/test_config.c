@@ -132,7 +132,7 @@ static const struct {
 	{"proxy: {http: \"a:80\", no_proxy: [\"a,b\"]}\n", "1:34: proxy.no_proxy: must be one host"},
 	{"proxy: {http: \"a:80\", no_proxy: [\"a:80\"]}\n", "1:34: proxy.no_proxy: must be a host, a domain, an address or a CIDR, without a port"},
 	{"proxy: {http: \"a:80\", no_proxy: [\"10.0.0.1/8\"]}\n", "1:34: proxy.no_proxy: the address has bits below its prefix"},
-	{"log: {format: json}\n", "1:15: log.format: json: not supported by this version"},
+	{"log: {format: xml}\n", "1:15: log.format: must be logfmt or json, is xml"},
 	{"log: {level: loud}\n", "1:14: log.level: unknown level loud"},
 	{"policy_dirs: /a\n", "1:14: policy_dirs: must be a list"},
 	{"policy_dirs: [a]\n", "1:15: policy_dirs: must be absolute paths"},

@@ -79,6 +79,24 @@ static void long_lines_are_cut(void **state)
 	assert_string_equal(text + strlen(text) - 4, "...\n");
 }
 
+static void json(void **state)
+{
+	static char huge[5000];
+	char value[64];
+
+	(void)state;
+	log_set_json(true);
+	log_write(LOG_WARN, "zygote_died", "pid=%d", 12);
+	assert_string_equal(written(), "{\"level\":\"warn\",\"event\":\"zygote_died\",\"pid\":\"12\"}\n");
+	log_write(LOG_INFO, "x", "why=%s b=%s c=", log_value(value, sizeof(value), "a b=\"c\\\n\xff"), "plain");
+	assert_string_equal(written(), "{\"level\":\"info\",\"event\":\"x\",\"why\":\"a b=\\\"c\\\\\\\\x0a?\",\"b\":\"plain\",\"c\":\"\"}\n");
+	memset(huge, '\\', sizeof(huge) - 1);
+	log_write(LOG_INFO, "x", "v=%s", huge);
+	assert_true(strlen(written()) <= LOG_LINE_MAX);
+	assert_string_equal(text + strlen(text) - 3, "\"}\n");
+	log_set_json(false);
+}
+
 static void levels(void **state)
 {
 	(void)state;
@@ -92,6 +110,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(lines, capture, release),
 		cmocka_unit_test_setup_teardown(nothing_is_forged, capture, release),
 		cmocka_unit_test_setup_teardown(long_lines_are_cut, capture, release),
+		cmocka_unit_test_setup_teardown(json, capture, release),
 		cmocka_unit_test(levels),
 	};
 
