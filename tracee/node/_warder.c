@@ -79,6 +79,11 @@ static napi_value w_setup(napi_env env, napi_callback_info info)
 	(void)info;
 	if (zygote_setup(&name, &e) < 0)
 		return throw_err(env, &e);
+	int r = embed_init();
+	if (r) {
+		err_set(&e, ERR_HOST, "NodePlatform", -r, "this Node lacks a function that ends of jobs need");
+		return throw_err(env, &e);
+	}
 	napi_create_array(env, &list);
 	for (uint32_t i = 0; *name; name += strlen(name) + 1) {
 		napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &s);
@@ -127,6 +132,19 @@ static void note_descriptors(void)
 	}
 }
 
+/* tasks(): runs what V8 has posted to this thread, all of it; whether there was anything. */
+static napi_value w_tasks(napi_env env, napi_callback_info info)
+{
+	bool any = false;
+	napi_value ran;
+
+	(void)info;
+	while (embed_run_tasks())
+		any = true;
+	napi_get_boolean(env, any, &ran);
+	return ran;
+}
+
 /* ready(lines): confines the zygote and tells the worker. */
 static napi_value w_ready(napi_env env, napi_callback_info info)
 {
@@ -141,8 +159,6 @@ static napi_value w_ready(napi_env env, napi_callback_info info)
 	int r = share_heap();
 	if (r)
 		err_set(&e, ERR_HOST, "madvise(MADV_DOFORK)", -r, "of the heap");
-	else if ((r = embed_init()))
-		err_set(&e, ERR_HOST, "NodePlatform", -r, "this Node lacks a function that ends of jobs need");
 	else if ((r = random_find(embed_isolate())))
 		err_set(&e, ERR_HOST, "Math.random", -r, "this Node keeps its generator where it cannot be seeded anew");
 	else
@@ -363,8 +379,8 @@ static const struct {
 	const char *name;
 	napi_callback call;
 } functions[] = {
-	{"setup", w_setup}, {"ready", w_ready}, {"fail", w_fail},   {"birth", w_birth},
-	{"pid", w_pid},     {"turn", w_turn}, {"startWorkers", w_start_workers}, {"wait", w_wait},   
+	{"setup", w_setup}, {"tasks", w_tasks}, {"ready", w_ready}, {"fail", w_fail},                 {"birth", w_birth},
+	{"pid", w_pid},     {"turn", w_turn},   {"wait", w_wait},   {"startWorkers", w_start_workers},
 };
 
 NAPI_MODULE_INIT()

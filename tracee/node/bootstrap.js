@@ -78,7 +78,9 @@ function rehearse() {
   delete process.stderr.write;
   clearTimeout(setTimeout(() => {}, 1));
   clearImmediate(setImmediate(() => {}));
-  process._tickCallback(); // nothing may be left for a child to do
+  // nothing may be left for a child to do: no signal would come for it. fetch compiles WebAssembly in such tasks
+  do process._tickCallback();
+  while (warder.tasks());
 }
 
 // Garbage of the warm-up is collected now, so that no child copies memory pages for it.
@@ -117,6 +119,11 @@ function sparePreloads() {
       return Reflect.construct(target, [file, spared, ...rest], newTarget === workers.Worker ? target : newTarget);
     },
   });
+}
+
+// No job has netlink to ask; programs that only want to know themselves get no interface rather than an error.
+function withoutInterfaces() {
+  require('os').networkInterfaces = function networkInterfaces() { return {}; };
 }
 
 // A job's clock begins with the job, not with its zygote. Marks and measures take what they do not say from Node's own clock, so they are told.
@@ -231,6 +238,7 @@ function start() {
   try {
     preload(warder.setup());
     sparePreloads();
+    withoutInterfaces();
     restartableClocks();
     Module.syncBuiltinESMExports();
     rehearse();

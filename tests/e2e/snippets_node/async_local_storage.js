@@ -1,0 +1,12 @@
+const { AsyncLocalStorage, AsyncResource, createHook, executionAsyncId } = require('async_hooks');
+const als = new AsyncLocalStorage();
+const seen = [];
+const log = (t) => seen.push(`${t} ${als.getStore()?.id}`);
+als.run({ id: 1 }, () => { setTimeout(log, 2, 'timer'); setImmediate(log, 'immediate'); Promise.resolve().then(() => log('promise')); require('fs').stat('.', () => log('fs')); });
+als.run({ id: 2 }, async () => { await 1; als.exit(() => log('out')); log('in'); });
+log('outside');
+let inits = 0;
+const hook = createHook({ init() { inits++; } }).enable();
+const r = new AsyncResource('MINE');
+setTimeout(() => r.runInAsyncScope(() => { hook.disable(); console.log(inits > 0, executionAsyncId() === r.asyncId()); }), 5);
+process.on('exit', () => console.log(seen.sort()));

@@ -1,0 +1,20 @@
+const crypto = require('crypto');
+for (const name of ['md5', 'sha1', 'sha256', 'sha512', 'sha3-256', 'blake2b512', 'ripemd160']) console.log(name, crypto.createHash(name).update('hello').digest('hex').slice(0, 32));
+console.log(crypto.createHmac('sha256', 'key').update('a').update('b').digest('base64'));
+const key = Buffer.alloc(32, 1), iv = Buffer.alloc(12, 2);
+const c = crypto.createCipheriv('aes-256-gcm', key, iv);
+const sealed = Buffer.concat([c.update('secret text', 'utf8'), c.final()]);
+const d = crypto.createDecipheriv('aes-256-gcm', key, iv).setAuthTag(c.getAuthTag());
+console.log(sealed.toString('hex'), d.update(sealed, null, 'utf8') + d.final('utf8'));
+const bad = crypto.createDecipheriv('aes-256-gcm', key, iv).setAuthTag(Buffer.alloc(16));
+bad.update(sealed);
+try { bad.final(); } catch (e) { console.log(e.message); }
+console.log(crypto.pbkdf2Sync('p', 's', 1000, 16, 'sha256').toString('hex'), crypto.scryptSync('p', 's', 16, { N: 1024 }).toString('hex'));
+console.log(Buffer.from(crypto.hkdfSync('sha256', 'key', 'salt', 'info', 16)).toString('hex'));
+const { publicKey, privateKey } = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
+console.log(crypto.verify('sha256', Buffer.from('m'), publicKey, crypto.sign('sha256', Buffer.from('m'), privateKey)));
+const [a, b] = [crypto.createECDH('secp256k1'), crypto.createECDH('secp256k1')];
+a.generateKeys(); b.generateKeys();
+console.log(a.computeSecret(b.getPublicKey()).equals(b.computeSecret(a.getPublicKey())));
+console.log(crypto.randomBytes(8).length, crypto.randomUUID().length, crypto.randomInt(5) < 5, crypto.timingSafeEqual(key, key));
+console.log(crypto.getHashes().length > 20, crypto.getCiphers().includes('aes-128-cbc'), crypto.getCurves().includes('prime256v1'));

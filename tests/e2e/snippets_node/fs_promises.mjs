@@ -1,0 +1,23 @@
+import { promises as fs, createReadStream, createWriteStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { createInterface } from 'node:readline';
+
+await fs.mkdir('data');
+await Promise.all(Array.from({ length: 30 }, (_, i) => fs.writeFile(`data/${i}`, 'x'.repeat(i))));
+const sizes = await Promise.all((await fs.readdir('data')).map(async (n) => (await fs.stat(`data/${n}`)).size));
+console.log(sizes.sort((a, b) => a - b).join());
+await pipeline(async function* () { for (let i = 0; i < 1000; i++) yield `line ${i}\n`; }, createWriteStream('lines'));
+let n = 0;
+for await (const line of createInterface({ input: createReadStream('lines') })) n += line.length;
+console.log(n);
+const handle = await fs.open('lines', 'r+');
+const { bytesRead, buffer } = await handle.read(Buffer.alloc(6), 0, 6, 7);
+console.log(bytesRead, buffer.toString());
+await handle.truncate(20);
+console.log(await handle.readFile('utf8'));
+await handle.close();
+for await (const entry of await fs.opendir('data')) if (entry.name === '7') console.log(entry.isFile());
+console.log(await fs.readFile('none').catch((e) => e.code), await fs.access('data').then(() => 'there'));
+await fs.cp('data', 'copied', { recursive: true });
+await fs.rm('data', { recursive: true });
+console.log((await fs.readdir('copied')).length, await fs.realpath('copied/../copied/3') === `${process.cwd()}/copied/3`);

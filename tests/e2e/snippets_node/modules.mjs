@@ -1,0 +1,15 @@
+import fs, { readFileSync } from 'fs';
+import { createRequire } from 'module';
+import * as path from 'node:path';
+import { writeFile } from 'fs/promises';
+const require = createRequire(import.meta.url);
+await writeFile('lib.mjs', 'export let n = 0; export function up() { n++ } export default class D {}; export * as path from "path"');
+await writeFile('old.cjs', 'exports.a = 1; exports.b = () => __filename.split("/").pop()');
+await writeFile('data.json', '{"x": [1]}');
+const lib = await import('./lib.mjs');
+lib.up();
+console.log(lib.n, Object.keys(lib), (await import('./lib.mjs')) === lib, lib.default.name);
+const old = await import('./old.cjs');
+console.log(old.a, old.default.b(), require('./data.json'), require('./old.cjs') === old.default, fs.readFileSync === readFileSync, path.sep);
+console.log(typeof module, typeof __filename, import.meta.url.startsWith('file:///'), this, await import('./none.mjs').catch((e) => e.code));
+console.log(await import('data:text/javascript,export default 5').then((m) => m.default), (await import('node:os')).EOL.length);

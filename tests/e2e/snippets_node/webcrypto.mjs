@@ -1,0 +1,10 @@
+const { subtle } = globalThis.crypto ?? (await import('node:crypto')).webcrypto;
+const hex = (b) => Buffer.from(b).toString('hex');
+console.log(hex(await subtle.digest('SHA-256', new TextEncoder().encode('hello'))));
+const key = await subtle.importKey('raw', new Uint8Array(16), 'AES-CBC', true, ['encrypt', 'decrypt']);
+const sealed = await subtle.encrypt({ name: 'AES-CBC', iv: new Uint8Array(16) }, key, Buffer.from('text'));
+console.log(hex(sealed), Buffer.from(await subtle.decrypt({ name: 'AES-CBC', iv: new Uint8Array(16) }, key, sealed)).toString());
+const pair = await subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify']);
+const signature = await subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, pair.privateKey, Buffer.from('m'));
+console.log(await subtle.verify({ name: 'ECDSA', hash: 'SHA-256' }, pair.publicKey, signature, Buffer.from('m')));
+console.log((await subtle.exportKey('jwk', key)).k, await subtle.importKey('raw', new Uint8Array(3), 'AES-CBC', true, ['encrypt']).catch((e) => e.name));
