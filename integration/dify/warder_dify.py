@@ -13,7 +13,7 @@ import socket
 import msgpack
 
 TAG = "<<RESULT>>"
-RUNNING_LANGUAGE = {"python3": "python3", "jinja2": "python3"}
+RUNNING_LANGUAGE = {"python3": "python3", "jinja2": "python3", "javascript": "nodejs"}
 MAX_ANSWER = 1 << 28  # bytes
 
 # The node's code comes first, so that the lines of a traceback are the author's.
@@ -23,11 +23,18 @@ import base64 as _b, json as _j
 _inputs = _j.loads(_b.b64decode('{inputs}'))
 print('{tag}' + _j.dumps(main(**_inputs), indent=4) + '{tag}')
 """
+# JavaScript's main takes all inputs as one object.
+JAVASCRIPT = """{code}
+
+var _inputs = JSON.parse(Buffer.from('{inputs}', 'base64').toString('utf-8'))
+console.log('{tag}' + JSON.stringify(main(_inputs)) + '{tag}')
+"""
 JINJA2 = """import base64, json, jinja2
 template = base64.b64decode('{code}').decode()
 inputs = json.loads(base64.b64decode('{inputs}'))
 print('{tag}' + jinja2.Template(template).render(**inputs) + '{tag}')
 """
+SCRIPTS = {"python3": PYTHON3, "javascript": JAVASCRIPT}
 
 
 class CodeExecutionError(Exception):
@@ -80,12 +87,14 @@ class DifyClient:
         return result["stdout"].decode("utf-8", "replace")
 
     def execute_workflow_code_template(self, language, code, inputs, dependencies=None):
-        """Runs one node: `main(**inputs)` of a code node gives its dict, a template {"result": text}."""
+        """Runs one node: a code node's `main(**inputs)`, in JavaScript `main(inputs)`, gives its dict, a template {"result": text}."""
         encoded = base64.b64encode(json.dumps(inputs).encode()).decode()
         if language == "jinja2":
             script = JINJA2.format(code=base64.b64encode(code.encode()).decode(), inputs=encoded, tag=TAG)
+        elif language in SCRIPTS:
+            script = SCRIPTS[language].format(code=code, inputs=encoded, tag=TAG)
         else:
-            script = PYTHON3.format(code=code, inputs=encoded, tag=TAG)
+            raise CodeExecutionError(f"Unsupported language {language}")
         stdout = self.execute_code(language, "", script, dependencies)
         _, first, rest = stdout.partition(TAG)
         text, last, _ = rest.rpartition(TAG)

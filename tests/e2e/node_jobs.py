@@ -11,8 +11,13 @@ NODE = shutil.which("node", path="/usr/bin:" + os.environ.get("PATH", ""))
 ADDON = os.path.join(support.BUILD, "tracee", "_warder.node")
 
 
+def why_not():
+    """Why Node.js jobs cannot run here, or None."""
+    return "missing: node" if not NODE else None if os.path.exists(ADDON) else "missing: Node headers, so no addon was built"
+
+
 def needs_node(case):
-    reason = "missing: node" if not NODE else "missing: Node headers, so no addon was built" if not os.path.exists(ADDON) else None
+    reason = why_not()
     return unittest.skip(reason)(case) if reason else case
 
 

@@ -7,6 +7,7 @@ import tempfile
 import threading
 import unittest
 
+import node_jobs
 import support
 from support import Case
 
@@ -30,6 +31,15 @@ class Dify(Case):
 
     def test_code_node(self):
         self.assertEqual(self.node(CODE, a=21, text="grüße"), {"double": 42, "upper": "GRÜSSE"})
+
+    def test_javascript_node(self):
+        code = "function main({ text, list }) {\n  return { upper: text.toUpperCase(), n: list.length, braces: '{' + list + '}' }\n}"
+        if node_jobs.why_not():
+            self.skipTest(node_jobs.why_not())
+        got = self.dify.execute_workflow_code_template("javascript", code, {"text": "grüße", "list": [1, 2]})
+        self.assertEqual(got, {"upper": "GRÜSSE", "n": 2, "braces": "{1,2}"})
+        with self.assertRaisesRegex(CodeExecutionError, r"main\.js:2\n[^$]*TypeError"):
+            self.dify.execute_workflow_code_template("javascript", code, {"list": []})
 
     def test_types_of_inputs(self):
         inputs = {"s": "a'b\"c\\n\n'''", "n": -1.5, "l": [1, [2, None]], "d": {"k": {"": True}}, "e": "\U0001f600"}

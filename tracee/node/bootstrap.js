@@ -107,12 +107,12 @@ function libraryTrees() {
 function sparePreloads() {
   const workers = require('worker_threads');
   const { Worker } = workers;
-  // Node 18: the end of a worker waits for tasks of V8's own threads
-  let lacksThreads = major < 20;
+  // the end of a worker waits for tasks of V8's own threads, if V8 has given them any: with Node 18 always, with 20 now and then
+  let lacksThreads = true;
   workers.Worker = new Proxy(Worker, {
     construct(target, [file, options, ...rest], newTarget) {
       if (lacksThreads) {
-        if (!warder.startWorkers()) throw new Error('worker threads are not supported with this Node');
+        if (!warder.startWorkers() && major < 20) throw new Error('worker threads are not supported with this Node');
         lacksThreads = false;
       }
       const spared = { ...options, execArgv: options?.execArgv ?? [] };

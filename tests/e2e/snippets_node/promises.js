@@ -8,7 +8,7 @@ async function step(n) {
 
 (async () => {
   console.log(await Promise.all([1, 2, 3].map(step)));
-  console.log(await Promise.allSettled([step(4), step(5)]));
+  console.log((await Promise.allSettled([step(4), step(5)])).map((r) => r.reason?.message ?? r.value));
   console.log(await Promise.race([sleep(20, 'slow'), sleep(1, 'fast')]));
   console.log(await Promise.any([Promise.reject(1), step(6)]));
   try {
