@@ -152,7 +152,7 @@ function restartableClocks() {
       if (old) Object.defineProperty(object, name, { configurable: true, enumerable: old.enumerable, ...(value ? { value, writable: true } : { get }) });
     }
   }
-  process.uptime = function uptime() { return ownUptime.call(process) - begun / 1e3; };
+  process.uptime = function uptime() { return Math.max(0, ownUptime.call(process) - begun / 1e3); }; // it counts in whole milliseconds
 }
 
 // The path of every job, once more in the child while it waits: each memory page that it touches here is its own already when the
