@@ -119,7 +119,7 @@ class Lab:
         os.symlink("harmless", self.path("open/link"))
         os.symlink("FORBIDDEN-TARGET", self.path("deny/link"))
         self._fill_odd()
-        for name in ("raw", "flip", "storm", "measure", "net"):
+        for name in ("raw", "flip", "storm", "measure", "net", "onload"):
             shutil.copy(os.path.join(support.BUILD, "tests", name + ".so"), self.path("lib"))
             os.chmod(self.path("lib", name + ".so"), 0o755)
         self._fill_policies()
@@ -147,11 +147,15 @@ class Lab:
             if name.endswith(".yaml"):
                 shutil.copy(os.path.join(support.POLICIES, name), self.path("policies"))
         rows = "".join(f"  - {{path: {self.path(d)}, rights: [read, list]}}\n" for d in ("open", "lib", "odd"))
-        text = ("name: attack\nextends: python3\nlanguage: python3\nfiles:\n" + rows +
+        for name, language in (("attack", "python3"), ("attack_node", "nodejs")):
+            self._fill_policy(name, language, rows)
+
+    def _fill_policy(self, name, language, rows):
+        text = (f"name: {name}\nextends: {language}\nlanguage: {language}\nfiles:\n" + rows +
                 "limits: {cpu_ms: 600000}\n"  # threads that race burn it
                 "callers_may:\n  limits: {wall_ms: 60000, cpu_ms: 600000, memory_mib: 1024, output_kib: 65536,"
                 " threads: 512, tmp_mib: 256, open_files: 1000}\n")
-        with open(self.path("policies/attack.yaml"), "w") as f:
+        with open(self.path(f"policies/{name}.yaml"), "w") as f:
             f.write(text)
 
     # --- running an attack --------------------------------------------------------------------------------------

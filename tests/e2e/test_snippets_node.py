@@ -115,6 +115,8 @@ class Snippets(Case):
         r = self.run_job(code, language="nodejs", grants={"read": [folder]})
         self.assertExited(r)
         self.assertEqual(r["stdout"], want.stdout)
+        r = self.run_job("console.log(require('old').n)", language="nodejs", grants={"read": [folder]}, env={"NODE_PATH": f"{folder}/node_modules"})
+        self.assertEqual(r["stdout"], b"5\n", r["stderr"])
 
 
 def single(name):

@@ -217,6 +217,7 @@ function becomeJob(path, args) {
   process.argv = [process.execPath, path, ...args];
   process.execArgv = [];
   if (process.env.TZ !== timeZone) process.env.TZ = process.env.TZ ?? '';
+  if (process.env.NODE_PATH) Module._initPaths();
   for (const name of Object.keys(require.cache)) delete require.cache[name];
   set(process, '_preload_modules', []);
   set(process, 'pid', warder.pid());
