@@ -1,0 +1,70 @@
+"""Benchmarks of Node.js jobs: hello beside `node -e`, and scripts that compute or make garbage beside plain Node.
+
+Inside and outside take turns. The scripts measure themselves, so Node's start, which a job does not wait for, is not in their ratio.
+"""
+import os
+import statistics
+import subprocess
+import time
+
+import support
+from node_jobs import NODE, why_not
+
+HELLO = "console.log('hello')"
+SCRIPT = os.path.join(support.ROOT, "tests", "bench", "node_jobs.js")
+WORK = ("computing", "garbage")
+
+
+def milliseconds(call):
+    before = time.perf_counter_ns()
+    got = call()
+    return (time.perf_counter_ns() - before) / 1e6, got
+
+
+def outside(*args):
+    return subprocess.run([NODE, *args], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=True).stdout
+
+
+def inside(client, code, *args):
+    r = client.run(code, language="nodejs", args=list(args), limits={"wall_ms": 60000, "cpu_ms": 60000})
+    if r["outcome"] != "exited" or r["exit_code"] != 0:
+        raise SystemExit(f"a measuring job failed: {r}")
+    return r["stdout"]
+
+
+def hello(client, rounds, count):
+    jobs, plain, p50 = [], [], []
+    for _ in range(rounds):
+        jobs += [milliseconds(lambda: inside(client, HELLO))[0] for _ in range(count)]
+        plain += [milliseconds(lambda: outside("-e", HELLO))[0] for _ in range(count // 10)]
+    for name, each in (("warder", jobs), ("node -e", plain)):
+        each.sort()
+        p50.append(statistics.median(each))
+        print(f"  {name:14}{p50[-1]:>10.2f}{each[len(each) * 99 // 100]:>10.2f}")
+    return {"warder_p50_ms": p50[0], "node_p50_ms": p50[1]}
+
+
+def work(client, what, rounds, code):
+    times = {"job": [], "node": []}
+    for _ in range(rounds):
+        times["job"].append(float(inside(client, code, what)))
+        times["node"].append(float(outside(SCRIPT, what)))
+    ratio = statistics.median(j / n for j, n in zip(times["job"], times["node"]))
+    job, plain = (statistics.median(t) for t in times.values())
+    print(f"  {what:14}{job:>10.0f}{plain:>10.0f}{ratio:>10.2f}")
+    return {"job_ms": job, "node_ms": plain, "ratio": ratio}
+
+
+def run(supervisor, rounds, quick):
+    if why_not():
+        print(f"\nNode.js: {why_not()}")
+        return None
+    with open(SCRIPT) as f:
+        code = f.read()
+    with supervisor.client(timeout=120) as client:
+        for _ in range(20):
+            inside(client, HELLO)
+        print(f"\nNode.js, client to result, one after the other\n  {'hello':14}{'p50 ms':>10}{'p99 ms':>10}")
+        table = {"hello": hello(client, rounds, 50 if quick else 100)}
+        print(f"  {'script':14}{'job ms':>10}{'node ms':>10}{'ratio':>10}")
+        return {**table, **{what: work(client, what, rounds, code) for what in WORK}}
