@@ -103,6 +103,7 @@ struct broker_reply {
 	uint64_t fds_at;     /* address in the tracee */
 	struct broker_wait *wait;   /* LATER */
 	struct broker_wait *beside; /* VALUE: NULL, or something to be watched although the call is answered */
+	bool held_up;               /* the job makes the worker sleep, again and again: it is to be ended */
 };
 
 /* Never fails: every call gets a reply. Judges with the policy first (refused calls are answered and recorded

@@ -2,23 +2,31 @@
  *
  * A connect that would block is begun without blocking; when the socket is connected the same connect is made once more, which is how the
  * kernel comes to know that nobody is to be told any more. O_NONBLOCK belongs to the open file that the
- * job holds, too: it is set for the length of one system call. */
+ * job holds, too: it is set for the length of one system call, and another thread of the job may take it off again meanwhile. So an alarm
+ * ends a connect that sleeps nevertheless. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "handlers.h"
 #include "sockets_of.h"
 
+#define SLEEP_MOST_US 5000 /* of the worker in one connect; one that does not sleep takes 20 */
+#define WATCHED_MOST 256   /* duplicates that are watched for one job beside its calls: it may close the sockets, and go on */
+#define SLEEPS_MOST 4      /* of one job, before it is ended */
+
 struct connecting {
 	struct broker_wait wait;
+	unsigned *watched; /* counts this one, when only its duplicate is watched */
 	struct socket_of s;
 	struct socket_address a;
 	int so_far; /* -EINPROGRESS or -EALREADY: what the call returns when its time is over */
@@ -37,16 +45,57 @@ static bool is_datagram(const struct socket_of *s)
 	return s->kind == POLICY_UDP4 || s->kind == POLICY_UDP6;
 }
 
-/* Datagram sockets and disconnects never wait. */
-static int begin(const struct socket_of *s, const struct socket_address *a)
+static void on_alarm(int sig)
 {
-	bool waits = !s->nonblocking && !is_datagram(s) && a->sa.sa_family != AF_UNSPEC;
+	(void)sig; /* only to come in between */
+}
+
+/* Again and again, since the first may come before the sleep begins. Off before any other call: those need not bear a signal. */
+static void set_alarm(suseconds_t us)
+{
+	const struct itimerval t = {{0, us}, {0, us}};
+	static bool ready;
+
+	if (!ready) {
+		struct sigaction sa = {.sa_handler = on_alarm};
+		sigset_t set;
+
+		sigemptyset(&set);
+		sigaddset(&set, SIGALRM);
+		sigaction(SIGALRM, &sa, NULL);
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
+		ready = true;
+	}
+	setitimer(ITIMER_REAL, &t, NULL);
+}
+
+/* As for a socket that is not to block, whatever the job does to it meanwhile. A job that makes the worker sleep is soon over. */
+static int connect_at_once(struct request *r, int fd, const struct socket_address *a)
+{
+	int rc;
+
+	set_alarm(SLEEP_MOST_US);
+	rc = connect(fd, &a->sa, a->len) ? -errno : 0;
+	set_alarm(0);
+	if (rc != -EINTR)
+		return rc;
+	r->reply->held_up = ++r->job->sleeps >= SLEEPS_MOST;
+	return -EINPROGRESS;
+}
+
+/* Datagram sockets and disconnects never wait. */
+static int begin(struct request *r, const struct socket_of *s, const struct socket_address *a)
+{
+	bool may_wait = !is_datagram(s) && a->sa.sa_family != AF_UNSPEC, change = may_wait && !s->nonblocking;
 	int on = 1, off = 0, rc;
 
-	if (waits && ioctl(s->fd, FIONBIO, &on))
+	if (change && ioctl(s->fd, FIONBIO, &on))
 		return -errno;
-	rc = connect(s->fd, &a->sa, a->len) ? -errno : 0;
-	if (waits)
+	if (may_wait)
+		rc = connect_at_once(r, s->fd, a);
+	else
+		rc = connect(s->fd, &a->sa, a->len) ? -errno : 0;
+	if (change)
 		ioctl(s->fd, FIONBIO, &off);
 	return rc;
 }
@@ -68,6 +117,8 @@ static void forget(struct broker_wait *w)
 {
 	struct connecting *c = (struct connecting *)w;
 
+	if (c->watched)
+		--*c->watched;
 	socket_of_done(&c->s);
 	free(c);
 }
@@ -93,7 +144,7 @@ static int state_of(int fd)
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &i, &n) ? TCP_CLOSE : i.tcpi_state;
 }
 
-static int look(const struct socket_of *s, const struct socket_address *a)
+static int look(struct request *r, const struct socket_of *s, const struct socket_address *a)
 {
 	int state = state_of(s->fd), rc;
 
@@ -101,14 +152,14 @@ static int look(const struct socket_of *s, const struct socket_address *a)
 		return -EALREADY;
 	if (state == TCP_CLOSE)
 		return failed(s->fd);
-	rc = begin(s, a);
+	rc = begin(r, s, a);
 	return rc == -EISCONN ? 0 : rc; /* another thread asked first */
 }
 
 static int64_t resume(struct request *r, struct broker_wait *w, bool timed_out)
 {
 	struct connecting *c = (struct connecting *)w;
-	int rc = look(&c->s, &c->a);
+	int rc = look(r, &c->s, &c->a);
 
 	if (!is_under_way(rc))
 		return told(r, &c->s, &c->a, rc);
@@ -161,6 +212,8 @@ static int64_t wait_for(struct request *r, struct socket_of *s, const struct soc
 		return request_wait(r, &c->wait);
 	c->wait.resume = watch;
 	c->wait.until = 0;
+	c->watched = &r->job->watched;
+	++*c->watched;
 	r->reply->beside = &c->wait;
 	return so_far;
 }
@@ -179,15 +232,17 @@ static int64_t on_socket(struct request *r, struct socket_of *s)
 		return -EISCONN; /* as far as can be seen: kept.h */
 	if (s->kind < 0)
 		return -EINVAL; /* a Unix socket: as natively */
-	rc = told(r, s, &a, begin(s, &a));
+	rc = told(r, s, &a, begin(r, s, &a));
 	if (!is_under_way(rc))
 		return rc;
 	if (!s->nonblocking) {
-		int after = look(s, &a); /* on the loopback it is over by now */
+		int after = look(r, s, &a); /* on the loopback it is over by now */
 
 		return is_under_way(after) ? wait_for(r, s, &a, rc, false) : told(r, s, &a, after);
 	}
-	return s->ino && rc == -EINPROGRESS ? wait_for(r, s, &a, rc, true) : rc;
+	if (!s->ino || rc != -EINPROGRESS || r->job->watched == WATCHED_MOST)
+		return rc; /* what is not watched is kept until the job has closed it: kept.h */
+	return wait_for(r, s, &a, rc, true);
 }
 
 int64_t connects_connect(struct request *r)

@@ -244,12 +244,12 @@ int socket_address_judge(struct request *r, const struct socket_of *s, struct so
 
 /* --- local addresses ---------------------------------------------------------------------------------------- */
 
-/* Any free port of "here": what the kernel would choose by itself at connect(2). Libraries ask so whether there is IPv6. */
-static bool is_here(const struct socket_address *a)
+/* How libraries ask whether there is IPv6: any free port of its loopback, which is what connect(2) would choose there by itself. */
+static bool is_ipv6_probe(const struct socket_of *s, const struct socket_address *a)
 {
-	struct net_peer p;
+	bool inet6 = s->fd < 0 || s->kind == POLICY_TCP6 || s->kind == POLICY_UDP6;
 
-	return address_peer(&a->sa, a->len, false, &p) && p.port == 0 && is_localhost(&p.addr);
+	return inet6 && a->len >= sizeof(a->in6) && a->in6.sin6_family == AF_INET6 && a->in6.sin6_port == 0 && IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr);
 }
 
 static int64_t bind_here(struct request *r, const struct socket_of *s)
@@ -260,9 +260,9 @@ static int64_t bind_here(struct request *r, const struct socket_of *s)
 	if (rc)
 		return rc;
 	decode_address(&a.sa, a.len, r->address, sizeof(r->address));
-	if (!is_here(&a))
-		return request_refused(r, EPERM, NULL, "sockets: a job has no address of its own; only any free port (0) of the loopback, or of no address");
-	if (s->fd < 0 || s->kind < 0)
+	if (!is_ipv6_probe(s, &a))
+		return request_refused(r, EPERM, NULL, "sockets: a job has no address of its own");
+	if (s->fd < 0)
 		return -EINVAL; /* as natively, for one that has an address already */
 	if (request_enter(r, false))
 		return -EPERM;

@@ -45,6 +45,8 @@ struct broker_job {
 	struct hostnames hostnames;
 	struct net net;
 	struct kept kept;
+	unsigned watched;         /* sockets on their way that are watched, though their call is answered */
+	unsigned sleeps;          /* connects that made the worker sleep */
 	uint32_t limits_hit;      /* bit (1 << LIMIT_HIT_x) */
 	uint64_t calls;
 	uint64_t signals_sent;    /* bit (1 << signal): to itself, by kill(2) and its like */

@@ -222,7 +222,7 @@ void slot_hold_output(struct slot *s, bool hold);
 /* What the broker says is done: exactly one answer, now or later. */
 void slot_carry_out(struct slot *s, const struct broker_call *c, struct broker_reply *r);
 void slot_guard(struct slot *s);   /* what follows is done for this job, which the watchdog ends if it takes too long, */
-void slot_unguard(struct slot *s); /* until here */
+void slot_unguard(struct slot *s, bool held_up); /* until here; held_up: as the reply says, which ends the job */
 void slot_update_output(struct slot *s); /* after output_paused has changed */
 void slot_drop(struct slot *s); /* at the worker's end: kills, reaps, frees; answers nothing */
 

@@ -274,11 +274,16 @@ void slot_guard(struct slot *s)
 	watchdog_begin(s->worker->watchdog, s->pidfd, s->uid, s->gid);
 }
 
-void slot_unguard(struct slot *s)
+void slot_unguard(struct slot *s, bool held_up)
 {
-	if (!watchdog_end(s->worker->watchdog))
+	bool too_long = watchdog_end(s->worker->watchdog);
+
+	if (too_long)
+		snprintf(s->error, sizeof(s->error), "one call held its worker up for more than %.0f s", WATCHDOG_SECONDS);
+	else if (held_up)
+		snprintf(s->error, sizeof(s->error), "its threads changed sockets under the calls that connect them, which held its worker up");
+	else
 		return;
-	snprintf(s->error, sizeof(s->error), "one call held its worker up for more than %.0f s", WATCHDOG_SECONDS);
 	slot_kill(s, KILLED_ERROR);
 }
 
@@ -289,7 +294,7 @@ void slot_answer(struct slot *s, const struct broker_call *c)
 	slot_guard(s);
 	broker_answer(s->broker, c, still_there, s, &r);
 	slot_carry_out(s, c, &r);
-	slot_unguard(s);
+	slot_unguard(s, r.held_up);
 	if (r.kind == REPLY_NAMES)
 		names_wait(s, c);
 }

@@ -125,7 +125,7 @@ static void resume(struct waiting *w, bool timed_out)
 		end(w);
 	else if (timed_out)
 		be_patient(w);
-	slot_unguard(s);
+	slot_unguard(s, r.held_up);
 }
 
 static void on_ready(struct ev_loop *loop, ev_io *io, int revents)

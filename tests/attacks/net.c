@@ -1,4 +1,5 @@
 /* net.c - time of check against time of use for connect: the address, or the descriptor, changes while the call is being judged. */
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,6 +23,7 @@ struct race {
 
 EXPORT int race_address(unsigned allowed, unsigned forbidden, unsigned ms, struct counts *out);
 EXPORT int race_descriptor(unsigned forbidden, unsigned ms, struct counts *out);
+EXPORT int race_blocking(unsigned hole, unsigned ms);
 
 /* family and port are one word: one store, so that no half of each is ever seen */
 static void *flip_word(void *arg)
@@ -120,5 +122,61 @@ int race_descriptor(unsigned forbidden, unsigned ms, struct counts *out)
 	}
 	r.stop = true;
 	pthread_join(t, NULL);
+	return 0;
+}
+
+/* A socket that is not to block becomes one that is, while the supervisor connects it to a host that does not answer. */
+static struct {
+	_Atomic int fd;
+	_Atomic bool stop;
+	unsigned hole;
+} sleeper;
+
+static void *flip_blocking(void *arg)
+{
+	(void)arg;
+	while (!sleeper.stop) {
+		raw3(SYS_fcntl, sleeper.fd, F_SETFL, 0);
+		for (volatile int i = 0; i < 200; i++)
+			;
+		raw3(SYS_fcntl, sleeper.fd, F_SETFL, O_NONBLOCK);
+	}
+	return NULL;
+}
+
+static void *connect_to_hole(void *arg)
+{
+	struct sockaddr_in a = {AF_INET, htons((uint16_t)sleeper.hole), {htonl(INADDR_LOOPBACK)}, {0}};
+	long patience[2] = {20, 0}; /* seconds: of the supervisor's sleep, too, where it sleeps */
+
+	(void)arg;
+	while (!sleeper.stop) {
+		long fd = raw3(SYS_socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+		if (fd < 0)
+			continue;
+		sleeper.fd = (int)fd;
+		raw5(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, patience, sizeof(patience));
+		raw3(SYS_connect, fd, &a, sizeof(a));
+		raw1(SYS_close, fd);
+	}
+	return NULL;
+}
+
+/* Those whose call was taken for one that waits do not come back; so there are many, and one that lets them off. */
+int race_blocking(unsigned hole, unsigned ms)
+{
+	uint64_t end = deadline_ms(ms);
+	pthread_t t;
+
+	sleeper.fd = -1;
+	sleeper.hole = hole;
+	for (int i = 0; i < 24; i++)
+		if (pthread_create(&t, NULL, i < 4 ? flip_blocking : connect_to_hole, NULL))
+			return -1;
+	while (now_ns() < end) {
+		raw2(SYS_shutdown, sleeper.fd, SHUT_RDWR);
+		usleep(2000);
+	}
 	return 0;
 }

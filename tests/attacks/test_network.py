@@ -3,6 +3,7 @@
 Granted is one port of 127.0.0.1. The forbidden listeners are on all addresses of the machine: TCP, UDP, a Unix socket by path and one by
 abstract name.
 """
+import contextlib
 import os
 import socket
 import unittest
@@ -147,10 +148,16 @@ note(sys_('sendmsg', pair[0], msg(sau(UNIX.encode() + b'.d\\0')), 0x4000))"""),
     note(s)"""),
     ("being a server", """s = sock()
 note(sys_('listen', s, 5))
-for host, port in (('0.0.0.0', 7071), ('127.0.0.1', 7071), ('127.17.0.1', 0), ('10.0.0.1', 0), ('224.0.0.1', 0), ('255.255.255.255', 0)):
+for host, port in (('0.0.0.0', 7071), ('127.0.0.1', 7071), ('0.0.0.0', 0), ('127.0.0.1', 0), ('127.17.0.1', 0), ('10.0.0.1', 0), ('224.0.0.1', 0), ('255.255.255.255', 0)):
     note(sys_('bind', s, sa4(host, port), 16))
 note(sys_('bind', s, sa4('127.0.0.1', 0), 8)); note(sys_('bind', s, b'\\1\\0/tmp/x', 8)); note(sys_('bind', s, bytes(16), 16))
-assert sys_('bind', s, sa4('0.0.0.0', 0), 16) == 0 # any free port is what connect(2) would choose, too
+t = sock(10)
+for host, port in (('::', 0), ('::', 7071), ('::1', 7071), ('::ffff:127.0.0.1', 0), ('::ffff:0.0.0.0', 0), ('fe80::1', 0), ('ff02::1', 0), ('::2', 0)):
+    note(sys_('bind', t, sa6(host, port), 28))
+note(sys_('bind', t, sa4('127.0.0.1', 0), 16)); note(sys_('bind', s, sa6('::1', 0), 28)); note(sys_('bind', t, sa6('::1', 0), 24))
+assert all(g in ('EPERM', 'EACCES') for g in got[1:]), got
+assert sys_('bind', t, sa6('::1', 0), 28) == 0 # how libraries ask whether there is IPv6
+note(sys_('listen', t, 5))
 note(sys_('listen', s, 5))
 note(sys_('accept', s, 0, 0)); note(sys_('accept4', s, 0, 0, 0))
 assert connect(s, sa4('127.0.0.1', OPEN)) == 0 and connect(s, bytes(16)) in (0, -106)
@@ -302,6 +309,9 @@ tell(one=name(connect(s, sa4('127.0.0.1', OPEN))), two=name(connect(sock(10), sa
                 ("connect(sock(1), sau(b'/run/docker.sock\\0'))", "connect", "unix:/run/docker.sock"),
                 ("connect(sock(1), sau(b'\\0abs\\n'))", "connect", "unix:@abs\\x0a"),
                 ("connect(sock(), sa4('1.2.3.4', 80, 40))", "connect", "family 40"),
+                ("sys_('bind', sock(), sa4('0.0.0.0', 0), 16)", "bind", "0.0.0.0:0"),
+                ("sys_('bind', sock(10), sa6('::1', 80), 28)", "bind", "[::1]:80"),
+                ("sys_('bind', sock(1), sau(b'/tmp/s\\0'), 9)", "bind", "unix:/tmp/s"),
                 ("sys_('sendto', sock(2, 2), b'x', 1, 0, sa4('9.9.9.9', 53), 16)", "sendto", "9.9.9.9:53"),
                 ("sock(17, 3)", "socket", None), ("sock(2, 3, 1)", "socket", None), ("sock(2, 1, 262)", "socket", None)]
         for code, call, address in rows:
@@ -357,6 +367,31 @@ tell(ret=ret, connected=c.connected, refused=c.refused, wrong=c.wrong, errno=c.e
     def test_the_descriptor_becomes_another(self):
         self.race("ret = so('net').race_descriptor(PORT, MS // 2, ctypes.byref(c))")
         self.assertSilence("race of descriptors")
+
+    @unittest.skipIf(lab.OUTSIDE, "capability: no supervisor outside")
+    def test_the_supervisor_never_sleeps_in_a_connect(self):
+        import threading
+        import time
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as hole, contextlib.ExitStack() as fill:
+            port = hole.getsockname()[1]
+            for _ in range(3):
+                s = fill.enter_context(socket.socket())
+                s.setblocking(False)
+                s.connect_ex(("127.0.0.1", port))
+            got = []
+            t = threading.Thread(target=lambda: got.append(self.go(
+                f"os._exit(so('net').race_blocking({port}, {2 * MS}))", grants={"connect": [f"127.0.0.1:{port}"]}, limits={"wall_ms": 2 * MS + 20000})))
+            t.start()
+            worst = 0
+            while t.is_alive():
+                begun = time.monotonic()
+                self.assertEqual(self.go("pass")["outcome"], "exited")
+                worst = max(worst, time.monotonic() - begun)
+            t.join()
+        self.assertLess(worst, 10, "another job waited for the supervisor")
+        if got[0]["outcome"] != "exited":
+            self.assertEqual(got[0]["outcome"], "error", lab.brief(got[0]))
+            self.assertIn("changed sockets", got[0]["error"])
 
 
 @unittest.skipIf(lab.OUTSIDE, "capability: no supervisor outside")
