@@ -380,7 +380,7 @@ tell(ret=ret, connected=c.connected, refused=c.refused, wrong=c.wrong, errno=c.e
                 s.connect_ex(("127.0.0.1", port))
             got = []
             t = threading.Thread(target=lambda: got.append(self.go(
-                f"os._exit(so('net').race_blocking({port}, {2 * MS}))", grants={"connect": [f"127.0.0.1:{port}"]}, limits={"wall_ms": 2 * MS + 20000})))
+                f"os._exit(so('net').race_blocking({port}, {MS}))", grants={"connect": [f"127.0.0.1:{port}"]}, limits={"wall_ms": MS + 20000})))
             t.start()
             worst = 0
             while t.is_alive():
