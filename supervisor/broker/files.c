@@ -96,6 +96,16 @@ static int check_object(struct opening *p, const struct object *o)
 	return need & ~o->rights ? refused(p, EACCES, o->path.s, o->grant) : 0;
 }
 
+/* A temporary file is made here, with the job's mask. */
+static int reopen_directory(const struct opening *p, const struct object *o)
+{
+	mode_t old = umask(p->r->job->umask);
+	int fd = openat(o->fd, ".", (p->flags & ~(O_CREAT | O_EXCL)) | O_CLOEXEC, p->mode);
+
+	umask(old);
+	return fd;
+}
+
 /* By the object's own handle: procfs leads to it without a name in between. */
 static int reopen(struct opening *p, const struct object *o)
 {
@@ -103,7 +113,7 @@ static int reopen(struct opening *p, const struct object *o)
 	int fd;
 
 	if (S_ISDIR(o->st.st_mode)) {
-		fd = openat(o->fd, ".", (p->flags & ~(O_CREAT | O_EXCL)) | O_CLOEXEC, p->mode);
+		fd = reopen_directory(p, o);
 	} else {
 		snprintf(name, sizeof(name), "%d", o->fd);
 		fd = openat(p->r->job->tree->proc_fds, name, (p->flags & ~OPEN_DECIDED) | O_NOCTTY | O_CLOEXEC);

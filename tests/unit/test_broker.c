@@ -304,6 +304,12 @@ static void test_temporary_file(void **state)
 	assert_int_equal(st.st_nlink, 0);
 	close((int)fd);
 	assert_int_equal(call(f, "openat", FD, put(f, "/tmp"), O_TMPFILE | O_RDONLY, 0600), -EINVAL);
+	call(f, "umask", 027);
+	fd = call(f, "openat", FD, put(f, "/tmp"), O_TMPFILE | O_RDWR, 0666);
+	assert_int_equal(fstat((int)fd, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0640);
+	close((int)fd);
+	call(f, "umask", 022);
 }
 
 /* --- locks ------------------------------------------------------------------------------------------------- */
