@@ -23,31 +23,41 @@
 
 /* --- in -------------------------------------------------------------------------------------------------------- */
 
+/* Counts a name, where the kernel has no quota of them. `rc`: of what made it. */
+static int count(struct private_tmp *tmp, int rc)
+{
+	if (rc)
+		return errno == EEXIST ? 0 : -errno;
+	return tmp->dir && tmp->inodes_left-- <= 0 ? -ENOSPC : 0;
+}
+
 /* Nobody has been in there before: no link is on the way. */
-static int make_file(int root, const char *name)
+static int make_file(struct private_tmp *tmp, const char *name)
 {
 	char path[NAMES_BYTES_MAX + 1];
-	int fd;
+	int fd, rc;
 
 	snprintf(path, sizeof(path), "%s", name);
 	for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (mkdirat(root, path, 0755) && errno != EEXIST)
-			return -errno;
+		rc = count(tmp, mkdirat(tmp->root, path, 0755));
+		if (rc)
+			return rc;
 		*slash = '/';
 	}
-	fd = openat(root, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	return fd < 0 ? -errno : fd;
+	rc = count(tmp, 0);
+	fd = rc ? rc : openat(tmp->root, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	return rc ? rc : fd < 0 ? -errno : fd;
 }
 
 /* At most `cost` bytes of the file that is being put. 0 or -errno. */
-static int put_some(struct put *p, int root, const struct job_file *f, size_t *cost)
+static int put_some(struct put *p, struct private_tmp *tmp, const struct job_file *f, size_t *cost)
 {
 	size_t left = f->data.len - p->done, want = left < *cost ? left : *cost;
 	ssize_t n = 0;
 
 	if (p->fd < 0)
-		p->fd = make_file(root, f->name);
+		p->fd = make_file(tmp, f->name);
 	if (p->fd < 0)
 		return p->fd;
 	if (want)
@@ -74,7 +84,7 @@ int put_step(struct put *p, struct broker_job *b, const struct job_file *files, 
 		rc = -EPERM;
 	old = umask(022);
 	while (!rc && p->next < n && cost)
-		rc = put_some(p, root, &files[p->next], &cost);
+		rc = put_some(p, &b->tmp, &files[p->next], &cost);
 	umask(old);
 	identity_leave();
 	if (rc) {

@@ -266,6 +266,14 @@ static bool one_place(const struct parent *from, const struct parent *to, unsign
 	return from->dir.grant == to->dir.grant || !((b & ~a) || ((flags & RENAME_EXCHANGE) && (a & ~b)));
 }
 
+/* Whether a name goes. Between two names of one file nothing happens, rename(2). */
+static bool takes_one(const struct parent *from, const struct parent *to)
+{
+	struct stat a, b;
+
+	return !look(from, &a) && !look(to, &b) && (a.st_dev != b.st_dev || a.st_ino != b.st_ino);
+}
+
 static int move(struct request *r, const struct parent *from, const struct parent *to, unsigned flags)
 {
 	bool replaces;
@@ -285,7 +293,7 @@ static int move(struct request *r, const struct parent *from, const struct paren
 	rc = rc ? rc : may_change(r, to);
 	if (rc)
 		return rc;
-	replaces = flags == 0 && to->at.place == PLACE_TMP && r->job->tmp.dir && there(to);
+	replaces = flags == 0 && to->at.place == PLACE_TMP && r->job->tmp.dir && takes_one(from, to);
 	if (syscall(SYS_renameat2, from->dir.fd, from->name, to->dir.fd, to->name, flags))
 		return -errno;
 	r->job->tmp.inodes_left += replaces;

@@ -205,7 +205,14 @@ static void test_links_count(void **state)
 		assert_int_equal(two(f, "link", "/tmp/c", "/tmp/d"), 0);
 		assert_int_equal(one(f, "unlink", "/tmp/d", 0, 0), 0);
 	}
+	assert_int_equal(two(f, "link", "/tmp/c", "/tmp/d"), 0);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(two(f, "rename", "/tmp/c", "/tmp/d"), 0); /* names of one file: nothing happens */
+	make(f, "/tmp/e");
+	assert_int_equal(two(f, "rename", "/tmp/e", "/tmp/d"), 0);
+	assert_int_equal(two(f, "rename", "/tmp/d", "/tmp/d"), 0);
 	assert_int_equal(one(f, "unlink", "/tmp/c", 0, 0), 0);
+	assert_int_equal(one(f, "unlink", "/tmp/d", 0, 0), 0);
 	if (f->job->tmp.dir)
 		assert_int_equal(f->job->tmp.inodes_left, left);
 }
