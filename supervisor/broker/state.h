@@ -30,6 +30,7 @@ struct broker_job {
 	struct private_tmp tmp;
 	struct meter meter;       /* of a private directory alone */
 	struct skeleton synth;    /* directories of /proc, once one was opened: synth.h */
+	unsigned threads_listed;  /* how many of those are of threads */
 	struct timespec started;  /* CLOCK_MONOTONIC */
 	time_t started_real;      /* Unix time */
 	struct vpath cwd;         /* its name when it was last looked at: cwd.h */

@@ -12,7 +12,8 @@
 #include "scratch.h"
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
-#define DIRECTORY_INODES 4096 /* names of all directories of /proc together, with those of 32 threads' */
+#define DIRECTORY_INODES 4096 /* names of all directories of /proc together, */
+#define THREADS_LISTED_MAX 512 /* with those of so many threads, a job's whole life long */
 #define DIRECTORY_BYTES  (1u << 16)
 
 /* --- names ----------------------------------------------------------------------------------------------------- */
@@ -378,19 +379,28 @@ static int open_numbers(struct request *r, const char *path)
 	return -EINTR;
 }
 
+/* A thread's directory stays when the thread has ended: where the kernel has no quota of names, this is it. */
+static int plant_thread(struct request *r, const char *path, pid_t t_tid)
+{
+	const struct skeleton *s = &r->job->synth;
+
+	if (s->root >= 0 && !faccessat(s->root, path + 1, F_OK, 0))
+		return 0;
+	return r->job->threads_listed++ < THREADS_LISTED_MAX ? plant_all(r, t_tid) : -ENFILE;
+}
+
 int synth_open_directory(struct request *r, const struct object *o)
 {
 	struct synth_at at;
-	int rc;
+	int rc = 0;
 
 	if (!find(r, o->path.s, &at))
 		return -ENOENT;
 	if (at.row->kind == SYNTH_NUMBERS)
 		return open_numbers(r, o->path.s);
-	if (r->job->synth.root < 0 || strchr(at.row->path, '@')) {
-		rc = plant_all(r, strchr(at.row->path, '@') ? at.t_tid : 0);
-		if (rc)
-			return rc;
-	}
-	return resolve_openat2(r->job->synth.root, o->path.s + 1, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (strchr(at.row->path, '@'))
+		rc = plant_thread(r, o->path.s, at.t_tid);
+	else if (r->job->synth.root < 0)
+		rc = plant_all(r, 0);
+	return rc ? rc : resolve_openat2(r->job->synth.root, o->path.s + 1, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 }

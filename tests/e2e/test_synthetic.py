@@ -207,6 +207,17 @@ class Descriptors(Case):
         self.assertExited(r)
         self.assertEqual((r["stdout"], r["stderr"]), (b"out\nsome input\nsome\n", b"err\n"))
 
+    def test_directories_of_threads_have_a_bound(self):
+        """They outlast the threads: where they lie on the host's disk nothing else bounds them."""
+        out = self.run_ok("import errno, os, threading\nends = {}\ndef look(again):\n"
+                          " for _ in range(again):\n"
+                          "  try: os.close(os.open('/proc/thread-self', 0)); end = 'ok'\n"
+                          "  except OSError as e: end = errno.errorcode[e.errno]\n"
+                          " ends[end] = ends.get(end, 0) + 1\n"
+                          "for again in [600] + [1] * 520: t = threading.Thread(target=look, args=[again]); t.start(); t.join()\n"
+                          "print(ends, os.listdir('/proc/self/task')[:0])", limits={"wall_ms": 60000})
+        self.assertEqual(out, "{'ok': 512, 'ENFILE': 9} []\n")
+
     def test_a_file_without_a_name(self):
         out = self.run_ok("import os, tempfile\nf = tempfile.TemporaryFile(); f.write(b'kept'); f.flush()\n"
                           "p = f'/proc/self/fd/{f.fileno()}'\nprint(open(p).read(), os.stat(p).st_size)\n"
