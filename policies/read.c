@@ -254,6 +254,7 @@ static const struct {
 	{"/proc", true, "would show the supervisor's processes"},
 	{"/sys", true, "would show and change the machine"},
 	{"/tmp", false, "is the job's private directory"},
+	{"/dev/shm", false, "is the job's private directory"},
 	{"/.warder", true, "is the supervisor's own"},
 };
 

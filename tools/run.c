@@ -226,6 +226,8 @@ static int set_grants(struct job *j, const struct option_list lists[GRANT_COUNT]
 
 		to->v = calloc(lists[g].n + 1, sizeof(*to->v));
 		for (size_t i = 0; to->v && i < lists[g].n; i++, to->n++) {
+			if (!*lists[g].v[i]) /* an unset variable, not the place where we are */
+				return err_set(e, ERR_REQUEST, "job", 0, "grants.%s[%zu]: must not be empty", grant_kind_name((enum grant_kind)g), i);
 			to->v[i] = g == GRANT_CONNECT ? strdup(lists[g].v[i]) : absolute(lists[g].v[i]);
 			if (!to->v[i])
 				break;

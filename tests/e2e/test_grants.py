@@ -129,7 +129,7 @@ except OSError as e: print(e.strerror)
 
     def test_the_floor_holds_for_operators(self):
         for path, why in [("/", "everything at once"), ("/proc", "the supervisor's processes"), ("/proc/1", "processes"), ("/sys", "machine"),
-                          ("/tmp", "private"), ("/.warder/job", "the supervisor's own")]:
+                          ("/tmp", "private"), ("/dev/shm", "private"), ("/.warder/job", "the supervisor's own")]:
             told = self.refused(self.operators, {"read": [path]})
             self.assertTrue(told.startswith(f"not_permitted: grants.read[0]: {path} cannot be granted: ") and why in told, told)
 
@@ -226,6 +226,9 @@ class CommandLine(Host):
         done = self.run_code("1", "--allow-read", "/nowhere/at/all")
         self.assertEqual((done.returncode, done.stderr),
                          (125, b"warder: bad_request: grants.read[0]: /nowhere/at/all: No such file or directory\n"))
+        for kind in ("read", "write"):  # a variable that is not set does not grant the place where we are
+            done = self.run_code("1", f"--allow-{kind}", "")
+            self.assertEqual((done.returncode, done.stderr), (125, f"warder: job: grants.{kind}[0]: must not be empty\n".encode()))
         done = self.run_code(f"open({self.path('in/file')!r}, 'w')", "--allow-read", self.path("in"))
         self.assertIn(b"[grants.read[0]]", done.stderr)
 
