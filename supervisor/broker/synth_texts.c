@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
+#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -201,30 +202,54 @@ static void root(struct request *r, const struct synth_at *at, FILE *f)
 	fputs("/", f);
 }
 
-/* The name of a mapping, if the job may know it: of the kernel's own, as the job called it, or of a file in its tree. */
-static bool may_know(struct request *r, const char *name)
+/* What the job calls a mapped file: NULL, if it may not know of it. `dev`: "major:minor" in hexadecimal. */
+static const char *known_name(struct request *r, const char *dev, const char *name)
 {
-	if (*name == '[')
-		return true;
-	enum place place = *name == '/' ? tree_find(r->job->tree, r->job->options.grants, name).place : PLACE_NONE;
+	const struct private_tmp *tmp = &r->job->tmp;
+	unsigned major_no, minor_no;
 
-	return place == PLACE_HOST || place == PLACE_TMP;
+	if (*name == '[') /* the kernel's own */
+		return name;
+	if (*name != '/')
+		return NULL;
+	if (tmp->root >= 0 && tmp->dir && vpath_covers(tmp->dir, tmp->dir_len, name))
+		return name + tmp->dir_len;
+	switch (tree_find(r->job->tree, r->job->options.grants, name).place) {
+	case PLACE_HOST:
+		return name;
+	case PLACE_TMP: /* the host has a /tmp, too */
+		if (tmp->root >= 0 && !tmp->dir && sscanf(dev, "%x:%x", &major_no, &minor_no) == 2 &&
+		    makedev(major_no, minor_no) == tmp->dev)
+			return name;
+		return NULL;
+	default:
+		return NULL;
+	}
+}
+
+static void tell_mapping(FILE *f, const char *where, const char *name)
+{
+	int n = fprintf(f, "%s ", where);
+
+	fprintf(f, "%*s%s\n", n < 73 ? 73 - n : 1, "", name);
 }
 
 /* "from-to rwxp offset dev inode   name" */
 static void map_line(struct request *r, const char *line, const char *program, FILE *f)
 {
-	char range[64], rights[8], offset[24], dev[16], inode[24];
+	char range[64], rights[8], offset[24], dev[16], inode[24], where[160];
+	const char *name;
 	int at = 0;
 
 	if (sscanf(line, "%63s %7s %23s %15s %23s %n", range, rights, offset, dev, inode, &at) < 5)
 		return;
-	if (may_know(r, line + at)) {
-		fprintf(f, "%s\n", line);
+	name = known_name(r, dev, line + at);
+	if (name) {
+		snprintf(where, sizeof(where), "%s %s %s %s %s", range, rights, offset, dev, inode);
+		tell_mapping(f, where, name);
 	} else if (*program && !strcmp(line + at, program)) {
-		int n = fprintf(f, "%s %s %s 00:00 0 ", range, rights, offset);
-
-		fprintf(f, "%*s%s\n", n < 73 ? 73 - n : 1, "", r->job->options.interpreter);
+		snprintf(where, sizeof(where), "%s %s %s 00:00 0", range, rights, offset);
+		tell_mapping(f, where, r->job->options.interpreter);
 	} else {
 		fprintf(f, "%s %s 00000000 00:00 0\n", range, rights);
 	}

@@ -5,7 +5,7 @@ import re
 import socket
 import unittest
 
-from support import Case, IS_ROOT
+from support import BUILD, Case, IS_ROOT, Supervisor
 
 HOST_ETC = ("hosts", "hostname", "resolv.conf", "nsswitch.conf")
 MACHINE = ["cpuinfo", "meminfo", "stat", "uptime", "loadavg", "version", "filesystems", "mounts"]
@@ -308,6 +308,24 @@ class SharedMemory(Case):
         if "tmp_quota" in r["layers"]:
             self.assertEqual((r["stdout"], r["limits_hit"]), (b"ENOSPC\n", ["tmp"]))
         self.assertEqual(self.run_ok("import os; print(os.listdir('/dev/shm'))"), "[]\n")
+
+
+class Mappings(unittest.TestCase):
+    def assertNamed(self, prefix, *words):
+        """A mapped file of /tmp has the job's name for it, wherever it lies."""
+        s = Supervisor(prefix=prefix)
+        self.addCleanup(s.stop)
+        r = s.run("import mmap\nf = open('/tmp/a b', 'wb+'); f.truncate(4096); m = mmap.mmap(f.fileno(), 4096)\n"
+                  "for line in open('/proc/self/maps'):\n if 'tmp' in line or 'warder' in line: print(line.split(None, 5)[5], end='')")
+        self.assertEqual(r["stdout"], b"/tmp/a b\n", r["stderr"])
+        return r["layers"]
+
+    def test_tmpfs(self):
+        self.assertNamed(())
+
+    def test_private_directory(self):
+        layers = self.assertNamed((os.path.join(BUILD, "tests", "failcall"), "fsopen", "EPERM", "--"))
+        self.assertNotIn("tmp_quota", layers)
 
 
 if __name__ == "__main__":
