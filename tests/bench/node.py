@@ -45,14 +45,13 @@ def hello(client, rounds, count):
 
 
 def work(client, what, rounds, code):
-    times = {"job": [], "node": []}
+    times = []
     for _ in range(rounds):
-        times["job"].append(float(inside(client, code, what)))
-        times["node"].append(float(outside(SCRIPT, what)))
-    ratio = statistics.median(j / n for j, n in zip(times["job"], times["node"]))
-    job, plain = (statistics.median(t) for t in times.values())
-    print(f"  {what:14}{job:>10.0f}{plain:>10.0f}{ratio:>10.2f}")
-    return {"job_ms": job, "node_ms": plain, "ratio": ratio}
+        times.append([float(t) for out in (inside(client, code, what), outside(SCRIPT, what)) for t in out.split()])
+    job, job_cpu, plain, plain_cpu = (statistics.median(column) for column in zip(*times))
+    ratio, cpu_ratio = (statistics.median(t[i] / t[i + 2] for t in times) for i in (0, 1))
+    print(f"  {what:14}{job:>10.0f}{plain:>10.0f}{ratio:>8.2f}{job_cpu:>10.0f}{plain_cpu:>10.0f}{cpu_ratio:>8.2f}")
+    return {"job_ms": job, "node_ms": plain, "ratio": ratio, "job_cpu_ms": job_cpu, "node_cpu_ms": plain_cpu, "cpu_ratio": cpu_ratio}
 
 
 def run(supervisor, rounds, quick):
@@ -66,5 +65,5 @@ def run(supervisor, rounds, quick):
             inside(client, HELLO)
         print(f"\nNode.js, client to result, one after the other\n  {'hello':14}{'p50 ms':>10}{'p99 ms':>10}")
         table = {"hello": hello(client, rounds, 50 if quick else 100)}
-        print(f"  {'script':14}{'job ms':>10}{'node ms':>10}{'ratio':>10}")
+        print(f"  {'script':14}{'job ms':>10}{'node ms':>10}{'ratio':>8}{'CPU: job':>10}{'node':>10}{'ratio':>8}")
         return {**table, **{what: work(client, what, rounds, code) for what in WORK}}
