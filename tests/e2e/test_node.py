@@ -204,6 +204,7 @@ class OwnState(Case):
             "objects": "const a = []; for (;;) a.push({ x: a.length, y: 's' + a.length })",
             "numbers": "const a = []; for (;;) a.push(new Array(100000).fill(1.5))",
             "buffers": "const a = []; for (let i = 0; ; i++) a.push(Buffer.alloc(1 << 20, 1))",
+            "one map": "const m = new Map(); for (let i = 0; ; i++) m.set(i, { i })",
             "between turns": "const a = []; (function f(n) { a.push(new Array(10000).fill(n)); setImmediate(f, n + 1) })(0)",
         }.items():
             with self.subTest(name):

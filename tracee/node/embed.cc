@@ -48,9 +48,10 @@ int embed_exit()
 	return node::EmitProcessExit(env).FromMaybe(1);
 }
 
+// One allocation can be as large as all before it: the table of a map is copied into one of twice its size.
 static size_t raise_limit(void *, size_t current, size_t)
 {
-	return current + current / 4;
+	return 2 * current;
 }
 
 void embed_limit_heap(size_t bytes)

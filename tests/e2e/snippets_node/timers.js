@@ -6,7 +6,8 @@ setImmediate((a) => order.push(a), 'immediate');
 process.nextTick(() => order.push('tick'));
 queueMicrotask(() => order.push('micro'));
 setTimeout(() => order.push('unrefd'), 10000).unref();
-const r = setTimeout(() => console.log(order.slice(0, 2).join(), order.sort().join()), 40);
+const r = setTimeout(() => 0, 40);
+process.on('exit', () => console.log(order.slice(0, 2).join(), order.sort().join()));
 console.log(r.hasRef(), typeof r[Symbol.toPrimitive](), r.refresh() === r);
 const p = require('timers/promises');
 (async () => {
