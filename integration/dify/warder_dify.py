@@ -23,7 +23,6 @@ import base64 as _b, json as _j
 _inputs = _j.loads(_b.b64decode('{inputs}'))
 print('{tag}' + _j.dumps(main(**_inputs), indent=4) + '{tag}')
 """
-# JavaScript's main takes all inputs as one object.
 JAVASCRIPT = """{code}
 
 var _inputs = JSON.parse(Buffer.from('{inputs}', 'base64').toString('utf-8'))
@@ -34,7 +33,7 @@ template = base64.b64decode('{code}').decode()
 inputs = json.loads(base64.b64decode('{inputs}'))
 print('{tag}' + jinja2.Template(template).render(**inputs) + '{tag}')
 """
-SCRIPTS = {"python3": PYTHON3, "javascript": JAVASCRIPT}
+SCRIPTS = {"python3": PYTHON3, "jinja2": JINJA2, "javascript": JAVASCRIPT}
 
 
 class CodeExecutionError(Exception):
@@ -89,12 +88,10 @@ class DifyClient:
     def execute_workflow_code_template(self, language, code, inputs, dependencies=None):
         """Runs one node: a code node's `main(**inputs)`, in JavaScript `main(inputs)`, gives its dict, a template {"result": text}."""
         encoded = base64.b64encode(json.dumps(inputs).encode()).decode()
-        if language == "jinja2":
-            script = JINJA2.format(code=base64.b64encode(code.encode()).decode(), inputs=encoded, tag=TAG)
-        elif language in SCRIPTS:
-            script = SCRIPTS[language].format(code=code, inputs=encoded, tag=TAG)
-        else:
+        if language not in SCRIPTS:
             raise CodeExecutionError(f"Unsupported language {language}")
+        code = base64.b64encode(code.encode()).decode() if language == "jinja2" else code
+        script = SCRIPTS[language].format(code=code, inputs=encoded, tag=TAG)
         stdout = self.execute_code(language, "", script, dependencies)
         _, first, rest = stdout.partition(TAG)
         text, last, _ = rest.rpartition(TAG)

@@ -66,12 +66,13 @@ static uint64_t resident_kib(struct request *r)
 	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
 }
 
+/* The machine of a job began a second before it: programs take an uptime of zero for an error. */
 static double seconds_up(const struct broker_job *b)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - b->started.tv_sec) + (double)(now.tv_nsec - b->started.tv_nsec) / 1e9;
+	return 1 + (double)(now.tv_sec - b->started.tv_sec) + (double)(now.tv_nsec - b->started.tv_nsec) / 1e9;
 }
 
 static int cpus(void)

@@ -78,6 +78,7 @@ struct nursery {
 	struct filter whitelist, broker;
 	struct broker_tree *tree;
 	const char *executable;  /* in info: the interpreter's path; NULL: it tells none */
+	uint64_t reserves_mib;   /* private writable memory that the interpreter maps and leaves untouched */
 	char info[BIRTH_INFO_MAX]; /* of BIRTH_READY, lines cut into strings */
 	struct slot *birth;      /* the one being forked: one at a time */
 	unsigned waiting, born;  /* slots in SLOT_WAITING, SLOT_BORN */
@@ -204,7 +205,6 @@ void renew_zygotes(struct worker *w); /* once a turn in which something changed 
 
 /* spawn.c */
 int spawn_zygote(struct nursery *n, struct err *e); /* compiles, starts, sends the set-up */
-uint64_t spawn_data_slack(int language);    /* bytes of RLIMIT_DATA beside memory and stacks */
 uint64_t spawn_address_slack(int language);         /* bytes of RLIMIT_AS beside those of RLIMIT_DATA */
 
 /* slot.c */
@@ -264,7 +264,8 @@ void tracer_pin(struct slot *s);       /* to the worker's CPU */
 long tracer_as_job(const struct slot *s, long (*f)(const struct slot *s, pid_t tid), pid_t tid);
 
 /* rlimits.c */
-uint64_t rlimits_data_extra(int language, uint64_t memory_mib, uint64_t threads); /* bytes above the size at birth, RLIMIT_DATA */
+/* bytes above the size at birth, RLIMIT_DATA */
+uint64_t rlimits_data_extra(uint64_t memory_mib, uint64_t threads, uint64_t reserves_mib);
 uint64_t rlimits_cpu_s(uint64_t cpu_ms);                            /* RLIMIT_CPU */
 int rlimits_lower(struct slot *s);                                  /* to those of its job; 0 or -errno */
 

@@ -94,21 +94,22 @@ static void be_patient(struct nursery *n, double seconds)
 	ev_timer_start(n->worker->loop, &n->patience);
 }
 
-/* Cuts `info` into lines; gives those that begin with "tree=". Returns new, NULL-terminated, borrowing from info. */
-static char **library_trees(char *info, const char **executable)
+/* Cuts what the zygote tells of itself into lines and keeps it. Gives the library trees: new, NULL-terminated, borrowing from n->info. */
+static char **take_info(struct nursery *n)
 {
-	size_t n = 1;
+	size_t lines = 1, found = 0;
 	char *save = NULL;
 
-	for (const char *p = info; *p; p++)
-		n += *p == '\n';
-	char **trees = calloc(n + 1, sizeof(*trees));
-	n = 0;
-	for (char *line = strtok_r(info, "\n", &save); line && trees; line = strtok_r(NULL, "\n", &save))
+	for (const char *p = n->info; *p; p++)
+		lines += *p == '\n';
+	char **trees = calloc(lines + 1, sizeof(*trees));
+	for (char *line = strtok_r(n->info, "\n", &save); line && trees; line = strtok_r(NULL, "\n", &save))
 		if (strncmp(line, "tree=", 5) == 0)
-			trees[n++] = line + 5;
+			trees[found++] = line + 5;
 		else if (strncmp(line, "executable=", 11) == 0)
-			*executable = line + 11;
+			n->executable = line + 11;
+		else if (strncmp(line, "reserves_mib=", 13) == 0)
+			n->reserves_mib = strtoul(line + 13, NULL, 10);
 	return trees;
 }
 
@@ -118,7 +119,7 @@ static void on_ready(struct nursery *n, const struct birth_message *m)
 
 	memcpy(n->info, m->info, sizeof(n->info));
 	n->info[sizeof(n->info) - 1] = '\0';
-	char **trees = library_trees(n->info, &n->executable);
+	char **trees = take_info(n);
 	if (!trees)
 		err_set(&e, ERR_HOST, "zygote", ENOMEM, "no memory");
 	/* a zygote that comes after another has the same policy and interpreter, and jobs of the other may still use the tree */

@@ -10,9 +10,9 @@
 
 #define STACK_MIB 8 /* of one thread: glibc takes RLIMIT_STACK's soft limit, 8 MiB nearly everywhere */
 
-uint64_t rlimits_data_extra(int language, uint64_t memory_mib, uint64_t threads)
+uint64_t rlimits_data_extra(uint64_t memory_mib, uint64_t threads, uint64_t reserves_mib)
 {
-	return ((memory_mib + threads * STACK_MIB) << 20) + spawn_data_slack(language);
+	return (memory_mib + threads * STACK_MIB + reserves_mib) << 20;
 }
 
 /* A backstop behind the watch (watch.c): the kernel counts by ticks, which under load were up to two fifths off the time that it
@@ -55,10 +55,11 @@ int rlimits_lower(struct slot *s)
 	const int64_t *l = s->job->limits;
 	uint64_t memory = (uint64_t)l[LIMIT_MEMORY_MIB], threads = (uint64_t)l[LIMIT_THREADS];
 
-	s->rlimit_data = s->data_size + rlimits_data_extra(s->job->language, memory, threads);
+	uint64_t extra = rlimits_data_extra(memory, threads, s->nursery->reserves_mib);
+
+	s->rlimit_data = s->data_size + extra;
 	wanted[0].resource = RLIMIT_DATA, wanted[0].value = s->rlimit_data;
-	wanted[1].resource = RLIMIT_AS, wanted[1].value = s->as_size + rlimits_data_extra(s->job->language, memory, threads) +
-	                                              spawn_address_slack(s->job->language);
+	wanted[1].resource = RLIMIT_AS, wanted[1].value = s->as_size + extra + spawn_address_slack(s->job->language);
 	wanted[2].resource = RLIMIT_FSIZE, wanted[2].value = (rlim_t)l[LIMIT_FILE_MIB] << 20;
 	wanted[3].resource = RLIMIT_NOFILE, wanted[3].value = (rlim_t)l[LIMIT_OPEN_FILES];
 	wanted[4].resource = RLIMIT_CPU, wanted[4].value = rlimits_cpu_s((uint64_t)l[LIMIT_CPU_MS]) + (rlim_t)s->cpu_before;

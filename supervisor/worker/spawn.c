@@ -29,9 +29,9 @@ static const struct {
 	/* Address space beside memory: allocators reserve 64 MiB an arena, files are mapped, V8 reserves 10 GiB around each memory of
 	 * WebAssembly. Bounded, since one call on a huge mapping, however empty, holds the job's memory from being read for long. */
 	uint64_t address_slack_mib;
-	/* Likewise private writable memory that nobody touches: V8 reserves up to 512 MiB for the code of each isolate (Node 24). What is
-	 * touched is counted by the watch. */
-	uint64_t data_slack_mib;
+	/* The most private writable memory that any version maps and leaves untouched. For a job it is what its own interpreter tells
+	 * (`reserves_mib`); what is touched is counted by the watch. */
+	uint64_t reserves_mib;
 } languages[LANGUAGE_COUNT] = {
 	/* -s: no user site; -B: a job may not write byte code beside the library anyway; by -c, so that no warning or traceback of a job
 	 * shows a path of the host */
@@ -159,11 +159,6 @@ static size_t preload_bytes(const struct policy *p)
 	return n;
 }
 
-uint64_t spawn_data_slack(int language)
-{
-	return languages[language].data_slack_mib << 20;
-}
-
 uint64_t spawn_address_slack(int language)
 {
 	return languages[language].address_slack_mib << 20;
@@ -172,6 +167,7 @@ uint64_t spawn_address_slack(int language)
 static struct birth_setup setup_of(const struct nursery *n)
 {
 	const uint64_t *most = n->policy->max_limits; /* the worker lowers them for each job, rlimits.c */
+	uint64_t extra = rlimits_data_extra(most[LIMIT_MEMORY_MIB], most[LIMIT_THREADS], languages[n->policy->language].reserves_mib);
 
 	return (struct birth_setup){
 		.magic = BIRTH_MAGIC,
@@ -179,9 +175,8 @@ static struct birth_setup setup_of(const struct nursery *n)
 		.n_whitelist = n->whitelist.len,
 		.n_broker = n->broker.len,
 		.preload_bytes = preload_bytes(n->policy),
-		.rlimit_data_extra = rlimits_data_extra(n->policy->language, most[LIMIT_MEMORY_MIB], most[LIMIT_THREADS]),
-		.rlimit_as_extra = rlimits_data_extra(n->policy->language, most[LIMIT_MEMORY_MIB], most[LIMIT_THREADS]) +
-		                   spawn_address_slack(n->policy->language),
+		.rlimit_data_extra = extra,
+		.rlimit_as_extra = extra + spawn_address_slack(n->policy->language),
 		.rlimit_fsize = most[LIMIT_FILE_MIB] << 20,
 		.rlimit_nofile = most[LIMIT_OPEN_FILES],
 		.rlimit_cpu = 0, /* what it takes until it has a job is not known yet */

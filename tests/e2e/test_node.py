@@ -87,7 +87,7 @@ SAME_AS_OUTSIDE = {
                     "  console.log((await promisify(crypto.pbkdf2)('a', 'b', 1000, 16, 'sha256')).toString('hex'));\n"
                     "  await fs.promises.writeFile('x', 'data'); console.log(await fs.promises.readFile('x', 'utf8'));\n"
                     "  for await (const c of fs.createReadStream('x')) console.log(c);\n})()",
-    "unref'd timer": "setTimeout(() => console.log('never'), 50).unref(); console.log('end')",
+    "unref'd timer": "setTimeout(() => console.log('never'), 60_000).unref(); console.log('end')",
     "finalization": "new FinalizationRegistry(() => 0).register({}, 1); console.log('end')",
 }
 SAME_AS_MODULE = {

@@ -293,8 +293,8 @@ class Options(Files):
             ([], "which FILE"),
             ([good, good], "one FILE only"),
             (["--nonsense", good], "unknown option --nonsense"),
-            (["--memory", "10", good], "unknown option --memory"),
-            (["--allow-read=/x", good], "unknown option --allow-read"),
+            (["--memory", "0", good], "--memory: must be a whole number above 0, is 0"),
+            (["--allow-read=/nonexistent", good], "grants.read[0]: /nonexistent: No such file or directory"),
             ([good, "--timeout"], "--timeout: needs a value: SECONDS"),
             ([good, "--timeout", "soon"], "--timeout: must be a number of seconds above 0, is soon"),
             ([good, "--timeout", "-1"], "--timeout: must be"),
@@ -334,7 +334,8 @@ class Options(Files):
         for args, status, told in [([], 125, b"warder run"), (["--help"], 0, b"warder run"), (["help"], 0, b"doctor"),
                                    (["help", "run"], 0, b"--timeout SECONDS"), (["run", "--help"], 0, b"Exit status"),
                                    (["doctor", "--help"], 0, b"--json"), (["--version"], 0, b"warder "),
-                                   (["ps"], 125, b"unknown command ps"), (["help", "ps"], 125, b"unknown command ps"),
+                                   (["pz"], 125, b"unknown command pz"), (["help", "pz"], 125, b"unknown command pz"),
+                                   (["ps", "--socket", "/nonexistent"], 125, b"/nonexistent"), (["help", "ps"], 0, b"ps"),
                                    (["\x1b[2J"], 125, b"unknown command \\x1b[2J"), (["doctor", "x"], 125, b"no arguments")]:
             with self.subTest(args):
                 done = warder(*args)
