@@ -126,6 +126,25 @@ static void test_symlinks(void **state)
 		assert_int_equal(one(f, "unlink", made[i], 0, 0), 0);
 }
 
+/* Said by the broker, not by the machine's fs.protected_hardlinks alone: that would be no violation. */
+static void expect_refused_link(struct fixture *f, const char *path)
+{
+	size_t n, len = strlen(path);
+	struct violation *v;
+	uint64_t dropped;
+	bool told = false;
+
+	broker_take_violations(f->job, &v, &n, &dropped);
+	for (size_t i = 0; i < n; i++) {
+		size_t have = v[i].path ? strlen(v[i].path) : 0;
+
+		told |= !strcmp(v[i].syscall, "link") && have > len && !strcmp(v[i].path + have - len, path);
+		violation_done(&v[i]);
+	}
+	free(v);
+	assert_true(told);
+}
+
 static void test_hard_links(void **state)
 {
 	struct fixture *f = *state;
@@ -151,6 +170,8 @@ static void test_hard_links(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (two(f, "link", rows[i].from, rows[i].to) != rows[i].want)
 			fail_msg("link %s %s: %lld", rows[i].from, rows[i].to, (long long)f->reply.value);
+	if (root)
+		expect_refused_link(f, "/w/closed");
 	expect_nlink(f, "/tmp/h", 2);
 	expect_nlink(f, "/tmp/link", 2); /* the link itself got the name */
 	assert_int_equal(call(f, "linkat", FD, put(f, "/tmp/link"), FD, put(f, "h6"), AT_SYMLINK_FOLLOW), 0);
