@@ -1,6 +1,5 @@
 #include "policy.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -10,10 +9,10 @@
 #include "mem.h"
 #include "paths.h"
 #include "read.h"
+#include "texts.h"
 
 #define BASES_MAX    16   /* depth of a chain of `extends` */
 #define CHAIN_MAX    64   /* files of one chain, all branches */
-#define POLICIES_MAX 1000 /* files of one directory */
 #define NAME_LEN_MAX 64
 
 struct policy_set {
@@ -94,6 +93,7 @@ void policy_free(struct policy *p)
 struct chain { /* one policy being put together from its bases, then itself */
 	struct policy *p;
 	const char *const *dirs;
+	const struct texts *texts; /* the only files there are; NULL: those of the disk */
 	struct policy_errors *es;
 	char *open[BASES_MAX]; /* real paths of the files being laid down, the outermost first */
 	size_t n_open;
@@ -118,11 +118,27 @@ static bool is_name(const char *s)
 	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == strlen(s);
 }
 
-static bool exists(char *out, size_t size, const char *dir, const char *name)
+static bool exists(const struct chain *c, char *out, size_t size, const char *dir, const char *name)
 {
 	char real[PATH_MAX];
 
-	return snprintf(out, size, "%s/%s.yaml", dir, name) < (int)size && realpath(out, real);
+	if (snprintf(out, size, "%s/%s.yaml", dir, name) >= (int)size)
+		return false;
+	return c->texts ? texts_find(c->texts, out) != NULL : realpath(out, real) != NULL;
+}
+
+static char *real_path(const struct chain *c, const char *path)
+{
+	const struct text *t = c->texts ? texts_find(c->texts, path) : NULL;
+
+	return t ? mem_copy(t->real) : c->texts ? NULL : realpath(path, NULL);
+}
+
+static int open_doc(const struct chain *c, const char *path, struct ydoc *d)
+{
+	const struct text *t = c->texts ? texts_find(c->texts, path) : NULL;
+
+	return t ? ydoc_open_read(d, t, c->es) : ydoc_open_file(d, path, c->es);
 }
 
 /* The file of base `name`: beside the file that names it, else in the policy directories. */
@@ -132,10 +148,10 @@ static bool find_base(const struct chain *c, const char *label, const char *name
 	char beside[PATH_MAX];
 
 	snprintf(beside, sizeof(beside), "%.*s", slash ? (int)(slash - label) : 1, slash ? label : ".");
-	if (c->n_open && exists(out, size, *beside ? beside : "/", name))
+	if (c->n_open && exists(c, out, size, *beside ? beside : "/", name))
 		return true;
 	for (size_t i = 0; c->dirs && c->dirs[i]; i++) {
-		if (exists(out, size, c->dirs[i], name))
+		if (exists(c, out, size, c->dirs[i], name))
 			return true;
 	}
 	return false;
@@ -212,7 +228,7 @@ static void lay_document(struct chain *c, struct ydoc *d, const char *expected)
 /* `name` and `at` say which line of which document named this base; both NULL for the policy itself. */
 static void lay_file(struct chain *c, const char *path, const char *name, struct ydoc *from, yaml_node_t *at)
 {
-	char *real = realpath(path, NULL);
+	char *real = real_path(c, path);
 	struct ydoc d;
 
 	if (real && among(c->done, c->n_done, real)) {
@@ -230,7 +246,7 @@ static void lay_file(struct chain *c, const char *path, const char *name, struct
 		return;
 	}
 	c->open[c->n_open++] = real ? real : mem_copy(path);
-	if (!ydoc_open_file(&d, path, c->es))
+	if (!open_doc(c, path, &d))
 		lay_document(c, &d, name);
 	ydoc_close(&d);
 	if (c->n_done < CHAIN_MAX)
@@ -326,13 +342,6 @@ const struct policy *policy_at(const struct policy_set *s, size_t i)
 	return i < s->n ? s->v[i] : NULL;
 }
 
-static int is_policy_file(const struct dirent *e)
-{
-	size_t n = strlen(e->d_name);
-
-	return e->d_name[0] != '.' && n > 5 && !strcmp(e->d_name + n - 5, ".yaml");
-}
-
 /* Takes `p`. The first of a name wins over directories; within one, two files with one name are a mistake. */
 static void set_add(struct policy_set *s, struct policy *p, size_t first_of_dir, struct policy_errors *es)
 {
@@ -350,45 +359,60 @@ static void set_add(struct policy_set *s, struct policy *p, size_t first_of_dir,
 	policy_free(p);
 }
 
-static void load_dir(struct policy_set *s, const char *dir, const char *const *dirs, struct policy_errors *es)
+static bool is_in(const struct text *t, const char *dir)
 {
-	size_t first = s->n;
-	struct dirent **v;
-	int n = scandir(dir, &v, is_policy_file, alphasort);
+	size_t n = strlen(dir);
 
-	if (n < 0) {
-		if (errno != ENOENT)
-			ydoc_problem(es, dir, 1, 1, "cannot be read: %s", strerror(errno));
-		return;
-	}
-	for (int i = 0; i < n; i++) {
-		char path[PATH_MAX];
-		struct policy *p;
-
-		snprintf(path, sizeof(path), "%s/%s", dir, v[i]->d_name);
-		p = i < POLICIES_MAX ? policy_load_file(path, dirs, es) : NULL;
-		if (p)
-			set_add(s, p, first, es);
-		free(v[i]);
-	}
-	if (n > POLICIES_MAX)
-		ydoc_problem(es, dir, 1, 1, "more than %d policies", POLICIES_MAX);
-	free(v);
+	return t->listed && !strncmp(t->path, dir, n) && t->path[n] == '/' && !strchr(t->path + n + 1, '/');
 }
 
-struct policy_set *policy_set_load(const char *const *dirs, struct policy_errors *es)
+static void parse_dir(struct policy_set *s, const char *dir, const char *const *dirs, const struct texts *t, struct policy_errors *es)
+{
+	const struct text *unlisted = texts_find(t, dir);
+	size_t first = s->n, n = 0;
+
+	if (unlisted)
+		ydoc_problem(es, dir, 1, 1, "cannot be read: %s", strerror(unlisted->err));
+	for (size_t i = 0; i < t->n; i++) {
+		struct chain c = {.dirs = dirs, .texts = t, .es = es};
+		size_t before = es->n;
+
+		if (!is_in(&t->v[i], dir) || n++ == TEXTS_DIR_MAX)
+			continue;
+		c.p = policy_new();
+		lay_file(&c, t->v[i].path, NULL, NULL, NULL);
+		struct policy *p = finish(&c, before);
+		if (p)
+			set_add(s, p, first, es);
+	}
+	if (n > TEXTS_DIR_MAX)
+		ydoc_problem(es, dir, 1, 1, "more than %d policies", TEXTS_DIR_MAX);
+}
+
+struct policy_set *policy_set_parse(const char *const *dirs, const struct texts *t, struct policy_errors *es)
 {
 	struct policy_set *s = mem_zeroed(1, sizeof(*s));
 	size_t before = es->n;
 
 	for (size_t i = 0; dirs && dirs[i]; i++)
-		load_dir(s, dirs[i], dirs, es);
+		parse_dir(s, dirs[i], dirs, t, es);
 	if (!s->n && es->n == before)
 		ydoc_problem(es, dirs && dirs[0] ? dirs[0] : "policies", 1, 1, "no policy found");
 	if (es->n == before)
 		return s;
 	policy_set_free(s);
 	return NULL;
+}
+
+struct policy_set *policy_set_load(const char *const *dirs, struct policy_errors *es)
+{
+	struct texts t = {0};
+
+	for (size_t i = 0; dirs && dirs[i]; i++)
+		texts_read_dir(&t, dirs[i]);
+	struct policy_set *s = policy_set_parse(dirs, &t, es);
+	texts_done(&t);
+	return s;
 }
 
 /* --- questions -------------------------------------------------------------------------------- */

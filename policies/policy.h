@@ -129,6 +129,8 @@ void policy_errors_done(struct policy_errors *es);
 
 /* Loads every *.yaml of `dirs` (NULL-terminated; first wins for a name). NULL when one is wrong; all errors in `es`. */
 struct policy_set *policy_set_load(const char *const *dirs, struct policy_errors *es);
+struct texts; /* the same from files read before, of these directories; no file is opened */
+struct policy_set *policy_set_parse(const char *const *dirs, const struct texts *t, struct policy_errors *es);
 void policy_set_free(struct policy_set *s);
 const struct policy *policy_find(const struct policy_set *s, const char *name); /* NULL: none */
 size_t policy_count(const struct policy_set *s);

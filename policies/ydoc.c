@@ -165,8 +165,7 @@ int ydoc_open_text(struct ydoc *d, const char *label, struct bytes text, struct 
 	return d->open ? 0 : -EINVAL;
 }
 
-/* Reads at most YDOC_FILE_MAX + 1 bytes of a regular file; the caller tells "too long" from the length. */
-static int read_whole(const char *path, struct bytes *out)
+int ydoc_read_file(const char *path, struct bytes *out)
 {
 	struct stat st;
 	size_t cap = YDOC_FILE_MAX + 1, len = 0;
@@ -190,22 +189,26 @@ static int read_whole(const char *path, struct bytes *out)
 		len += (size_t)n;
 	}
 	close(fd);
-	*out = (struct bytes){buf, len};
+	*out = (struct bytes){mem_grow(buf, len, 1), len}; /* its own size: it may be kept */
 	return 0;
+}
+
+int ydoc_open_read(struct ydoc *d, const struct text *t, struct policy_errors *es)
+{
+	*d = (struct ydoc){.es = es};
+	if (!t->err)
+		return ydoc_open_text(d, t->path, t->data, es);
+	ydoc_problem(es, t->path, 1, 1, "cannot be read: %s", strerror(t->err));
+	return -t->err;
 }
 
 int ydoc_open_file(struct ydoc *d, const char *path, struct policy_errors *es)
 {
-	struct bytes text = {0};
-	int r = read_whole(path, &text);
+	struct texts t = {0};
 
-	*d = (struct ydoc){.es = es};
-	if (r) {
-		ydoc_problem(es, path, 1, 1, "cannot be read: %s", strerror(-r));
-		return r;
-	}
-	r = ydoc_open_text(d, path, text, es);
-	free((char *)text.p);
+	texts_read_file(&t, path);
+	int r = ydoc_open_read(d, &t.v[0], es);
+	texts_done(&t);
 	return r;
 }
 

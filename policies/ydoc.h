@@ -15,6 +15,7 @@
 
 #include "bytes.h"
 #include "policy.h"
+#include "texts.h"
 
 #define YDOC_FILE_MAX   (1u << 20) /* bytes */
 #define YDOC_DEPTH_MAX  16
@@ -30,7 +31,10 @@ struct ydoc {
 
 /* 0, or -errno with the problem in `es`. An empty document has no root and is an error. */
 int ydoc_open_file(struct ydoc *d, const char *path, struct policy_errors *es);
+int ydoc_open_read(struct ydoc *d, const struct text *t, struct policy_errors *es); /* borrows */
 int ydoc_open_text(struct ydoc *d, const char *label, struct bytes text, struct policy_errors *es);
+/* At most YDOC_FILE_MAX + 1 bytes of a regular file: whoever parses them tells "too long" from the length. `out` is malloc'ed. 0 or -errno. */
+int ydoc_read_file(const char *path, struct bytes *out);
 void ydoc_close(struct ydoc *d);
 yaml_node_t *ydoc_root(struct ydoc *d);
 int ydoc_line(const yaml_node_t *n); /* from 1 */

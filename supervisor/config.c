@@ -382,7 +382,7 @@ static const struct ydoc_key top_keys[] = {
 	{"proxy", take_proxy},
 };
 
-static struct config defaults(void)
+static struct config defaults(uid_t own)
 {
 	struct config c = {
 		.socket_mode = 0660,
@@ -398,25 +398,77 @@ static struct config defaults(void)
 	};
 
 	c.operators = mem_zeroed(2, sizeof(*c.operators));
-	c.operators[0] = geteuid();
-	c.n_operators = geteuid() ? 2 : 1; /* root, once */
+	c.operators[0] = own;
+	c.n_operators = own ? 2 : 1; /* root, once */
 	return c;
 }
 
 int config_load(const char *path, struct config *out, struct policy_errors *es)
 {
+	struct texts t = {0};
+
+	if (path)
+		texts_read_file(&t, path);
+	int r = config_parse(path ? &t.v[0] : NULL, geteuid(), out, es);
+	texts_done(&t);
+	return r;
+}
+
+int config_parse(const struct text *t, uid_t own, struct config *out, struct policy_errors *es)
+{
 	size_t before = es->n;
 	struct ydoc d;
 	int r;
 
-	*out = defaults();
-	if (!path)
+	*out = defaults(own);
+	if (!t)
 		return 0;
-	r = ydoc_open_file(&d, path, es);
+	r = ydoc_open_read(&d, t, es);
 	if (!r)
 		ydoc_map(&d, ydoc_root(&d), "", top_keys, N(top_keys), out);
 	ydoc_close(&d);
 	return r ? r : es->n > before ? -EINVAL : 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static char *copy_or_null(const char *s)
+{
+	return s ? mem_copy(s) : NULL;
+}
+
+void config_keep(struct config *c, const struct config *started, char *names, size_t size)
+{
+	const struct {
+		const char *name;
+		bool differs;
+	} rows[] = {
+		{"socket.path", !same_text(c->socket_path, started->socket_path)},
+		{"socket.mode", c->socket_mode != started->socket_mode},
+		{"socket.group", !same_text(c->socket_group, started->socket_group)},
+		{"workers", c->workers != started->workers},
+		{"require", c->require != started->require},
+		{"optional", c->optional != started->optional},
+		{"max_message_mib", c->max_message_mib != started->max_message_mib},
+	};
+	size_t len = 0;
+
+	names[0] = '\0';
+	for (size_t i = 0; i < N(rows); i++)
+		if (rows[i].differs && len < size)
+			len += (size_t)snprintf(names + len, size - len, "%s%s", len ? "," : "", rows[i].name);
+	free(c->socket_path);
+	free(c->socket_group);
+	c->socket_path = copy_or_null(started->socket_path);
+	c->socket_group = copy_or_null(started->socket_group);
+	c->socket_mode = started->socket_mode;
+	c->workers = started->workers;
+	c->require = started->require;
+	c->optional = started->optional;
+	c->max_message_mib = started->max_message_mib;
 }
 
 void config_done(struct config *c)

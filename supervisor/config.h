@@ -1,7 +1,7 @@
 /* config.h - the supervisor's configuration, from a YAML file (warder.yaml) or its defaults.
  *
- * Who may use it: main and keeper, which hand its values to front and worker. Life: config_load (also without a file),
- * read-only from then on, config_done. Unknown keys, wrong types and values out of range are problems with file, line
+ * Who may use it: settings.h, which puts it into a generation, and those who run by that. Life: config_load or config_parse (also without a
+ * file), read-only from then on, config_done. Unknown keys, wrong types and values out of range are problems with file, line
  * and column; so are keys of the interface that this version does not carry out: nothing is ignored silently.
  */
 #ifndef WARDER_CONFIG_H
@@ -14,6 +14,7 @@
 #include "log.h"
 #include "policy.h"
 #include "proxy.h"
+#include "texts.h"
 
 #define CONFIG_POOL_MAX        1024    /* tracees of one worker */
 #define CONFIG_QUEUE_MAX       1000000 /* waiting jobs */
@@ -44,6 +45,10 @@ struct config {
 /* `path` NULL: the defaults. 0, or -EINVAL (-errno of reading) with all problems in `es`; config_done in either case.
  */
 int config_load(const char *path, struct config *out, struct policy_errors *es);
+/* The same from a file read before (NULL: the defaults), for a supervisor of uid `own`: front and worker may be somebody else. */
+int config_parse(const struct text *t, uid_t own, struct config *out, struct policy_errors *es);
+/* After a reload: what takes effect only at a start stays as it was then. Writes the names of those that should have changed, with commas. */
+void config_keep(struct config *c, const struct config *started, char *names, size_t size);
 void config_done(struct config *c);
 
 #endif

@@ -22,13 +22,15 @@ struct back { /* one worker, seen from here */
 	struct port_worker port;
 	struct port_front front;
 	bool up; /* it has told its capacity */
+	unsigned capacity;
 };
 
 struct side {
 	struct ev_loop *loop;
 	struct front *front;
 	struct link *keeper;
-	size_t max_message;
+	const struct settings_from *from;
+	struct generation *generation; /* held */
 	struct back backs[FRONT_WORKERS_MAX];
 	ev_timer look;
 };
@@ -117,9 +119,10 @@ static int take_status(void *ctx, struct link_in *in)
 	st.waiting = (unsigned)waiting;
 	st.running = (unsigned)running;
 	st.capacity = (unsigned)capacity;
-	if (!b->up)
+	if (!b->up || b->capacity != st.capacity)
 		front_worker_up(b->side->front, b->index, &b->port, st.capacity);
 	b->up = true;
+	b->capacity = st.capacity;
 	b->front.on_status(b->front.ctx, &st);
 	return 0;
 }
@@ -276,7 +279,36 @@ static int take_drain(void *ctx, struct link_in *in)
 	return 0;
 }
 
+static struct front_config config_of(const struct generation *g)
+{
+	const struct config *c = g->config;
+
+	return (struct front_config){
+		.gate = -1,
+		.max_message = c->max_message_mib << 20,
+		.queue_length = c->queue_length,
+		.per_tenant = c->queue_per_tenant,
+		.operators = c->operators,
+		.n_operators = c->n_operators,
+	};
+}
+
+static int take_settings(void *ctx, struct link_in *in)
+{
+	struct side *s = ctx;
+	struct generation *g = settings_take(s->from, s->generation, in);
+
+	if (!g)
+		return -EPROTO;
+	struct front_config fc = config_of(g);
+	front_reload(s->front, &fc, g);
+	generation_drop(s->generation);
+	s->generation = g;
+	return 0;
+}
+
 static const struct link_row keeper_rows[] = {
+	{LINK_SETTINGS, take_settings},
 	{LINK_WORKER, take_worker},
 	{LINK_WORKER_GONE, take_worker_gone},
 	{LINK_DRAIN, take_drain},
@@ -316,22 +348,20 @@ static int lay_power_down(struct err *e)
 
 static int start(struct side *s, const struct front_side *o, struct err *e)
 {
-	const struct config *c = o->config;
-	struct front_config fc = {
-		.gate = o->gate,
-		.layers = o->layers->on,
-		.first_key = o->first_key,
-		.max_message = c->max_message_mib << 20,
-		.queue_length = c->queue_length,
-		.per_tenant = c->queue_per_tenant,
-		.operators = c->operators,
-		.n_operators = c->n_operators,
-	};
-	int r = front_new(s->loop, &fc, o->generation, &s->front, e);
+	struct front_config fc = config_of(o->generation);
+	int r;
+
+	s->from = o->from;
+	s->generation = o->generation;
+	fc.gate = o->gate;
+	fc.layers = o->layers->on;
+	fc.first_key = o->first_key;
+	r = front_new(s->loop, &fc, o->generation, &s->front, e);
 
 	if (r)
 		return r;
-	worker_handler.max_message = keeper_handler.max_message = fc.max_message + LINK_SLACK;
+	worker_handler.max_message = fc.max_message + LINK_SLACK;
+	keeper_handler.max_message = SETTINGS_MAX;
 	s->keeper = link_new(s->loop, o->keeper, &keeper_handler, s);
 	if (!s->keeper)
 		return err_set(e, ERR_HOST, "link", ENOMEM, NULL);
@@ -360,6 +390,7 @@ int front_side_run(const struct front_side *o)
 		link_free(s.backs[i].link);
 	link_free(s.keeper);
 	front_free(s.front);
+	generation_drop(s.generation);
 	ev_loop_destroy(s.loop);
 	return 0;
 }

@@ -8,16 +8,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "config.h"
-#include "generation.h"
 #include "layers.h"
+#include "settings.h"
 
 /* The front's own uid and gid when started as root: outside the tracees' (worker/uids.h), nobody's else. */
 #define FRONT_UID 60150
 
 struct front_side {
-	const struct config *config;
-	struct generation *generation;
+	const struct settings_from *from;
+	struct generation *generation; /* taken */
 	const struct layers *layers;
 	int keeper;         /* link to the keeper, taken */
 	int gate;           /* listening socket, taken; -1: none */

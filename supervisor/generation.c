@@ -2,13 +2,15 @@
 
 #include <stdlib.h>
 
-struct generation *generation_new(uint64_t number, struct policy_set *policies)
+#include "config.h"
+
+struct generation *generation_new(uint64_t number, struct policy_set *policies, struct config *config)
 {
 	struct generation *g = calloc(1, sizeof(*g));
 
 	if (!g)
 		abort();
-	*g = (struct generation){.number = number, .policies = policies, .refs = 1};
+	*g = (struct generation){.number = number, .policies = policies, .config = config, .refs = 1};
 	return g;
 }
 
@@ -23,5 +25,8 @@ void generation_drop(struct generation *g)
 	if (!g || --g->refs > 0)
 		return;
 	policy_set_free(g->policies);
+	if (g->config)
+		config_done(g->config);
+	free(g->config);
 	free(g);
 }

@@ -77,15 +77,21 @@ static void close_fd(int *fd)
 /* --- words to the children ----------------------------------------------------------------------------------- */
 
 /* A child that does not take a few small packets has hung itself up: it is ended, and started anew. */
+static void give_up(struct keeper *k, struct child *c, int r)
+{
+	if (r == -EPIPE || c->pid <= 0)
+		return;
+	log_write(LOG_ERROR, "sendmsg", "pid=%d error=%s", (int)c->pid, err_name(-r));
+	k->failed |= c->first;
+	kill(c->pid, SIGKILL); /* our child, not reaped */
+}
+
 static void say(struct keeper *k, struct child *c, msgpack_sbuffer *b, int fd)
 {
 	int r = c->link >= 0 ? link_put(c->link, b, fd) : 0;
 
-	if (r < 0 && r != -EPIPE && c->pid > 0) {
-		log_write(LOG_ERROR, "sendmsg", "pid=%d error=%s", (int)c->pid, err_name(-r));
-		k->failed |= c->first;
-		kill(c->pid, SIGKILL); /* our child, not reaped */
-	}
+	if (r < 0)
+		give_up(k, c, r);
 	msgpack_sbuffer_destroy(b);
 }
 
@@ -178,7 +184,7 @@ static void calm_signals(void)
 static int be_front(const struct keeper *k, int link)
 {
 	struct front_side o = {
-		.config = k->o->config,
+		.from = k->o->from,
 		.generation = k->generation,
 		.layers = k->o->layers,
 		.keeper = link,
@@ -195,7 +201,7 @@ static int be_front(const struct keeper *k, int link)
 static int be_worker(const struct keeper *k, unsigned index, int link)
 {
 	struct worker_side o = {
-		.config = k->o->config,
+		.from = k->o->from,
 		.generation = k->generation,
 		.layers = k->o->layers,
 		.tracee_dir = k->o->tracee_dir,
@@ -371,6 +377,69 @@ static void leave(struct keeper *k)
 		}
 }
 
+/* --- reloading ----------------------------------------------------------------------------------------------- */
+
+static void log_problems(const struct policy_errors *es)
+{
+	char at[300], text[600];
+
+	for (size_t i = 0; i < es->n; i++) {
+		snprintf(at, sizeof(at), "%s:%d:%d", es->v[i].file, es->v[i].line, es->v[i].column);
+		char shown[400];
+		log_write(LOG_ERROR, "reload_problem", "at=%s text=%s", log_value(shown, sizeof(shown), at),
+			  log_value(text, sizeof(text), es->v[i].text));
+	}
+}
+
+static void say_settings(struct keeper *k, struct child *c, const msgpack_sbuffer *b)
+{
+	int r = c->link >= 0 ? link_put_large(c->link, b, -1) : 0;
+
+	if (r < 0)
+		give_up(k, c, r);
+}
+
+/* Workers first: a worker that gets a job of a generation that it does not know yet finds it in its link. Who is started later has it from us. */
+static void switch_to(struct keeper *k, struct generation *g, const msgpack_sbuffer *b)
+{
+	char kept[SETTINGS_KEPT], shown[SETTINGS_KEPT + 4];
+
+	settings_keep(g, k->generation, kept);
+	settings_apply(k->o->from, g);
+	generation_drop(k->generation);
+	k->generation = g;
+	for (unsigned i = k->n; i-- > 0;)
+		say_settings(k, &k->children[i], b);
+	if (kept[0])
+		log_write(LOG_WARN, "reload_needs_restart", "keys=%s", log_value(shown, sizeof(shown), kept));
+	log_write(LOG_INFO, "reloaded", "generation=%llu policies=%zu", (unsigned long long)g->number, policy_count(g->policies));
+}
+
+static void reload(struct keeper *k)
+{
+	struct policy_errors es = {0};
+	struct texts t = {0};
+	msgpack_sbuffer b;
+
+	if (k->stage != SERVING)
+		return;
+	struct generation *g = settings_read(k->o->from, k->generation->number + 1, &t, &es);
+	msgpack_sbuffer_init(&b);
+	if (g && settings_pack(&b, g->number, &t)) {
+		log_write(LOG_ERROR, "reload_problem", "text=\"all files together have more than %lu bytes\"", SETTINGS_MAX);
+		generation_drop(g);
+		g = NULL;
+	}
+	log_problems(&es);
+	if (g)
+		switch_to(k, g, &b);
+	else
+		log_write(LOG_ERROR, "reload_failed", "kept=%llu", (unsigned long long)k->generation->number);
+	msgpack_sbuffer_destroy(&b);
+	policy_errors_done(&es);
+	texts_done(&t);
+}
+
 /* --- what is waited for -------------------------------------------------------------------------------------- */
 
 static void on_signals(struct keeper *k)
@@ -378,8 +447,10 @@ static void on_signals(struct keeper *k)
 	struct signalfd_siginfo si;
 
 	while (read(k->signals, &si, sizeof(si)) == sizeof(si))
-		if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT)
-			drain(k, k->o->config->drain_ms / 1e3);
+		if (si.ssi_signo == SIGHUP)
+			reload(k);
+		else if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT)
+			drain(k, k->generation->config->drain_ms / 1e3);
 	reap(k); /* SIGCHLD may stand for several */
 }
 
@@ -472,7 +543,7 @@ static int open_signals(struct err *e)
 
 static int assemble(struct keeper *k, struct err *e)
 {
-	const struct config *c = k->o->config;
+	const struct config *c = k->generation->config;
 
 	k->n = 1 + k->o->workers;
 	k->children = calloc(k->n, sizeof(*k->children));
@@ -491,7 +562,7 @@ static int assemble(struct keeper *k, struct err *e)
 
 int keeper_run(const struct keeper_options *o, struct err *e)
 {
-	struct keeper k = {.o = o, .gate = -1, .serve_fd = o->serve_fd, .signals = -1, .generation = generation_new(1, o->policies)};
+	struct keeper k = {.o = o, .gate = -1, .serve_fd = o->serve_fd, .signals = -1, .generation = o->generation};
 
 	raise_open_files();
 	int r = assemble(&k, e);

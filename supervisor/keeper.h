@@ -1,17 +1,17 @@
 /* keeper.h - the supervisor's first process: holds the socket, starts front and workers, restarts them, ends all in order.
  *
- * Who may use it: main. It parses nothing that clients, jobs, front or workers could have chosen, but for the two words of the front.
+ * Who may use it: main. It parses nothing that clients, jobs, front or workers could have chosen, but for the two words of the front. SIGHUP makes it read configuration
+ * and policies again: all of it good, it tells everybody; else everything stays as it is, and the log says why.
  */
 #ifndef WARDER_KEEPER_H
 #define WARDER_KEEPER_H
 
-#include "config.h"
 #include "layers.h"
-#include "policy.h"
+#include "settings.h"
 
 struct keeper_options {
-	const struct config *config;
-	struct policy_set *policies; /* taken */
+	const struct settings_from *from;
+	struct generation *generation; /* the first one; taken */
 	unsigned workers;
 	const struct layers *layers;
 	const char *socket;     /* NULL with serve_fd */

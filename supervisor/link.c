@@ -95,7 +95,7 @@ static int put(int sock, const void *data, size_t len, const int *fds, size_t n_
 	}
 }
 
-static int put_large(int sock, const msgpack_sbuffer *b, int fd)
+int link_put_large(int sock, const msgpack_sbuffer *b, int fd)
 {
 	msgpack_sbuffer head;
 	msgpack_packer pk;
@@ -115,7 +115,7 @@ static int put_large(int sock, const msgpack_sbuffer *b, int fd)
 
 int link_put(int sock, const msgpack_sbuffer *b, int fd)
 {
-	return b->size > LINK_PACKET_MAX ? put_large(sock, b, fd) : put(sock, b->data, b->size, &fd, fd >= 0);
+	return b->size > LINK_PACKET_MAX ? link_put_large(sock, b, fd) : put(sock, b->data, b->size, &fd, fd >= 0);
 }
 
 void link_begin(msgpack_sbuffer *b, msgpack_packer *pk, enum link_word w, size_t n)
@@ -317,6 +317,13 @@ const msgpack_object *link_map(const msgpack_object *map, const char *key)
 	return v && v->type == MSGPACK_OBJECT_MAP ? v : NULL;
 }
 
+const msgpack_object *link_array(const msgpack_object *map, const char *key)
+{
+	const msgpack_object *v = field(map, key);
+
+	return v && v->type == MSGPACK_OBJECT_ARRAY ? v : NULL;
+}
+
 /* --- an end in an event loop --------------------------------------------------------------------------------- */
 
 struct waiting {
@@ -405,9 +412,14 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 	l->h->on_ended(l->ctx);
 }
 
+bool link_step(struct link *l)
+{
+	return !l->ended && take_one(l) > 0;
+}
+
 void link_finish(struct link *l)
 {
-	while (!l->ended && take_one(l) > 0)
+	while (link_step(l))
 		;
 }
 

@@ -37,7 +37,7 @@
 	X(WORKER, "worker")           /* keeper → front: index; the link to it beside */ \
 	X(WORKER_GONE, "worker_gone") /* keeper → front: index, why */ \
 	X(FRONT, "front")             /* keeper → worker: the link to it beside */ \
-	X(SETTINGS, "settings")       /* keeper → both: a new generation, its memfd beside */ \
+	X(SETTINGS, "settings")       /* keeper → both: the files of a new generation */ \
 	X(DRAIN, "drain")             /* keeper → front: take nothing more */ \
 	X(SHUTDOWN, "shutdown")       /* keeper → worker: end what is left */ \
 	X(IDLE, "idle")               /* front → keeper: drained */ \
@@ -58,6 +58,8 @@ struct link_in {
 
 /* One packet to a non-blocking socket. `fd` (-1: none) is borrowed. -EAGAIN: not now, nothing was sent; -EPIPE: the peer has gone. */
 int link_put(int sock, const msgpack_sbuffer *b, int fd);
+/* The same, always in a memfd: many of them fit into a socket that is not read at once. */
+int link_put_large(int sock, const msgpack_sbuffer *b, int fd);
 /* The next message; link_in_done after each call, whatever it returned. -EAGAIN: none; -EPIPE: the peer has gone; else it broke the protocol. */
 int link_get(int sock, size_t max_message, struct link_in *in, struct err *e);
 void link_in_done(struct link_in *in);
@@ -79,6 +81,7 @@ bool link_bytes(const msgpack_object *map, const char *key, struct bytes *out);
 /* The packed value of the last key, which must have this name: a value that is passed on is not unpacked and packed again. */
 bool link_last(const struct link_in *in, const char *key, struct bytes *out);
 const msgpack_object *link_map(const msgpack_object *map, const char *key); /* NULL: none */
+const msgpack_object *link_array(const msgpack_object *map, const char *key); /* NULL: none */
 
 struct link;
 struct link_row {
@@ -100,6 +103,8 @@ void link_free(struct link *l);
 /* Sends what was packed, and empties `b`. `fd` is borrowed. Nothing happens when the peer has gone: on_ended tells. */
 void link_send(struct link *l, msgpack_sbuffer *b, int fd);
 size_t link_backlog(const struct link *l); /* bytes that the socket has not taken yet */
+/* Takes the next message if one is there now, without on_ended. Also from another link's row. */
+bool link_step(struct link *l);
 /* Takes everything that is there now, without on_ended: for what a peer that has died still said. */
 void link_finish(struct link *l);
 

@@ -44,6 +44,7 @@
 #include "doctor.h"
 #include "keeper.h"
 #include "log.h"
+#include "settings.h"
 #include "version.h"
 
 #define POLICY_DIRS_MAX 16
@@ -175,23 +176,21 @@ static bool is_dir(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static void default_policy_dirs(struct options *o, const struct config *c)
+/* NULL-terminated. */
+static const char *const *default_policy_dirs(void)
 {
 	static char beside[PATH_MAX + 16];
 	static const char *const installed[] = {"/etc/warder/policies", "/usr/share/warder/policies"};
+	static const char *found[3];
+	int n = 0;
 
-	for (char *const *d = c->policy_dirs; o->n_policy_dirs == 0 && d && *d; d++)
-		o->policy_dirs[o->n_policy_dirs++] = *d;
-	if (o->n_policy_dirs)
-		return;
 	snprintf(beside, sizeof(beside), "%s/../policies", program_dir());
-	if (is_dir(beside)) {
-		o->policy_dirs[o->n_policy_dirs++] = beside;
-		return;
-	}
-	for (int i = 0; i < 2; i++)
+	if (is_dir(beside))
+		found[n++] = beside;
+	for (int i = 0; i < 2 && found[0] != beside; i++)
 		if (is_dir(installed[i]))
-			o->policy_dirs[o->n_policy_dirs++] = installed[i];
+			found[n++] = installed[i];
+	return found;
 }
 
 static const char *find_tracee_dir(void)
@@ -232,9 +231,11 @@ static unsigned count_workers(const struct options *o, const struct config *c)
 	return CPU_COUNT(&set) < CONFIG_WORKERS_MAX ? (unsigned)CPU_COUNT(&set) : CONFIG_WORKERS_MAX;
 }
 
-/* Takes the policies. */
-static int serve(const struct options *o, const struct config *c, struct policy_set *policies, const struct layers *l)
+/* Takes the generation. */
+static int serve(const struct options *o, const struct settings_from *from, struct generation *g)
 {
+	const struct config *c = g->config;
+	struct layers l;
 	char path[108];
 	struct err e = {0};
 	const char *path_or_none = o->socket ? o->socket : c->socket_path;
@@ -246,48 +247,62 @@ static int serve(const struct options *o, const struct config *c, struct policy_
 		path_or_none = path;
 	}
 	struct keeper_options k = {
-		.config = c,
-		.policies = policies,
+		.from = from,
+		.generation = g,
 		.workers = count_workers(o, c),
-		.layers = l,
+		.layers = &l,
 		.socket = o->serve_fd >= 0 || strcmp(path_or_none, "-") == 0 ? NULL : path_or_none,
 		.serve_fd = o->serve_fd,
 		.tracee_dir = find_tracee_dir(),
 	};
-	if (layers_check(l, &e) || keeper_run(&k, &e))
+	layers_probe(&l, c->require, c->optional);
+	if (layers_check(&l, &e) || keeper_run(&k, &e))
 		return print_err(&e);
 	return 0;
 }
 
-static int run(struct options *o, struct config *c)
+static int diagnose(const struct options *o)
 {
 	struct policy_errors es = {0};
+	struct config c = {0};
 	struct layers l;
+	int status = 1;
 
-	if (config_load(o->config, c, &es)) {
-		print_errors(&es);
-		policy_errors_done(&es);
+	if (config_load(o->config, &c, &es) == 0) {
+		layers_probe(&l, c.require, c.optional);
+		status = doctor_print(&l, find_tracee_dir(), o->json);
+	}
+	print_errors(&es);
+	policy_errors_done(&es);
+	config_done(&c);
+	return status;
+}
+
+static int run(const struct options *o)
+{
+	const struct settings_from from = {
+		.config = o->config,
+		.policy_dirs = o->policy_dirs,
+		.default_dirs = default_policy_dirs(),
+		.log_level = o->log_level ? log_level_parse(o->log_level) : -1,
+		.own = geteuid(),
+	};
+	struct policy_errors es = {0};
+	struct texts t = {0};
+	struct generation *g = settings_read(&from, 1, &t, &es);
+
+	texts_done(&t);
+	print_errors(&es);
+	policy_errors_done(&es);
+	if (!g)
 		return 1;
+	if (o->check) {
+		printf("%zu policies: ok\n", policy_count(g->policies));
+		generation_drop(g);
+		return 0;
 	}
-	log_set_json(c->log_json);
-	log_set_level(o->log_level ? (enum log_level)log_level_parse(o->log_level) : c->log_level);
-	if (!o->doctor) {
-		default_policy_dirs(o, c);
-		struct policy_set *policies = policy_set_load(o->policy_dirs, &es);
-		print_errors(&es);
-		policy_errors_done(&es);
-		if (!policies)
-			return 1;
-		if (o->check) {
-			printf("%zu policies: ok\n", policy_count(policies));
-			policy_set_free(policies);
-			return 0;
-		}
-		layers_probe(&l, c->require, c->optional);
-		return serve(o, c, policies, &l);
-	}
-	layers_probe(&l, c->require, c->optional);
-	return doctor_print(&l, find_tracee_dir(), o->json);
+	settings_apply(&from, g);
+	return serve(o, &from, g);
 }
 
 /* A closed standard stream would be the next socket's number, and what is printed would go there. */
@@ -313,8 +328,6 @@ static void keep_the_heap_small(void)
 int main(int argc, char **argv)
 {
 	struct options o = {.serve_fd = -1};
-	struct config c = {0};
-	int status;
 
 	keep_the_heap_small();
 	fill_standard_streams();
@@ -329,7 +342,5 @@ int main(int argc, char **argv)
 		printf("warderd %s\n", WARDER_VERSION);
 		return 0;
 	}
-	status = run(&o, &c);
-	config_done(&c);
-	return status;
+	return o.doctor ? diagnose(&o) : run(&o);
 }

@@ -25,12 +25,14 @@ struct held { /* a job, from the front's word to its answer */
 
 struct side {
 	struct ev_loop *loop;
-	const struct config *config;
-	struct generation *generation; /* the newest */
+	const struct settings_from *from;
+	struct generation *generation; /* the newest; held */
 	struct worker *worker;
 	struct port_worker port;
 	struct port_front to_front;
 	struct link *keeper, *front; /* front NULL: none now */
+	int next_front;              /* its link's descriptor, when the present one is still to be let go; -1: none */
+	ev_timer change_front;       /* never started, only fed */
 	LIST_HEAD(, held) held;
 	unsigned n_held;
 	bool paused;
@@ -196,13 +198,13 @@ static void on_refused(void *ctx, uint64_t key, enum rpc_error code, const struc
 
 /* --- front → worker: not believed ---------------------------------------------------------------------------- */
 
-/* The generation that the front spoke of has been sent before the front heard of it, so it is there, at worst unread. Of an older one
- * nothing is kept for jobs that have not begun. */
-static struct generation *generation_for(struct side *s, uint64_t number)
+/* The generation that the front spoke of has been sent before the front heard of it, so it is there, at worst unread. A job that was queued
+ * under an older one is admitted once more, by the newest: whatever it did not ask for itself comes from there. False: there is none such. */
+static bool know_generation(struct side *s, uint64_t number)
 {
-	if (number > s->generation->number)
-		link_finish(s->keeper);
-	return s->generation;
+	while (number > s->generation->number && link_step(s->keeper))
+		;
+	return number <= s->generation->number;
 }
 
 static int take_facts(const msgpack_object *map, struct port_job *facts, uint64_t *generation)
@@ -228,7 +230,7 @@ static int take_submit(void *ctx, struct link_in *in)
 	uint64_t number;
 	struct job *j;
 
-	if (take_facts(in->m.params, &facts, &number) || find(s, facts.key) || s->n_held > s->config->pool_max + JOBS_BEYOND ||
+	if (take_facts(in->m.params, &facts, &number) || find(s, facts.key) || s->n_held > CONFIG_POOL_MAX + JOBS_BEYOND ||
 	    job_parse(link_map(in->m.params, "job"), &j, &e))
 		return -EPROTO;
 	h = calloc(1, sizeof(*h));
@@ -238,9 +240,11 @@ static int take_submit(void *ctx, struct link_in *in)
 	LIST_INSERT_HEAD(&s->held, h, link);
 	s->n_held++;
 	/* from here on `in` is not looked at any more: the keeper's messages come into the same buffer */
-	struct generation *g = generation_for(s, number);
+	if (!know_generation(s, number))
+		err_set(&e, ERR_REQUEST, "generation", 0, "is not known to the worker");
+	struct generation *g = s->generation;
 
-	if (admit_job(j, g->policies, s->config->max_message_mib << 20, facts.by_operator, &policy, &code, &e) == 0) {
+	if (number <= g->number && admit_job(j, g->policies, g->config->max_message_mib << 20, facts.by_operator, &policy, &code, &e) == 0) {
 		s->port.submit(s->port.ctx, &facts, j, g, policy);
 		return 0;
 	}
@@ -328,19 +332,70 @@ static struct link_handler front_handler = {front_rows, sizeof(front_rows) / siz
 
 /* --- keeper → worker ----------------------------------------------------------------------------------------- */
 
+static void on_change_front(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct side *s = t->data;
+
+	(void)revents;
+	if (s->next_front < 0)
+		return;
+	if (s->front)
+		on_front_ended(s);
+	s->front = link_new(loop, s->next_front, &front_handler, s);
+	s->next_front = -1;
+	ev_timer_stop(loop, &s->frontless);
+	if (s->front)
+		s->port.ask_status(s->port.ctx);
+}
+
+/* A word of the keeper's may be read from inside a word of the front's (know_generation), whose link must not be freed there. */
 static int take_front(void *ctx, struct link_in *in)
 {
 	struct side *s = ctx;
 
 	if (in->fd < 0)
 		return -EPROTO;
-	if (s->front)
-		on_front_ended(s);
-	s->front = link_new(s->loop, in->fd, &front_handler, s);
+	if (s->next_front >= 0)
+		close(s->next_front);
+	s->next_front = in->fd;
 	in->fd = -1;
-	ev_timer_stop(s->loop, &s->frontless);
-	if (s->front)
-		s->port.ask_status(s->port.ctx);
+	ev_feed_event(s->loop, &s->change_front, EV_TIMER);
+	return 0;
+}
+
+static void warm(struct side *s)
+{
+	for (int l = 0; l < LANGUAGE_COUNT; l++) {
+		const struct policy *p = policy_find(s->generation->policies, language_name(l));
+
+		if (p && p->has_language)
+			worker_warm(s->worker, s->generation, p);
+	}
+}
+
+static struct worker_config config_of(const struct generation *g)
+{
+	return (struct worker_config){
+		.pool_min = g->config->pool_min,
+		.pool_max = g->config->pool_max,
+		.zygote_max_jobs = g->config->zygote_max_jobs,
+		.zygote_max_age_s = g->config->zygote_max_age_s,
+	};
+}
+
+static int take_settings(void *ctx, struct link_in *in)
+{
+	struct side *s = ctx;
+	struct generation *g = settings_take(s->from, s->generation, in);
+
+	if (!g)
+		return -EPROTO;
+	struct worker_config wc = config_of(g);
+	worker_reload(s->worker, &wc, g);
+	generation_drop(s->generation);
+	s->generation = g;
+	warm(s);
+	s->port.ask_status(s->port.ctx); /* the front must know how many jobs it takes now */
 	return 0;
 }
 
@@ -355,6 +410,7 @@ static int take_shutdown(void *ctx, struct link_in *in)
 
 static const struct link_row keeper_rows[] = {
 	{LINK_FRONT, take_front},
+	{LINK_SETTINGS, take_settings},
 	{LINK_SHUTDOWN, take_shutdown},
 };
 
@@ -374,39 +430,28 @@ static void on_frontless(struct ev_loop *loop, ev_timer *t, int revents)
 	ev_break(loop, EVBREAK_ALL);
 }
 
-static void warm(struct side *s)
-{
-	for (int l = 0; l < LANGUAGE_COUNT; l++) {
-		const struct policy *p = policy_find(s->generation->policies, language_name(l));
-
-		if (p && p->has_language)
-			worker_warm(s->worker, s->generation, p);
-	}
-}
-
 static int start(struct side *s, const struct worker_side *o, struct err *e)
 {
-	struct worker_config wc = {
-		.pool_min = o->config->pool_min,
-		.pool_max = o->config->pool_max,
-		.zygote_max_jobs = o->config->zygote_max_jobs,
-		.zygote_max_age_s = o->config->zygote_max_age_s,
-		.cpu = o->cpu,
-		.tracee_dir = o->tracee_dir,
-		.layers = o->layers,
-		.proxy = &o->config->proxy,
-	};
-	int r = worker_new(s->loop, &wc, &s->to_front, &s->worker, e);
+	struct worker_config wc = config_of(o->generation);
+	int r;
+
+	wc.cpu = o->cpu;
+	wc.tracee_dir = o->tracee_dir;
+	wc.layers = o->layers;
+	r = worker_new(s->loop, &wc, &s->to_front, &s->worker, e);
 
 	if (r)
 		return r;
 	s->port = worker_port(s->worker);
-	front_handler.max_message = keeper_handler.max_message = (o->config->max_message_mib << 20) + LINK_SLACK;
+	front_handler.max_message = (o->generation->config->max_message_mib << 20) + LINK_SLACK;
+	keeper_handler.max_message = SETTINGS_MAX;
 	s->keeper = link_new(s->loop, o->keeper, &keeper_handler, s);
 	if (!s->keeper)
 		return err_set(e, ERR_HOST, "link", ENOMEM, NULL);
 	ev_timer_init(&s->frontless, on_frontless, 0., FRONTLESS_S);
-	s->frontless.data = s;
+	ev_init(&s->change_front, on_change_front);
+	s->frontless.data = s->change_front.data = s;
+	s->next_front = -1;
 	warm(s);
 	return 0;
 }
@@ -417,7 +462,7 @@ int worker_side_run(const struct worker_side *o)
 	struct err e = {0};
 	char text[300], value[400];
 
-	s.config = o->config;
+	s.from = o->from;
 	s.generation = o->generation;
 	s.to_front = (struct port_front){
 		.ctx = &s, .on_status = on_status, .on_started = on_started, .on_output = on_output, .on_result = on_result,

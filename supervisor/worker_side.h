@@ -7,13 +7,12 @@
 #ifndef WARDER_WORKER_SIDE_H
 #define WARDER_WORKER_SIDE_H
 
-#include "config.h"
-#include "generation.h"
 #include "layers.h"
+#include "settings.h"
 
 struct worker_side {
-	const struct config *config;
-	struct generation *generation;
+	const struct settings_from *from;
+	struct generation *generation; /* taken */
 	const struct layers *layers;
 	const char *tracee_dir;
 	int keeper; /* link to the keeper, taken */

@@ -223,6 +223,29 @@ static int copy_operators(struct front *f, const struct front_config *c)
 	return 0;
 }
 
+static unsigned queue_length(const struct front_config *c)
+{
+	return c->queue_length ? c->queue_length : FRONT_QUEUE_DEFAULT;
+}
+
+void front_reload(struct front *f, const struct front_config *c, struct generation *g)
+{
+	uid_t *old = f->operators;
+	size_t n = f->n_operators;
+
+	if (copy_operators(f, c) < 0) { /* no memory for a list of uids: the old ones are no more than they were */
+		f->operators = old;
+		f->n_operators = n;
+	} else {
+		free(old);
+	}
+	f->queue.max = queue_length(c);
+	f->queue.per_tenant = c->per_tenant ? c->per_tenant : f->queue.max;
+	generation_hold(g);
+	generation_drop(f->generation);
+	f->generation = g;
+}
+
 static void init_watchers(struct front *f)
 {
 	ev_init(&f->sweep, on_sweep);
@@ -244,7 +267,7 @@ static unsigned count_descriptors(void)
 int front_new(struct ev_loop *loop, const struct front_config *c, struct generation *g, struct front **out, struct err *e)
 {
 	struct front *f = calloc(1, sizeof(*f));
-	unsigned length = c->queue_length ? c->queue_length : FRONT_QUEUE_DEFAULT;
+	unsigned length = queue_length(c);
 
 	if (!f) {
 		if (c->gate >= 0)

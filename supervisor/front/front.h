@@ -48,6 +48,8 @@ struct front;
 
 /* Borrows loop until front_free; holds the generation; copies the rest. */
 int front_new(struct ev_loop *loop, const struct front_config *c, struct generation *g, struct front **out, struct err *e);
+/* From here on jobs are admitted by `g`, which it holds; operators and the queue's lengths are those of `c`. Jobs that it has stay. */
+void front_reload(struct front *f, const struct front_config *c, struct generation *g);
 /* What worker `index` is to call. */
 struct port_front front_port(struct front *f, unsigned index);
 /* A worker takes jobs, at most `capacity` at once; again: its capacity has changed. Borrows w until it is down. */

@@ -182,6 +182,7 @@ struct worker {
 	struct slot *slots;
 	unsigned n_slots, running;
 	struct pending *first, **last;
+	uint64_t newest; /* number of the generation that new jobs have; 0: there was no reload */
 	struct port_status totals;
 };
 

@@ -1,5 +1,5 @@
 /* Zygotes are replaced after a number of jobs or some time, since what their children share (address layout, hash seed) should not live for
- * ever. The heir warms up beside the old one; from its first waiting tracee on it has the jobs, and the old one goes after its last. */
+ * ever; and after a reload, which they outlive until the last job of their policy is over. The heir warms up beside the old one; from its first waiting tracee on it has the jobs, and the old one goes after its last. */
 #include <stdlib.h>
 
 #include "inside.h"
@@ -45,8 +45,21 @@ static void take_over(struct nursery *n, struct nursery *heir)
 	heir->role = NURSERY_CURRENT;
 }
 
+/* Of policies that were replaced: nobody waits for it any more, and nobody will. */
+static bool is_outdated(const struct nursery *n)
+{
+	if (n->role == NURSERY_RETIRING || n->generation->number >= n->worker->newest)
+		return false;
+	for (const struct pending *p = n->worker->first; p; p = p->next)
+		if (p->policy == n->policy)
+			return false;
+	return true;
+}
+
 static void look_after(struct worker *w, struct nursery *n, double now)
 {
+	if (is_outdated(n))
+		n->role = NURSERY_RETIRING;
 	struct nursery *heir = is_due(n, now) ? heir_of(w, n) : NULL;
 
 	if (heir && heir->state == NURSERY_READY && heir->waiting > 0) {

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "inside.h"
 #include "job_files.h"
 #include "log.h"
@@ -358,6 +359,12 @@ static int give_stdin(struct slot *s)
 	return r < 0 ? r : 0;
 }
 
+/* As it was configured when the job's zygote began. */
+static const struct proxy *proxy_of(const struct slot *s)
+{
+	return &s->nursery->generation->config->proxy;
+}
+
 static int make_broker_job(struct slot *s, struct broker_grants *grants)
 {
 	const struct job *j = s->job;
@@ -365,7 +372,7 @@ static int make_broker_job(struct slot *s, struct broker_grants *grants)
 	struct broker_options o = {
 		.connect = (const char *const *)j->grants[GRANT_CONNECT].v,
 		.n_connect = j->grants[GRANT_CONNECT].n,
-		.route = proxy_is_set(s->worker->config.proxy) ? &s->worker->config.proxy->route : NULL,
+		.route = proxy_is_set(proxy_of(s)) ? &proxy_of(s)->route : NULL,
 		.filename = j->filename,
 		.code = j->code,
 		.args = j->args,
@@ -387,7 +394,7 @@ static int make_broker_job(struct slot *s, struct broker_grants *grants)
 static int hand_over(struct slot *s)
 {
 	int r = give_stdin(s);
-	int fd = r ? r : brief_memfd(s->job, s->nursery->policy, broker_has_network(s->broker) ? s->worker->config.proxy->env : NULL);
+	int fd = r ? r : brief_memfd(s->job, s->nursery->policy, broker_has_network(s->broker) ? proxy_of(s)->env : NULL);
 
 	if (fd < 0)
 		return fd;

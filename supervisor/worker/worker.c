@@ -237,6 +237,7 @@ static void cancel(void *ctx, uint64_t key)
 		w->totals.jobs_done++;
 		w->front->on_result(w->front->ctx, key, &r);
 		drop_pending(w, at);
+		worker_changed(w);
 		return;
 	}
 }
@@ -296,6 +297,34 @@ struct port_worker worker_port(struct worker *w)
 void worker_warm(struct worker *w, struct generation *g, const struct policy *p)
 {
 	nursery_get(w, g, p);
+}
+
+/* Places are made once, at the start; what is more than these has to wait for the next one. */
+static void resize_pool(struct worker *w, const struct worker_config *c)
+{
+	unsigned min = c->pool_min < w->n_slots ? c->pool_min : w->n_slots - 1;
+	unsigned max = c->pool_max + min <= w->n_slots ? c->pool_max : w->n_slots - min;
+
+	if (min != c->pool_min || max != c->pool_max)
+		log_write(LOG_WARN, "reload_needs_restart", "keys=pool why=\"this worker has %u places: min %u and max %u until then\"",
+			  w->n_slots, min, max);
+	w->config.pool_min = min;
+	w->config.pool_max = max;
+}
+
+void worker_reload(struct worker *w, const struct worker_config *c, struct generation *g)
+{
+	resize_pool(w, c);
+	w->config.zygote_max_jobs = c->zygote_max_jobs;
+	w->config.zygote_max_age_s = c->zygote_max_age_s;
+	w->newest = g->number;
+	for (struct nursery *n = w->nurseries; n; n = n->next) { /* new ones come before the first */
+		const struct policy *p = n->role == NURSERY_CURRENT ? policy_find(g->policies, n->policy->name) : NULL;
+
+		if (p && p->has_language)
+			nursery_get(w, g, p);
+	}
+	worker_changed(w);
 }
 
 /* Waiting tracees answer fastest on the worker's own CPU (9 µs against 33 to 260, measured). */

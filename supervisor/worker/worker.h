@@ -10,7 +10,6 @@
 
 #include "layers.h"
 #include "port.h"
-#include "proxy.h"
 
 struct worker;
 
@@ -21,7 +20,6 @@ struct worker_config {
 	int cpu;                  /* CPU that worker, zygotes and waiting tracees share; -1: any */
 	const char *tracee_dir;   /* where addon and bootstrap are; borrowed for life */
 	const struct layers *layers; /* borrowed for life */
-	const struct proxy *proxy; /* likewise */
 };
 
 /* Takes over SIGCHLD of the process and every child's status, adopts its children's orphans: no other part of the process may wait for children.
@@ -30,6 +28,9 @@ int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct
                struct err *e);
 /* Starts the policy's zygote ahead of its first job. */
 void worker_warm(struct worker *w, struct generation *g, const struct policy *p);
+/* From here on `g` is the newest: of `c` the numbers take effect, what is borrowed for life stays. Jobs that it has go on under theirs,
+ * whose zygotes leave after the last of them; policies that are in use get new zygotes at once. */
+void worker_reload(struct worker *w, const struct worker_config *c, struct generation *g);
 /* While the front takes no more: the output of jobs that stream is left where it is. */
 void worker_pause_output(struct worker *w, bool pause);
 struct port_worker worker_port(struct worker *w);

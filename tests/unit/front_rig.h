@@ -101,7 +101,7 @@ static inline void rig_policies(struct rig *g)
 		fail_msg("policies: %s:%d: %s", es.n ? es.v[0].file : "?", es.n ? es.v[0].line : 0,
 			 es.n ? es.v[0].text : "");
 	policy_errors_done(&es);
-	g->generation = generation_new(1, ps);
+	g->generation = generation_new(1, ps, NULL);
 }
 
 /* `c` may be NULL. */
