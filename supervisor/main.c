@@ -23,6 +23,11 @@
  * (PDEATHSIG). A call pending on a listener whose worker died gets ENOSYS and is not executed. When a worker dies its jobs end with outcome
  * error and the keeper gives front and new worker a new link; the others do not notice. When the front dies its connections close;
  * workers cancel its jobs but for detached ones, keep their zygotes, and get a link to the next front, which listens on the same socket.
+ *
+ * Settings. Configuration and policies are one generation (settings.h, generation.h), counted by who uses it. On SIGHUP the keeper reads them anew;
+ * good ones it sends, as texts, to the workers and then to the front, so whatever the front submits afterwards finds a worker that knows. A job
+ * is admitted by the newest generation of its worker and keeps that to its end; zygotes of an older one leave after their last job (renew.c).
+ *
  * Front and workers end when their link to the keeper does, so nothing outlives the keeper.
  */
 #include <errno.h>

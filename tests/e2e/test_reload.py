@@ -110,7 +110,7 @@ class Policies(Reload):
         with open(data, "w") as f:
             f.write("of the grant")
         os.chmod(self.dir, 0o755)
-        granted = SAYS.format("first") + f"files: [{{path: {data}, access: read}}]\n"
+        granted = SAYS.format("first") + f"files: [{{path: {data}, rights: [read]}}]\n"
         self.start(workers=1)
         self.write("own.yaml", granted)
         self.hang_up()
@@ -184,8 +184,8 @@ class Configuration(Reload):
 
     def test_what_takes_effect(self):
         s = self.start("queue: {length: 11}\n", workers=1)
-        status = self.status()
-        self.assertEqual((status["queue"]["max"], status["pool"]["capacity"]), (11, 6))
+        eventually(lambda: self.status()["pool"]["capacity"] == 6)
+        self.assertEqual(self.status()["queue"]["max"], 11)
         self.rewrite("workers: 1\npool: {min: 2, max: 3}\nqueue: {length: 22}\nlog: {format: json}\n")
         eventually(lambda: self.status()["pool"]["capacity"] == 3)
         self.assertEqual(self.status()["queue"]["max"], 22)
@@ -201,7 +201,7 @@ class Configuration(Reload):
         self.rewrite("workers: 2\nsocket: {path: /run/elsewhere}\nmax_message_mib: 3\npool: {min: 1, max: 60}\n")
         self.assertIn("event=reload_needs_restart keys=socket.path,workers,max_message_mib", s.log())
         eventually(lambda: "event=reload_needs_restart keys=pool" in s.log())
-        self.assertEqual((self.status()["workers"], self.status()["pool"]["capacity"]), (1, 6))
+        eventually(lambda: (self.status()["workers"], self.status()["pool"]["capacity"]) == (1, 6))
         self.assertEqual(self.says(), "first")
 
     @unittest.skipUnless(support.IS_ROOT, "capability: root asks, who is no operator any more")
@@ -240,7 +240,7 @@ class UnderLoad(Reload):
         eventually(lambda: self.held()[0] == fds)  # the last client's connection may still be closing
         now_sizes = self.held()[1]
         for pid, before, now in zip(self.processes(), sizes, now_sizes):
-            self.assertLess(now - before, 1024, f"KiB of {pid}: {before} before")
+            self.assertLess(now - before, 2048, f"KiB of {pid}: {before} before")  # generations that overlap, not one a reload
 
     def held(self):
         """Once the zygotes of the last generation are ready, and nothing changes any more."""
