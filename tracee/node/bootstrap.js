@@ -96,6 +96,13 @@ function collect() {
   collectYoung = () => gc({ type: 'minor' });
 }
 
+// Each isolate of a newer V8 (12.9, Node 23) maps 512 MiB for its code, private and writable; older ones map it without access.
+// What is told is enough for eight.
+function reserves() {
+  const [, kib] = /VmData:\s+(\d+)/.exec(require('fs').readFileSync('/proc/self/status', 'utf8'));
+  return kib >= 512 * 1024 ? 8 * 512 : 0;
+}
+
 // Where this Node looks for packages beside those of a job, and Node itself, which its worker threads look into.
 function libraryTrees() {
   const { existsSync } = require('fs');
@@ -246,9 +253,8 @@ function start() {
     timeZone = process.env.TZ;
     collect();
     process.chdir('/'); // forgets the folder that Node keeps in mind
-    // from V8 13 on each isolate maps 512 MiB for its code, private and writable; earlier ones map it without access
-    const reserves = Number.parseInt(process.versions.v8, 10) >= 13 ? 8 * 512 : 0;
-    const lines = [`version=${process.versions.node}`, `executable=${process.execPath}`, `reserves_mib=${reserves}`, ...libraryTrees().map((p) => `tree=${p}`)];
+    const lines = [`version=${process.versions.node}`, `executable=${process.execPath}`, `reserves_mib=${reserves()}`,
+      ...libraryTrees().map((p) => `tree=${p}`)];
     warder.ready(lines.join('\n'));
   } catch (e) {
     warder.fail('zygote', String(e));
