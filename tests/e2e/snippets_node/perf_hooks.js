@@ -1,5 +1,6 @@
 const { performance, PerformanceObserver, monitorEventLoopDelay, createHistogram } = require('perf_hooks');
-const o = new PerformanceObserver((list) => { console.log(list.getEntries().map((e) => [e.name, e.entryType, e.duration >= 0])); o.disconnect(); });
+let observed;
+const o = new PerformanceObserver((list) => { observed = list.getEntries().map((e) => [e.name, e.entryType, e.duration >= 0]); o.disconnect(); });
 o.observe({ entryTypes: ['measure'] });
 performance.mark('a'); for (let i = 0; i < 1e5; i++); performance.mark('b');
 console.log(performance.measure('a to b', 'a', 'b').duration > 0, performance.now() > 0, performance.getEntriesByType('mark').length);
@@ -7,5 +8,6 @@ const h = createHistogram(); h.record(5); h.record(15);
 console.log(h.min, h.max, h.mean, performance.timerify((x) => x + 1)(2), performance.eventLoopUtilization().utilization >= 0);
 const d = monitorEventLoopDelay({ resolution: 5 }); d.enable();
 setTimeout(() => { d.disable(); console.log(d.max >= 0); }, 20);
+process.on('exit', () => console.log(observed));
 console.time('t'); 
 console.log(typeof performance.toJSON().timeOrigin);
