@@ -370,6 +370,36 @@ static void test_a_name_is_only_a_hint(void **state)
 	identity_leave();
 }
 
+/* The worker holds a descriptor for each file with record locks, and the kernel's memory for each lock: both have a bound. */
+static void test_locks_have_a_bound(void **state)
+{
+	struct fixture *f = *state;
+	const struct flock lock = {.l_type = F_WRLCK, .l_len = 10};
+	unsigned before = f->job->ofd_locks;
+	char name[32];
+
+	lock_files_done(&f->job->lock_files); /* those of other tests */
+	for (int i = 0; i <= LOCK_FILES_MAX; i++) {
+		snprintf(name, sizeof(name), "@/w/many%d", i);
+		int t_fd = t_open(f, name, O_RDWR | O_CREAT);
+
+		memcpy(out(f), &lock, sizeof(lock));
+		assert_int_equal(call(f, "fcntl", (uint64_t)t_fd, F_SETLK, OUT(f)), i < LOCK_FILES_MAX ? 0 : -ENOLCK);
+		assert_int_equal(one(f, "unlink", name, 0, 0), 0);
+	}
+	assert_int_equal(LOCK_FILES_MAX, 16);
+	lock_files_done(&f->job->lock_files);
+	f->job->ofd_locks = 1023;
+	int t_fd = t_open(f, "/tmp/lock", O_RDWR | O_CREAT);
+
+	if (!f->tree->fd_of_other) {
+		assert_int_equal(call(f, "fcntl", (uint64_t)t_fd, F_OFD_SETLK, OUT(f)), 0);
+		assert_int_equal(call(f, "fcntl", (uint64_t)t_fd, F_OFD_SETLK, OUT(f)), -ENOLCK);
+	}
+	f->job->ofd_locks = before;
+	assert_int_equal(one(f, "unlink", "/tmp/lock", 0, 0), 0);
+}
+
 /* Locks on files of a writable grant are seen by others, and theirs by the job; one's own do not conflict. */
 static void test_locks_of_writable_grants(void **state)
 {
@@ -581,7 +611,7 @@ static int run(const char *name)
 		cmocka_unit_test(test_symlinks), cmocka_unit_test(test_hard_links), cmocka_unit_test(test_link_of_a_descriptor),
 		cmocka_unit_test(test_rename_between_grants), cmocka_unit_test(test_links_count), cmocka_unit_test(test_mknod),
 		cmocka_unit_test(test_owners), cmocka_unit_test(test_above_a_grant_below_tmp), cmocka_unit_test(test_descriptors_of_writable_grants),
-		cmocka_unit_test(test_locks_of_writable_grants), cmocka_unit_test(test_a_name_is_only_a_hint), cmocka_unit_test(test_extended_attributes), cmocka_unit_test(test_space), cmocka_unit_test(test_cwd_is_a_directory),
+		cmocka_unit_test(test_locks_of_writable_grants), cmocka_unit_test(test_locks_have_a_bound), cmocka_unit_test(test_a_name_is_only_a_hint), cmocka_unit_test(test_extended_attributes), cmocka_unit_test(test_space), cmocka_unit_test(test_cwd_is_a_directory),
 		cmocka_unit_test(test_cwd_below_a_grant), cmocka_unit_test(test_directories_behind_descriptors),
 	};
 
