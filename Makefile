@@ -133,10 +133,10 @@ $(BUILD)/tracee/bootstrap.py: tracee/python/bootstrap.py
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
 
-$(BUILD)/tests/test_%: tests/unit/test_%.c $(SUPERVISOR_LIBS) $(call archive,tracee)
+$(BUILD)/tests/test_%: tests/unit/test_%.c $(wildcard tests/unit/*.h) $(SUPERVISOR_LIBS) $(call archive,tracee)
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(call include_flags,tests/unit) $(LDFLAGS) -o $@ $(call link,$^) $(LIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS) $(call include_flags,tests/unit) $(LDFLAGS) -o $@ $(call link,$(filter-out %.h,$^)) $(LIBS) -lcmocka
 $(BUILD)/tests/%.so: tests/attacks/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)

@@ -182,12 +182,26 @@ int broker_probe_tmpfs(struct err *e)
 
 /* --- telling ----------------------------------------------------------------------------------------------- */
 
+/* For a name outside the tree: the grant that would show it, as a job writes it. NULL for what cannot be written down plainly. */
+static const char *hint_of_hidden(const char *path, char *buf, size_t size)
+{
+	const char *never = policy_grant_problem(path);
+	int n = never ? snprintf(buf, size, "nothing can grant it: %s", never) : snprintf(buf, size, "grants.read: [\"%s\"]", path);
+
+	for (const char *p = path; *p; p++)
+		if (*p < ' ' || *p > '~' || *p == '"' || *p == '\\')
+			return NULL;
+	return n > 0 && (size_t)n < size ? buf : NULL;
+}
+
 static void record(struct request *r, enum verdict verdict, int err, const char *path, const char *rule)
 {
 	const char *const known[] = {r->text[0], r->text[1]};
+	char hint[DECODE_SHOWN];
 	struct decode d = {
 		.policy = r->job->tree->policy, .mem = r->job->who.mem, .nr = r->call->nr, .args = r->call->args,
 		.cwd = r->job->cwd.s, .path = path, .address = *r->address ? r->address : NULL,
+		.hint = *r->hint ? r->hint : verdict == VERDICT_HIDDEN ? hint_of_hidden(path, hint, sizeof(hint)) : NULL,
 	};
 
 	for (size_t i = 0; r->row && i < 2; i++)
@@ -355,7 +369,7 @@ static void start(struct request *r, struct broker_job *b, const struct broker_c
 	r->gone_own = false;
 	r->how = 0;
 	r->checked = r->bad[0] = r->bad[1] = 0;
-	r->text[0][0] = r->text[1][0] = r->address[0] = '\0';
+	r->text[0][0] = r->text[1][0] = r->address[0] = r->hint[0] = '\0';
 	*out = (struct broker_reply){.kind = REPLY_VALUE, .fd = -1, .fd2 = -1};
 }
 

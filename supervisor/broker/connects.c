@@ -8,19 +8,17 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "briefly.h"
 #include "handlers.h"
 #include "sockets_of.h"
 
-#define SLEEP_MOST_US 5000 /* of the worker in one connect; one that does not sleep takes 20 */
 #define WATCHED_MOST 256   /* duplicates that are watched for one job beside its calls: it may close the sockets, and go on */
 #define SLEEPS_MOST 4      /* of one job, before it is ended */
 
@@ -45,38 +43,11 @@ static bool is_datagram(const struct socket_of *s)
 	return s->kind == POLICY_UDP4 || s->kind == POLICY_UDP6;
 }
 
-static void on_alarm(int sig)
-{
-	(void)sig; /* only to come in between */
-}
-
-/* Again and again, since the first may come before the sleep begins. Off before any other call: those need not bear a signal. */
-static void set_alarm(suseconds_t us)
-{
-	const struct itimerval t = {{0, us}, {0, us}};
-	static bool ready;
-
-	if (!ready) {
-		struct sigaction sa = {.sa_handler = on_alarm};
-		sigset_t set;
-
-		sigemptyset(&set);
-		sigaddset(&set, SIGALRM);
-		sigaction(SIGALRM, &sa, NULL);
-		sigprocmask(SIG_UNBLOCK, &set, NULL);
-		ready = true;
-	}
-	setitimer(ITIMER_REAL, &t, NULL);
-}
-
 /* As for a socket that is not to block, whatever the job does to it meanwhile. A job that makes the worker sleep is soon over. */
 static int connect_at_once(struct request *r, int fd, const struct socket_address *a)
 {
-	int rc;
+	int rc = briefly_connect(fd, &a->sa, a->len);
 
-	set_alarm(SLEEP_MOST_US);
-	rc = connect(fd, &a->sa, a->len) ? -errno : 0;
-	set_alarm(0);
 	if (rc != -EINTR)
 		return rc;
 	r->reply->held_up = ++r->job->sleeps >= SLEEPS_MOST;

@@ -382,6 +382,7 @@ static void fill(const struct decode *d, struct violation *v, int err, const cha
 	v->path = copy(path);
 	v->address = copy(address);
 	v->rule = copy(rule);
+	v->hint = copy(d->hint);
 	for (int i = 0; i < n; i++) {
 		decode_arg(d, i, text, sizeof(text));
 		v->args[i] = copy(text);

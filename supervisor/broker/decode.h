@@ -22,6 +22,7 @@ struct decode {
 	const char *cwd;         /* virtual, for relative paths */
 	const char *path;        /* the object as it was resolved; NULL: taken from the arguments */
 	const char *address;     /* that was copied before, in words; NULL: taken from the arguments */
+	const char *hint;        /* what would allow it, in words; NULL: unknown */
 	const char *known[6];    /* texts of pointer arguments that were copied before */
 };
 

@@ -5,8 +5,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "briefly.h"
 
 void kept_init(struct kept *k)
 {
@@ -15,8 +18,12 @@ void kept_init(struct kept *k)
 
 void kept_done(struct kept *k)
 {
-	for (size_t i = 0; i < k->n; i++)
-		close(k->v[i].fd);
+	const struct linger none = {0};
+
+	for (size_t i = 0; i < k->n; i++) {
+		setsockopt(k->v[i].fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)); /* its job is gone, and sets no other */
+		briefly_close(k->v[i].fd);
+	}
 	free(k->v);
 	kept_init(k);
 }
@@ -53,7 +60,7 @@ int kept_find(const struct kept *k, ino_t ino)
 
 static void drop(struct kept *k, size_t i)
 {
-	close(k->v[i].fd);
+	briefly_close(k->v[i].fd);
 	k->v[i] = k->v[--k->n];
 }
 

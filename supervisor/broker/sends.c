@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "briefly.h"
 #include "guest.h"
 #include "handlers.h"
 #include "sockets_of.h"
@@ -120,7 +121,7 @@ static void forget(struct broker_wait *w)
 {
 	struct sending *g = (struct sending *)w;
 
-	close(g->fd);
+	briefly_close(g->fd);
 	free(g->m.data);
 	free(g);
 }

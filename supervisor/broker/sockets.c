@@ -1,6 +1,7 @@
 /* sockets.c - sockets are made by the worker and given to the job; addresses are copied once and judged. */
 #include "sockets_of.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
@@ -12,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "briefly.h"
 #include "decode.h"
 #include "descriptors.h"
 #include "guest.h"
@@ -38,15 +40,29 @@ static bool is_probe(int family, int type, int protocol)
 	return family == AF_NETLINK && (type == SOCK_RAW || type == SOCK_DGRAM) && protocol == NETLINK_ROUTE;
 }
 
+static int refused_always(struct request *r, int err, const char *path, const char *rule)
+{
+	snprintf(r->hint, sizeof(r->hint), "nothing can grant it");
+	return request_refused(r, err, path, rule);
+}
+
 static int64_t refuse_socket(struct request *r, int family, int type, int protocol)
 {
 	if (is_probe(family, type, protocol))
 		return -EAFNOSUPPORT;
 	if (family != AF_INET && family != AF_INET6 && family != AF_UNIX)
-		return request_refused(r, EAFNOSUPPORT, NULL, "sockets: no such family");
+		return refused_always(r, EAFNOSUPPORT, NULL, "sockets: no such family");
 	if (type == SOCK_RAW || type == SOCK_PACKET)
-		return request_refused(r, EPERM, NULL, "sockets: no raw sockets");
-	return request_refused(r, EPROTONOSUPPORT, NULL, "sockets: no such type or protocol");
+		return refused_always(r, EPERM, NULL, "sockets: no raw sockets");
+	return refused_always(r, EPROTONOSUPPORT, NULL, "sockets: no such type or protocol");
+}
+
+static int64_t refuse_kind(struct request *r, int kind)
+{
+	const struct socket_kind *k = &socket_kinds[kind];
+
+	snprintf(r->hint, sizeof(r->hint), "sockets: [{family: %s, type: %s, protocol: %s}] in the policy", k->family, k->type, k->protocol);
+	return request_refused(r, EPERM, NULL, "sockets: not granted");
 }
 
 /* Where the job's descriptors cannot be reached later, the socket is remembered now. */
@@ -75,7 +91,7 @@ int64_t sockets_socket(struct request *r)
 	if (kind < 0 && !is_unix)
 		return refuse_socket(r, family, base, protocol);
 	if (!is_unix && !mute && !(r->job->tree->policy->sockets & 1u << kind))
-		return request_refused(r, EPERM, NULL, "sockets: not granted");
+		return refuse_kind(r, kind);
 	if (request_enter(r, false)) /* owner, as firewalls see it */
 		return -EPERM;
 	fd = socket(family, type | SOCK_CLOEXEC, protocol);
@@ -95,9 +111,9 @@ int64_t sockets_socket(struct request *r)
 static int check_pair(struct request *r, int family, int type, int protocol)
 {
 	if (family != AF_UNIX)
-		return request_refused(r, EOPNOTSUPP, NULL, "socketpair: only AF_UNIX");
+		return refused_always(r, EOPNOTSUPP, NULL, "socketpair: only AF_UNIX");
 	if ((type & ~TYPE_FLAGS) != SOCK_STREAM || protocol != 0)
-		return request_refused(r, EPERM, NULL, "socketpair: only SOCK_STREAM");
+		return refused_always(r, EPERM, NULL, "socketpair: only SOCK_STREAM");
 	return 0;
 }
 
@@ -134,7 +150,7 @@ static int number_of(int fd, int option)
 void socket_of_done(struct socket_of *s)
 {
 	if (s->own && s->fd >= 0)
-		close(s->fd);
+		briefly_close(s->fd);
 	s->fd = -1;
 }
 
@@ -186,7 +202,7 @@ static int refuse_unix(struct request *r, const struct socket_address *a)
 		return -EINVAL;
 	memcpy(path, ((const struct sockaddr_un *)&a->room)->sun_path, n);
 	/* the C library asks its name service cache by itself: such a path is in the policy's list of quiet ones */
-	return request_refused(r, EACCES, *path == '/' ? path : NULL, "sockets: Unix sockets lead nowhere");
+	return refused_always(r, EACCES, *path == '/' ? path : NULL, "sockets: Unix sockets lead nowhere");
 }
 
 static bool is_localhost(const struct in6_addr *a)
@@ -194,6 +210,21 @@ static bool is_localhost(const struct in6_addr *a)
 	static const struct in6_addr v4 = {{{[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}}};
 
 	return IN6_IS_ADDR_LOOPBACK(a) || memcmp(a, &v4, sizeof(v4)) == 0;
+}
+
+/* The grant that would allow it. An address is named as it was judged. */
+static void hint_grant(struct request *r, const struct net_peer *p)
+{
+	const struct net_route *route = r->job->net.route;
+	bool v4 = IN6_IS_ADDR_V4MAPPED(&p->addr);
+	char host[INET6_ADDRSTRLEN] = "";
+
+	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? &p->addr.s6_addr[12] : p->addr.s6_addr, host, sizeof(host));
+	if (!p->port)
+		snprintf(r->hint, sizeof(r->hint), "nothing can grant port 0");
+	else
+		snprintf(r->hint, sizeof(r->hint), "grants.connect: [\"%s%s%s%s:%u\"]%s", p->udp ? "udp://" : "", v4 ? "" : "[", host, v4 ? "" : "]", p->port,
+		         route && !route_is_direct(route, NULL, &p->addr) ? ", and no_proxy of the configuration" : "");
 }
 
 /* The port of a mute socket's peer does not matter: nothing goes there. What nothing else grants may be an address of a name that was not
@@ -210,7 +241,10 @@ static int judge_ip(struct request *r, const struct socket_of *s, const struct n
 		return rc; /* getaddrinfo(3) sorts the lines of localhost, which every job has */
 	if (rc && s->probing && !net_judge_mute(&r->job->net, p))
 		return rc; /* to be told would be a riddle: the job asked for the address of a host that it is granted */
-	return rc ? request_refused(r, -rc, NULL, why) : 0;
+	if (!rc)
+		return 0;
+	hint_grant(r, p);
+	return request_refused(r, -rc, NULL, why);
 }
 
 /* What Linux takes for the loopback is called by its name, so that nobody chooses another. */
@@ -233,7 +267,7 @@ int socket_address_judge(struct request *r, const struct socket_of *s, struct so
 	if (a->sa.sa_family == AF_UNIX)
 		return refuse_unix(r, a);
 	if (a->sa.sa_family != AF_INET && a->sa.sa_family != AF_INET6)
-		return request_refused(r, EAFNOSUPPORT, NULL, "sockets: no such family");
+		return refused_always(r, EAFNOSUPPORT, NULL, "sockets: no such family");
 	if (!address_peer(&a->sa, a->len, s->kind == POLICY_UDP4 || s->kind == POLICY_UDP6, &p))
 		return -EINVAL;
 	rc = judge_ip(r, s, &p);
@@ -261,7 +295,7 @@ static int64_t bind_here(struct request *r, const struct socket_of *s)
 		return rc;
 	decode_address(&a.sa, a.len, r->address, sizeof(r->address));
 	if (!is_ipv6_probe(s, &a))
-		return request_refused(r, EPERM, NULL, "sockets: a job has no address of its own");
+		return refused_always(r, EPERM, NULL, "sockets: a job has no address of its own");
 	if (s->fd < 0)
 		return -EINVAL; /* as natively, for one that has an address already */
 	if (request_enter(r, false))

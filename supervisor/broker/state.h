@@ -73,6 +73,7 @@ struct request {
 	int bad[2];               /* -errno of those copies; calls of two paths look at them in the kernel's order */
 	char base[VPATH_MAX];     /* of the path being resolved, where it is a descriptor's */
 	char address[128];        /* of the call, in words, once it was copied; empty: none */
+	char hint[160];           /* what would allow the call, once its handler knows that; empty: unknown */
 	const char *gone;         /* the base of a path, when that directory was removed; else NULL */
 	int gone_fd;              /* its handle */
 	bool gone_own;            /* to be closed at the end of the call */

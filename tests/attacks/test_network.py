@@ -320,6 +320,9 @@ tell(one=name(connect(s, sa4('127.0.0.1', OPEN))), two=name(connect(sock(10), sa
                 told = [(v["syscall"], v["address"], v["verdict"]) for v in r["violations"]]
                 self.assertEqual(told, [(call, address, "refused")], lab.brief(r))
                 self.assertTrue(r["violations"][0]["rule"])
+                wanted = f'grants.connect: ["{address}"]' if call == "connect" and "unix" not in address and "family" not in address else "nothing can grant it"
+                if call != "sendto":  # refused by the policy: a matter of its `sockets`
+                    self.assertEqual(r["violations"][0]["hint"], wanted, lab.brief(r))
 
     @unittest.skipIf(lab.OUTSIDE, "capability: no supervisor outside")
     def test_odd_spellings_are_no_grants(self):

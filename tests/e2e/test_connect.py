@@ -338,7 +338,7 @@ print(batch(to, to, to), batch(to, no, to), batch(no))
             r = c.wait(msgid)
         self.assertExited(r)
         self.assertEqual(r["stdout"].decode().splitlines(),
-                         ["3 3 13 13", "5 b'answer' 13 13", "65507 90 90", "3 13", "13 1 22", "(3, [5, 5, 5]) (1, [5, 0, 0]) (-13, [0])"])
+                         ["3 3 13 13", "5 b'answer' 13 13", "65507 90 90", "3 13", "13 1 1", "(3, [5, 5, 5]) (1, [5, 0, 0]) (-13, [0])"])
         self.assertEqual(sorted(len(server.recv(70000)) for _ in range(6)), [3, 5, 5, 5, 5, 65507])
         with self.assertRaises(BlockingIOError):
             other.recv(10)

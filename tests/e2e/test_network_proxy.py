@@ -39,6 +39,12 @@ import json, os
 print(json.dumps({k: v for k, v in os.environ.items() if k.lower().endswith("_proxy")}))
 '''
 
+RAW_ENVIRONMENT = '''
+import ctypes, itertools, json
+of_libc = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
+print(json.dumps([v.decode() for v in itertools.takewhile(bool, (of_libc[i] for i in itertools.count()))]))
+'''
+
 
 class Http(NetworkCase):
     @classmethod
@@ -81,6 +87,9 @@ class Http(NetworkCase):
     def test_callers_may_set_their_own(self):
         told, _ = self.tell(ENVIRONMENT, env={"HTTP_PROXY": "http://other:1"})
         self.assertEqual(told, dict(self.env, HTTP_PROXY="http://other:1"))
+        # not beside the proxy's own, which getenv(3) could find first
+        told, _ = self.tell(RAW_ENVIRONMENT, env={"HTTP_PROXY": "http://other:1"})
+        self.assertEqual([v for v in told if v.startswith("HTTP_PROXY=")], ["HTTP_PROXY=http://other:1"])
 
     def test_clients(self):
         base = f"http://{GRANTED}:{self.lab.http.port}"

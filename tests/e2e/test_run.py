@@ -237,6 +237,7 @@ class Results(Case):
         v = [v for v in r["violations"] if v["path"] == "/etc/passwd"]
         self.assertEqual([(x["syscall"], x["verdict"], x["errno"], x["count"]) for x in v],
                          [("openat", "hidden", "ENOENT", 1)])
+        self.assertEqual([v["hint"] for v in r["violations"]], [f'grants.read: ["{v["path"]}"]' for v in r["violations"]])
         self.assertTrue(any("/etc/passwd" in a for a in v[0]["args"]), v)
 
     def test_equal_violations_are_counted(self):
