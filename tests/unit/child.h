@@ -189,11 +189,10 @@ static inline struct policy *load_policy(const char *base, const char *files)
 
 static inline void fixture_base(struct fixture *f)
 {
-	static unsigned n;
-
 	*f = (struct fixture){0};
-	snprintf(f->base, sizeof(f->base), "/var/tmp/warder-test-%d-%u", getpid(), n++);
-	assert_int_equal(mkdir(f->base, 0755), 0);
+	strcpy(f->base, "/var/tmp/warder-test-XXXXXX"); /* not a pid: a killed test leaves its own, and numbers come again */
+	assert_non_null(mkdtemp(f->base));
+	assert_int_equal(chmod(f->base, 0755), 0);
 }
 
 static inline void fixture_job(struct fixture *f)
