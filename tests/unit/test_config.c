@@ -221,6 +221,41 @@ static void a_missing_file_is_an_error(void **state)
 	config_done(&c);
 }
 
+static void others_parse_it_for_who_started(void **state)
+{
+	struct text t = {.path = "w", .real = "w", .data = {"log: {level: warn}\n", 19}};
+	struct policy_errors es = {0};
+	struct config c;
+
+	(void)state;
+	assert_int_equal(config_parse(&t, 4242, &c, &es), 0);
+	assert_int_equal(c.n_operators, 2);
+	assert_int_equal(c.operators[0], 4242);
+	assert_int_equal(c.operators[1], 0);
+	config_done(&c);
+}
+
+static void a_reload_keeps_what_needs_a_start(void **state)
+{
+	struct policy_errors es = {0};
+	struct config c, started;
+	char names[100];
+
+	(void)state;
+	assert_int_equal(load("socket: {path: /a}\nqueue: {length: 5}\n", &started, &es), 0);
+	assert_int_equal(load("socket: {path: /b, mode: 0600}\nmax_message_mib: 3\nqueue: {length: 6}\n", &c, &es), 0);
+	config_keep(&c, &started, names, sizeof(names));
+	assert_string_equal(names, "socket.path,socket.mode,max_message_mib");
+	assert_string_equal(c.socket_path, "/a");
+	assert_int_equal(c.socket_mode, 0660);
+	assert_int_equal(c.max_message_mib, 128);
+	assert_int_equal(c.queue_length, 6);
+	config_keep(&c, &started, names, sizeof(names));
+	assert_string_equal(names, "");
+	config_done(&c);
+	config_done(&started);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +265,8 @@ int main(void)
 		cmocka_unit_test(wrong_files_are_refused_with_their_place),
 		cmocka_unit_test(proxies_become_variables_in_both_letter_cases),
 		cmocka_unit_test(a_missing_file_is_an_error),
+		cmocka_unit_test(others_parse_it_for_who_started),
+		cmocka_unit_test(a_reload_keeps_what_needs_a_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

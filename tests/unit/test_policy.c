@@ -477,6 +477,33 @@ static void broken_chains_are_refused(void **state)
 	policy_errors_done(&es);
 }
 
+/* Whoever parses texts opens no file: those of the disk have changed meanwhile. */
+static void texts_are_parsed_as_they_were_read(void **state)
+{
+	const char *const dirs[] = {*state, NULL};
+	struct policy_errors es = {0};
+	struct texts t = {0};
+	char asked[256];
+
+	put(*state, "base.yaml", BASE);
+	put(*state, "p.yaml", "name: p\nextends: base\nenv: {A: p}\n");
+	put(*state, "asked.conf", "no: policy\n");
+	snprintf(asked, sizeof(asked), "%s/asked.conf", (char *)*state);
+	texts_read_file(&t, asked);
+	texts_read_dir(&t, *state);
+	put(*state, "base.yaml", "nonsense");
+	put(*state, "p.yaml", "nonsense");
+	put(*state, "q.yaml", "nonsense");
+	struct policy_set *s = policy_set_parse(dirs, &t, &es);
+	assert_non_null(s);
+	assert_int_equal(policy_count(s), 2);
+	assert_int_equal(judge(policy_find(s, "p"), "read", 0, 0, 0).kind, RULE_ALLOW);
+	policy_set_free(s);
+	texts_done(&t);
+	assert_null(policy_set_load(dirs, &es));
+	policy_errors_done(&es);
+}
+
 /* --- the floor, the tables, the shipped policies ---------------------------------------------- */
 
 static void nothing_lifts_the_floor(void **state)
@@ -651,6 +678,7 @@ int main(void)
 		cmocka_unit_test(negative_ints_match_both_their_forms),
 		cmocka_unit_test(the_rest_of_a_policy_is_kept),
 		cmocka_unit_test_setup_teardown(bases_are_laid_down_first, make_dir, drop_dir),
+		cmocka_unit_test_setup_teardown(texts_are_parsed_as_they_were_read, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(an_extending_policy_only_adds, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(broken_chains_are_refused, make_dir, drop_dir),
 		cmocka_unit_test(nothing_lifts_the_floor),
