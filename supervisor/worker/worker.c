@@ -438,6 +438,7 @@ void worker_free(struct worker *w)
 	reap_orphans();
 	while (w->first)
 		drop_pending(w, &w->first);
+	resolver_free(w->resolver);
 	waits_free(w->waits);
 	watchdog_free(w->watchdog);
 	uids_release(&w->uids);
