@@ -67,7 +67,6 @@ struct front_worker {
 	struct front *front;
 	const struct port_worker *port; /* NULL: down */
 	unsigned capacity, n_submitted;
-	uint64_t last_key;              /* of the job that it got last: among equals it is the turn of the one that waited longest */
 	struct port_status status;      /* as it last told */
 	bool asked;                     /* and has not answered yet */
 };

@@ -114,7 +114,6 @@ static void submit(struct front *f, struct run *r, struct front_worker *w)
 	LIST_INSERT_HEAD(&f->submitted, r, link);
 	r->worker = w;
 	w->n_submitted++;
-	w->last_key = f->next_key++;
 	r->job = NULL;
 	r->submitted_ms = front_now_ms();
 	r->queue_ms = r->submitted_ms - r->asked_ms;

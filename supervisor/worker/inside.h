@@ -158,6 +158,7 @@ struct slot {
 	double cpu_before;       /* CPU seconds that its birth took */
 	double cpu_seen;         /* likewise at the last look whether it computes, */
 	uint64_t calls_seen;     /* and its brokered calls then */
+	bool is_loose;           /* on every CPU; else beside the worker */
 	double queue_ms;
 	enum killed_for killed_for;
 	char error[256];         /* KILLED_ERROR: why */

@@ -16,7 +16,7 @@
 #include "notify.h"
 #include "waits.h"
 
-/* A job that has computed for a whole period may use every CPU; one that lives on brokered calls stays beside its worker: from
+/* A job that has computed for a whole period may use every CPU; one that lives on brokered calls stays beside its worker, or comes back: from
  * another CPU an open costs 70 µs instead of 15 (measured; the answer with ADDFD does not wake on the same CPU). */
 #define LOOSE_PERIOD 0.020 /* seconds */
 #define LOOSE_CPU    0.015 /* of it, at least, spent computing */
@@ -62,16 +62,22 @@ static void on_loose(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct slot *s = t->data;
 
-	(void)revents;
-	double cpu = outcome_cpu(s->t_pid);
+	(void)loop, (void)revents;
 	uint64_t calls = s->broker ? broker_calls(s->broker) : 0;
-	bool computes = cpu - s->cpu_seen >= LOOSE_CPU && calls - s->calls_seen <= LOOSE_CALLS;
-	s->cpu_seen = cpu;
+	bool asks = calls - s->calls_seen > LOOSE_CALLS;
 	s->calls_seen = calls;
-	if (!computes)
-		return; /* asked again after another period */
-	ev_timer_stop(loop, t);
-	tracer_let_loose(s);
+	if (s->is_loose && (!asks || s->n_tids > 1))
+		return; /* asked again after another period, as below */
+	double cpu = outcome_cpu(s->t_pid);
+	bool computes = cpu - s->cpu_seen >= LOOSE_CPU && !asks;
+	s->cpu_seen = cpu;
+	if (s->is_loose) {
+		s->is_loose = false;
+		tracer_pin(s);
+	} else if (computes) {
+		s->is_loose = true;
+		tracer_let_loose(s);
+	}
 }
 
 static void on_period(struct ev_loop *loop, ev_timer *t, int revents)
@@ -141,7 +147,7 @@ static void clear(struct slot *s)
 	job_free(s->job);
 	s->broker = NULL;
 	s->job = NULL;
-	s->leader_stopped = s->codes_differ = s->kill_seen = s->sigsys_seen = s->reaped = false;
+	s->is_loose = s->leader_stopped = s->codes_differ = s->kill_seen = s->sigsys_seen = s->reaped = false;
 	s->stops = s->n_parked = 0;
 	s->killed_for = KILLED_NOT;
 	s->limits_hit = 0;

@@ -90,7 +90,7 @@ def write(path, data, mode):
 class Lab:
     """A directory tree, and a supervisor that grants some of it."""
 
-    def __init__(self, start=True, prefix=()):
+    def __init__(self, start=True, prefix=(), options=("--workers", "1")):
         # below /var/tmp: a job's /tmp is its own
         self.root = tempfile.mkdtemp(prefix="warder-attack-", dir="/var/tmp")
         os.chmod(self.root, 0o755)
@@ -98,7 +98,7 @@ class Lab:
         try:
             self._fill()
             if start and not OUTSIDE:
-                self.supervisor = support.Supervisor("--workers", "1", "--policy-dir", self.path("policies"), prefix=prefix)
+                self.supervisor = support.Supervisor(*options, "--policy-dir", self.path("policies"), prefix=prefix)
         except BaseException:
             self.close()
             raise
