@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define OWN_DIRECTORY "/run/warder"
-#define BACKLOG       1024
+#define BACKLOG       4096 /* connections of a burst that are not accepted yet; net.core.somaxconn bounds it, too */
 #define ANSWERED_TRIES 4 /* a supervisor that was killed is gone a moment later */
 
 static int fail(struct err *e, const char *step, const char *path)
