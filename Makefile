@@ -11,19 +11,25 @@ SAN     ?= 0
 # --- flags, each with its reason --------------------------------------------------------------------------------
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
            -Wpointer-arith -Werror=implicit-function-declaration -Werror=incompatible-pointer-types
-# position independent, read-only relocations, stack protector, checked libc calls, control-flow enforcement
-HARDEN  := -fPIE -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2 \
-           $(if $(filter x86_64,$(shell uname -m)),-fcf-protection)
-HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+# Stack protector, no jump over the guard page, libc calls checked against what is known of sizes (3: also at run time, where the libc can),
+# indirect branches only to where they are meant to go (CET on amd64, BTI and PAC on arm64)
+TARGET  := $(shell $(CC) -dumpmachine)
+FORTIFY := $(if $(shell echo | $(CC) -O2 -D_FORTIFY_SOURCE=3 -include stdlib.h -E - 2>&1 >/dev/null),2,3)
+HARDEN  := -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(FORTIFY) \
+           $(if $(filter x86_64%,$(TARGET)),-fcf-protection) $(if $(filter aarch64%,$(TARGET)),-mbranch-protection=standard)
+# relocations are done at the start and then read-only, no executable stack
+HARDEN_LD := -Wl,-z,relro,-z,now,-z,noexecstack
+# what is loaded into interpreters: their addresses are random anyway
+SHARED  := $(HARDEN) -fPIC -shared -fvisibility=hidden $(HARDEN_LD)
 OPT     := -O2 -g
 ifeq ($(SAN),1)
 SAN_FLAGS := -fsanitize=address,undefined
 OPT     := -O1 -g -fno-omit-frame-pointer $(SAN_FLAGS) -fno-sanitize-recover=undefined
-HARDEN  := -fPIE
-HARDEN_LD := -pie
+HARDEN  :=
+HARDEN_LD :=
 endif
-CFLAGS  := -std=gnu11 $(OPT) $(WARN) $(HARDEN) -D_GNU_SOURCE -MMD -MP $(EXTRA_CFLAGS)
-LDFLAGS := $(HARDEN_LD) $(SAN_FLAGS)
+CFLAGS  := -std=gnu11 $(OPT) $(WARN) $(HARDEN) -fPIE -D_GNU_SOURCE -MMD -MP $(EXTRA_CFLAGS)
+LDFLAGS := -pie $(HARDEN_LD) $(SAN_FLAGS)
 
 # Debian's libmsgpack-dev calls its pkg-config file msgpack, newer ones msgpack-c
 MSGPACK := $(shell pkg-config --libs msgpack-c 2>/dev/null || pkg-config --libs msgpack 2>/dev/null || echo -lmsgpackc)
@@ -106,20 +112,20 @@ $(BUILD)/warder: $(call objects,tools,) $(CLIENT_LIBS)
 $(BUILD)/tracee/_warder.abi3.so: $(wildcard tracee/*.c tracee/*.h tracee/python/*.c protocol/err.c protocol/*.h) Makefile
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE -fPIC -shared -fstack-protector-strong -fvisibility=hidden \
-	  -Wl,-z,relro,-z,now,-z,noexecstack -DPy_LIMITED_API=0x03080000 $(call include_flags,tracee) $(PY_INCLUDES) \
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE $(SHARED) \
+	  -DPy_LIMITED_API=0x03080000 $(call include_flags,tracee) $(PY_INCLUDES) \
 	  -o $@ tracee/python/_warder.c $(wildcard tracee/*.c) protocol/err.c
 $(BUILD)/tracee/_warder.node: $(BUILD)/obj/tracee/node/embed.o $(wildcard tracee/*.c tracee/*.h tracee/node/*.[ch] protocol/err.c protocol/*.h) Makefile
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE -fPIC -shared -fstack-protector-strong -fvisibility=hidden \
-	  -Wl,-z,relro,-z,now,-z,noexecstack -DNAPI_VERSION=8 $(call include_flags,tracee) -Itracee/node -isystem $(NODE_INCLUDE) \
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE $(SHARED) \
+	  -DNAPI_VERSION=8 $(call include_flags,tracee) -Itracee/node -isystem $(NODE_INCLUDE) \
 	  -o $@ $(wildcard tracee/node/*.c) $(BUILD)/obj/tracee/node/embed.o $(wildcard tracee/*.c) protocol/err.c
 # the one part that Node offers to C++ alone
 $(BUILD)/obj/tracee/node/embed.o: tracee/node/embed.cc tracee/node/embed.h Makefile
 	$(call say,CXX,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) -std=gnu++20 -O2 -g -Wall -Wextra -fPIC -fno-exceptions -fno-rtti -fstack-protector-strong -fvisibility=hidden \
+	$(Q)$(CXX) -std=gnu++20 -O2 -g -Wall -Wextra -fPIC -fno-exceptions -fno-rtti $(HARDEN) -fvisibility=hidden \
 	  -isystem $(NODE_INCLUDE) -c -o $@ $<
 $(BUILD)/tracee/bootstrap.js: tracee/node/bootstrap.js
 	@mkdir -p $(@D)
@@ -127,8 +133,8 @@ $(BUILD)/tracee/bootstrap.js: tracee/node/bootstrap.js
 $(BUILD)/tracee/fstat.so: tracee/preload/fstat.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE -fPIC -shared -fvisibility=hidden \
-	  -Wl,-z,relro,-z,now,-z,noexecstack -o $@ $<
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE $(SHARED) \
+	  -o $@ $<
 $(BUILD)/tracee/bootstrap.py: tracee/python/bootstrap.py
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
