@@ -290,18 +290,24 @@ static struct policy *finish(struct chain *c, size_t before)
 	return NULL;
 }
 
-struct policy *policy_load_file(const char *path, const char *const *dirs, struct policy_errors *es)
+struct policy *policy_parse_file(const char *path, const char *const *dirs, const struct texts *t, struct policy_errors *es)
 {
-	struct chain c = {.p = policy_new(), .dirs = dirs, .es = es};
+	struct chain c = {.p = policy_new(), .dirs = dirs, .texts = t, .es = es};
 	size_t before = es->n;
 
 	lay_file(&c, path, NULL, NULL, NULL);
 	return finish(&c, before);
 }
 
-struct policy *policy_load_text(const char *label, struct bytes text, const char *const *dirs, struct policy_errors *es)
+struct policy *policy_load_file(const char *path, const char *const *dirs, struct policy_errors *es)
 {
-	struct chain c = {.p = policy_new(), .dirs = dirs, .es = es};
+	return policy_parse_file(path, dirs, NULL, es);
+}
+
+struct policy *policy_parse_text(const char *label, struct bytes text, const char *const *dirs, const struct texts *t,
+				 struct policy_errors *es)
+{
+	struct chain c = {.p = policy_new(), .dirs = dirs, .texts = t, .es = es};
 	size_t before = es->n;
 	struct ydoc d;
 
@@ -311,7 +317,21 @@ struct policy *policy_load_text(const char *label, struct bytes text, const char
 	return finish(&c, before);
 }
 
+struct policy *policy_load_text(const char *label, struct bytes text, const char *const *dirs, struct policy_errors *es)
+{
+	return policy_parse_text(label, text, dirs, NULL, es);
+}
+
 /* --- sets ------------------------------------------------------------------------------------- */
+
+struct policy_set *policy_set_of(struct policy *p)
+{
+	struct policy_set *s = mem_zeroed(1, sizeof(*s));
+
+	s->v = mem_grow(NULL, 1, sizeof(*s->v));
+	s->v[s->n++] = p;
+	return s;
+}
 
 void policy_set_free(struct policy_set *s)
 {
@@ -374,14 +394,9 @@ static void parse_dir(struct policy_set *s, const char *dir, const char *const *
 	if (unlisted)
 		ydoc_problem(es, dir, 1, 1, "cannot be read: %s", strerror(unlisted->err));
 	for (size_t i = 0; i < t->n; i++) {
-		struct chain c = {.dirs = dirs, .texts = t, .es = es};
-		size_t before = es->n;
-
 		if (!is_in(&t->v[i], dir) || n++ == TEXTS_DIR_MAX)
 			continue;
-		c.p = policy_new();
-		lay_file(&c, t->v[i].path, NULL, NULL, NULL);
-		struct policy *p = finish(&c, before);
+		struct policy *p = policy_parse_file(t->v[i].path, dirs, t, es);
 		if (p)
 			set_add(s, p, first, es);
 	}

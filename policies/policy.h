@@ -109,6 +109,7 @@ struct policy {
 	uint64_t max_limits[LIMIT_COUNT]; /* callers_may.limits; where silent, limits */
 	struct policy_bounds callers_may[GRANT_COUNT]; /* how far a job's own grants may go; itself grants nothing */
 	bool end_on_output_limit;
+	bool debug;             /* not of the file: calls that it kills are notified, the floor's apart, so that a debugger may be asked */
 	char **env;             /* NULL-terminated NAME=VALUE */
 	char **quiet;           /* NULL-terminated absolute paths; a trailing slash and star "/x/" followed by "*" covers what is below */
 };
@@ -139,7 +140,12 @@ const struct policy *policy_at(const struct policy_set *s, size_t i);
 struct policy *policy_load_file(const char *path, const char *const *dirs, struct policy_errors *es);
 /* The same from a text that has no file; `label` stands for its name in errors and rules. */
 struct policy *policy_load_text(const char *label, struct bytes text, const char *const *dirs, struct policy_errors *es);
+/* Both again, from texts alone: no file is opened. The path must be one of theirs. */
+struct policy *policy_parse_file(const char *path, const char *const *dirs, const struct texts *t, struct policy_errors *es);
+struct policy *policy_parse_text(const char *label, struct bytes text, const char *const *dirs, const struct texts *t,
+				 struct policy_errors *es);
 void policy_free(struct policy *p);
+struct policy_set *policy_set_of(struct policy *p); /* takes it: a set of one */
 
 /* What policy `p` says of a call with these register values: the kind, its errno for the refusing kinds, and
  * the rule in words (borrowed; for killed the `kill:` line, "floor" or "not listed"). Numbers past the table: REFUSE_QUIETLY, ENOSYS. */

@@ -86,6 +86,15 @@ void texts_add(struct texts *t, struct bytes path, struct bytes real, bool liste
 	*x = (struct text){.path = copy(path), .real = copy(real), .err = err, .data = {own, data.len}, .listed = listed};
 }
 
+void texts_copy(struct texts *to, const struct texts *from)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		const struct text *x = &from->v[i];
+
+		texts_add(to, (struct bytes){x->path, strlen(x->path)}, (struct bytes){x->real, strlen(x->real)}, x->listed, x->err, x->data);
+	}
+}
+
 const struct text *texts_find(const struct texts *t, const char *path)
 {
 	for (size_t i = 0; i < t->n; i++) {

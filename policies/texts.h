@@ -31,6 +31,7 @@ void texts_read_file(struct texts *t, const char *path);
 void texts_read_dir(struct texts *t, const char *dir);
 /* Copies everything. */
 void texts_add(struct texts *t, struct bytes path, struct bytes real, bool listed, int err, struct bytes data);
+void texts_copy(struct texts *to, const struct texts *from); /* adds copies of all */
 const struct text *texts_find(const struct texts *t, const char *path); /* NULL: none */
 void texts_done(struct texts *t);
 

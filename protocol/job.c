@@ -164,6 +164,21 @@ static int parse_policy(struct job *j, const msgpack_object *v, struct err *e)
 	return take_name(v, JOB_NAME_MAX, "policy", &j->policy, e);
 }
 
+/* What is wrong with it as a policy the worker says, which reads it. */
+static int parse_policy_text(struct job *j, const msgpack_object *v, struct err *e)
+{
+	int ret = take_bytes(v, "policy_text", &j->policy_text, e);
+
+	if (ret == 0 && j->policy_text.len > JOB_POLICY_MAX)
+		return bad(e, "policy_text", "must have at most %u bytes, has %zu", JOB_POLICY_MAX, j->policy_text.len);
+	return ret;
+}
+
+static int parse_debug(struct job *j, const msgpack_object *v, struct err *e)
+{
+	return take_bool(v, "debug", &j->debug, e);
+}
+
 static int parse_id(struct job *j, const msgpack_object *v, struct err *e)
 {
 	return take_name(v, JOB_ID_MAX, "job", &j->id, e);
@@ -457,8 +472,8 @@ static const struct job_field {
 	{"stream", parse_stream, false},
 	{"files", job_files_parse, false},
 	{"collect", job_collect_parse, false},
-	{"policy_text", NULL, false},
-	{"debug", NULL, false},
+	{"policy_text", parse_policy_text, false},
+	{"debug", parse_debug, false},
 	{"dependencies", NULL, false},
 	{"trace", NULL, false},
 };
@@ -582,6 +597,7 @@ void job_free(struct job *j)
 	free(j->env);
 	free((char *)j->code.p);
 	free((char *)j->stdin_data.p);
+	free((char *)j->policy_text.p);
 	job_files_free(j);
 	job_collect_free(j);
 	free(j->id);
@@ -629,13 +645,13 @@ static size_t pack_true_field(msgpack_packer *pk, const char *key, bool value)
 	return value;
 }
 
-static size_t pack_stdin(msgpack_packer *pk, struct bytes b)
+static size_t pack_bytes(msgpack_packer *pk, const char *key, struct bytes b, bool there)
 {
-	if (b.len > 0 && pk) {
-		pack_key(pk, "stdin");
+	if (there && pk) {
+		pack_key(pk, key);
 		rpc_pack_bin(pk, b);
 	}
-	return b.len > 0;
+	return there;
 }
 
 static size_t pack_args(msgpack_packer *pk, const struct job *j)
@@ -709,8 +725,9 @@ static size_t pack_optional(msgpack_packer *pk, const struct job *j)
 {
 	return pack_str_field(pk, "policy", j->policy) + pack_str_field(pk, "job", j->id) +
 	       pack_str_field(pk, "filename", j->filename) + pack_str_field(pk, "tenant", j->tenant) +
-	       pack_args(pk, j) + pack_env(pk, j) + pack_stdin(pk, j->stdin_data) + pack_limits(pk, j) + pack_grants(pk, j) +
+	       pack_args(pk, j) + pack_env(pk, j) + pack_bytes(pk, "stdin", j->stdin_data, j->stdin_data.len > 0) + pack_limits(pk, j) + pack_grants(pk, j) +
 	       job_files_pack(pk, j) + job_collect_pack(pk, j) +
+	       pack_bytes(pk, "policy_text", j->policy_text, j->policy_text.p != NULL) + pack_true_field(pk, "debug", j->debug) +
 	       pack_true_field(pk, "detach", j->detach) + pack_true_field(pk, "stream", j->stream);
 }
 

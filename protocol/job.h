@@ -25,6 +25,7 @@
 #define JOB_GRANT_MAX 4095  /* bytes of one: what the kernel takes of a path */
 #define JOB_FILES_MAX 65536 /* entries of `files` */
 #define JOB_COLLECT_MAX 64  /* entries of `collect` */
+#define JOB_POLICY_MAX (1u << 20) /* bytes of `policy_text` */
 
 struct job_env { /* both NUL-terminated */
 	char *name;
@@ -49,6 +50,8 @@ struct job {
 	enum language language;
 	struct bytes code;
 	char *policy;           /* NULL: the language's own ("python3", "nodejs") */
+	struct bytes policy_text; /* a policy of its own instead; p NULL: none. malloc */
+	bool debug;             /* calls that its policy refuses or kills are held for debug.decide */
 	char *filename;         /* never NULL: main.py or main.js by default; one path component */
 	char **args;
 	size_t n_args;
@@ -71,7 +74,7 @@ struct job {
 };
 
 /* Parses `map`. On success `*out` is new, to be freed with job_free. Fields of the interface that this version
- * does not carry out (policy_text, debug, dependencies, trace other than "off") are
+ * does not carry out (dependencies, trace other than "off") are
  * refused by name, never ignored. */
 int job_parse(const msgpack_object *map, struct job **out, struct err *e);
 /* Packs a job as the params map of `run` (for clients). Absent and default fields are left out. */

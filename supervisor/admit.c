@@ -27,7 +27,7 @@ static int choose_policy(const struct job *j, const struct policy_set *ps, const
 			 enum rpc_error *code, struct err *e)
 {
 	const char *name = j->policy ? j->policy : language_name(j->language);
-	const struct policy *p = policy_find(ps, name);
+	const struct policy *p = j->policy_text.p ? policy_at(ps, 0) : policy_find(ps, name);
 
 	if (!p && !j->policy)
 		return refuse(code, RPC_ERROR_BAD_REQUEST, e, "language: %s: no policy of that name, so not supported here", name);

@@ -9,7 +9,7 @@
 #include "job.h"
 #include "policy.h"
 
-/* Finds the job's policy, holds its limits against what callers may ask for, and fills those it left out from the
+/* Finds the job's policy (with `policy_text`: the first of the set), holds its limits against what callers may ask for, and fills those it left out from the
  * policy. max_message: bytes that a result may have. `by_operator`: its grants
  * are bound by the floor alone; where they really lead is for the worker to see. On refusal returns -EINVAL with the protocol's error in *code and
  * its words in `e`. */

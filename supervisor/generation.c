@@ -14,6 +14,14 @@ struct generation *generation_new(uint64_t number, struct policy_set *policies, 
 	return g;
 }
 
+struct generation *generation_derive(struct generation *base, struct policy *p)
+{
+	struct generation *g = generation_new(base->number, policy_set_of(p), base->config);
+
+	g->base = generation_hold(base);
+	return g;
+}
+
 struct generation *generation_hold(struct generation *g)
 {
 	g->refs++;
@@ -25,8 +33,11 @@ void generation_drop(struct generation *g)
 	if (!g || --g->refs > 0)
 		return;
 	policy_set_free(g->policies);
-	if (g->config)
+	texts_done(&g->texts);
+	if (g->config && !g->base)
 		config_done(g->config);
-	free(g->config);
+	if (!g->base)
+		free(g->config);
+	generation_drop(g->base);
 	free(g);
 }

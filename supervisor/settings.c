@@ -28,10 +28,16 @@ static struct config *parse_config(const struct settings_from *from, const struc
 static struct generation *parse_policies(const struct settings_from *from, uint64_t number, struct config *c, const struct texts *t,
 					 struct policy_errors *es)
 {
-	struct policy_set *policies = policy_set_parse(dirs_of(from, c), t, es);
+	const char *const *dirs = dirs_of(from, c);
+	struct policy_set *policies = policy_set_parse(dirs, t, es);
 
-	if (policies)
-		return generation_new(number, policies, c);
+	if (policies) {
+		struct generation *g = generation_new(number, policies, c);
+
+		texts_copy(&g->texts, t);
+		g->dirs = dirs;
+		return g;
+	}
 	config_done(c);
 	free(c);
 	return NULL;

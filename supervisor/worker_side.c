@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "admit.h"
+#include "brought.h"
 #include "link.h"
 #include "log.h"
 #include "worker.h"
@@ -27,6 +28,7 @@ struct side {
 	struct ev_loop *loop;
 	const struct settings_from *from;
 	struct generation *generation; /* the newest; held */
+	struct brought brought;
 	struct worker *worker;
 	struct port_worker port;
 	struct port_front to_front;
@@ -219,6 +221,19 @@ static int take_facts(const msgpack_object *map, struct port_job *facts, uint64_
 	return 0;
 }
 
+/* The generation whose policy the job has, and that policy. NULL: it is none of ours. */
+static struct generation *admit(struct side *s, const struct port_job *facts, struct job *j, const struct policy **policy, enum rpc_error *code,
+				struct err *e)
+{
+	struct generation *g = s->generation;
+
+	if (brought_may(j, facts->by_operator, code, e) < 0)
+		return NULL;
+	if (brought_is_needed(j))
+		g = brought_get(&s->brought, g, j, code, e);
+	return g && admit_job(j, g->policies, g->config->max_message_mib << 20, facts->by_operator, policy, code, e) == 0 ? g : NULL;
+}
+
 static int take_submit(void *ctx, struct link_in *in)
 {
 	struct side *s = ctx;
@@ -242,9 +257,9 @@ static int take_submit(void *ctx, struct link_in *in)
 	/* from here on `in` is not looked at any more: the keeper's messages come into the same buffer */
 	if (!know_generation(s, number))
 		err_set(&e, ERR_REQUEST, "generation", 0, "is not known to the worker");
-	struct generation *g = s->generation;
+	struct generation *g = number <= s->generation->number ? admit(s, &facts, j, &policy, &code, &e) : NULL;
 
-	if (number <= g->number && admit_job(j, g->policies, g->config->max_message_mib << 20, facts.by_operator, &policy, &code, &e) == 0) {
+	if (g) {
 		s->port.submit(s->port.ctx, &facts, j, g, policy);
 		return 0;
 	}
@@ -478,6 +493,7 @@ int worker_side_run(const struct worker_side *o)
 		return 1;
 	}
 	ev_run(s.loop, 0);
+	brought_done(&s.brought);
 	worker_free(s.worker); /* everything of its jobs is gone before it is itself */
 	return 0;
 }

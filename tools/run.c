@@ -36,7 +36,7 @@ struct run_options {
 #define AT(field) offsetof(struct run_options, field)
 static const struct option rows[] = {
 	{"--language", "NAME", OPTION_TEXT, AT(language), "python3 or nodejs; guessed from the suffix of FILE"},
-	{"--policy", "NAME", OPTION_TEXT, AT(policy), "policy of the job; the language's own"},
+	{"--policy", "NAME|FILE", OPTION_TEXT, AT(policy), "policy of the job, by its name or as a file; the language's own"},
 	{"--policy-dir", "DIR", OPTION_LIST, AT(policy_dirs), "where a supervisor of its own looks for policies"},
 	{"--config", "FILE", OPTION_TEXT, AT(config), "configuration of a supervisor of its own"},
 	{"--socket", "PATH", OPTION_TEXT, AT(socket), "use the supervisor at PATH; WARDER_SOCKET does the same"},
@@ -249,14 +249,13 @@ static int set_id(struct job *j, struct err *e)
 	return set_text(&j->id, id, e);
 }
 
-/* Policies as files belong to an embedded supervisor's --policy-dir; a name has no slash and no suffix. */
+/* A file goes along with the job; a name has no slash and no suffix. */
 static int set_policy(struct job *j, const char *policy, struct err *e)
 {
 	size_t len = policy ? strlen(policy) : 0;
 
 	if (policy && (strchr(policy, '/') || (len > 5 && !strcmp(policy + len - 5, ".yaml"))))
-		return err_set(e, ERR_REQUEST, "--policy", 0,
-		               "must be a policy's name, is %s; name its directory with --policy-dir", policy);
+		return input_read(policy, JOB_POLICY_MAX, &j->policy_text, e);
 	return set_text(&j->policy, policy, e);
 }
 

@@ -24,7 +24,8 @@ struct run {
 	uint32_t msgid;
 	uid_t uid;
 	char *id;
-	const struct policy *policy;
+	const struct policy *policy; /* NULL: its own, which the worker reads */
+	enum language language;
 	struct generation *generation; /* of the policy; held */
 	struct front_worker *worker;   /* who has it; NULL while it waits */
 	struct job *job;        /* NULL once the worker has it */

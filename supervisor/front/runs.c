@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "admit.h"
+#include "brought.h"
 #include "inside.h"
 
 #define WAITING_MESSAGES_MAX 4u /* jobs that wait hold at most so many times max_message bytes together */
@@ -50,6 +51,7 @@ static struct run *run_new(struct front *f, struct session *s, uint32_t msgid, s
 	r->msgid = msgid;
 	r->uid = session_uid(s);
 	r->job = j;
+	r->language = j->language;
 	r->bytes = j->code.len + j->stdin_data.len + j->files_bytes;
 	r->asked_ms = front_now_ms();
 	r->detach = j->detach;
@@ -215,6 +217,8 @@ static struct job *admit(struct front *f, struct session *s, const struct rpc_me
 	}
 	ret = job_parse(m->params, &j, &e);
 	if (ret == 0)
+		ret = brought_may(j, front_is_operator(f, session_uid(s)), &code, &e);
+	if (ret == 0 && !j->policy_text.p)
 		ret = admit_job(j, f->generation->policies, f->max_message, front_is_operator(f, session_uid(s)), policy, &code, &e);
 	if (ret == 0 && find_id(f, false, session_uid(s), j->id, strlen(j->id)))
 		ret = err_set(&e, ERR_REQUEST, "job", 0, "%s is running already", j->id);

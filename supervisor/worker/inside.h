@@ -66,6 +66,7 @@ struct nursery {
 	unsigned jobs;           /* that its tracees got */
 	double ready_at;         /* since when it serves */
 	double renew_at;         /* not replaced before */
+	double used_at;          /* of a policy that jobs bring along: when it had a job last */
 	struct err err;          /* BROKEN: why */
 	unsigned failures;       /* in a row */
 	ev_tstamp retry_at;      /* BROKEN: not before */

@@ -279,8 +279,11 @@ struct nursery *nursery_new(struct worker *w, struct generation *g, const struct
 	ev_init(&n->on_log, on_log);
 	ev_init(&n->patience, on_patience);
 	n->on_control.data = n->on_log.data = n->patience.data = n;
+	n->used_at = worker_clock();
 	n->next = w->nurseries;
 	w->nurseries = n;
+	if (g->base && !ev_is_active(&w->renew)) /* it leaves when it is idle */
+		ev_timer_again(w->loop, &w->renew);
 	nursery_start(n);
 	return n;
 }

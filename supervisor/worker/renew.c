@@ -5,6 +5,7 @@
 #include "inside.h"
 #include "log.h"
 
+#define IDLE_S    30.0 /* how long the zygote of a policy that a job brought along waits for the next one */
 #define TRY_AGAIN 60.0 /* seconds, after an heir that failed */
 
 static bool is_due(const struct nursery *n, double now)
@@ -45,20 +46,43 @@ static void take_over(struct nursery *n, struct nursery *heir)
 	heir->role = NURSERY_CURRENT;
 }
 
+static bool is_waited_for(const struct nursery *n)
+{
+	for (const struct pending *p = n->worker->first; p; p = p->next)
+		if (p->policy == n->policy)
+			return true;
+	return false;
+}
+
 /* Of policies that were replaced: nobody waits for it any more, and nobody will. */
 static bool is_outdated(const struct nursery *n)
 {
-	if (n->role == NURSERY_RETIRING || n->generation->number >= n->worker->newest)
+	if (n->role == NURSERY_RETIRING || (n->generation->number >= n->worker->newest && !n->generation->let_go))
 		return false;
-	for (const struct pending *p = n->worker->first; p; p = p->next)
-		if (p->policy == n->policy)
-			return false;
-	return true;
+	return !is_waited_for(n);
+}
+
+static bool has_jobs(const struct nursery *n)
+{
+	for (unsigned i = 0; i < n->worker->n_slots; i++)
+		if (n->worker->slots[i].nursery == n && n->worker->slots[i].state >= SLOT_RUNNING)
+			return true;
+	return false;
+}
+
+/* Of a policy that jobs bring along: kept while it is used. */
+static bool is_idle(struct nursery *n, double now)
+{
+	if (!n->generation->base || n->role == NURSERY_RETIRING)
+		return false;
+	if (n->state == NURSERY_STARTING || is_waited_for(n) || has_jobs(n))
+		n->used_at = now;
+	return now - n->used_at > IDLE_S;
 }
 
 static void look_after(struct worker *w, struct nursery *n, double now)
 {
-	if (is_outdated(n))
+	if (is_outdated(n) || is_idle(n, now))
 		n->role = NURSERY_RETIRING;
 	struct nursery *heir = is_due(n, now) ? heir_of(w, n) : NULL;
 

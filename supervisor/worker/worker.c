@@ -164,10 +164,16 @@ static bool is_time_to_refill(const struct worker *w, const struct nursery *n)
 	return w->config.cpu >= 0 || w->running == 0 || n->waiting == 0;
 }
 
+/* Tracees that wait for jobs of this policy; one that jobs bring along is rarely asked for twice at once. */
+static unsigned pool_of(const struct worker *w, const struct nursery *n)
+{
+	return n->generation->base ? 1 : w->config.pool_min;
+}
+
 static void refill(struct worker *w)
 {
 	for (struct nursery *n = w->nurseries; n; n = n->next)
-		if (n->state == NURSERY_READY && n->role != NURSERY_RETIRING && !n->birth && n->waiting + n->born < w->config.pool_min && is_time_to_refill(w, n))
+		if (n->state == NURSERY_READY && n->role != NURSERY_RETIRING && !n->birth && n->waiting + n->born < pool_of(w, n) && is_time_to_refill(w, n))
 			order(w, n);
 }
 
@@ -319,7 +325,7 @@ void worker_reload(struct worker *w, const struct worker_config *c, struct gener
 	w->config.zygote_max_age_s = c->zygote_max_age_s;
 	w->newest = g->number;
 	for (struct nursery *n = w->nurseries; n; n = n->next) { /* new ones come before the first */
-		const struct policy *p = n->role == NURSERY_CURRENT ? policy_find(g->policies, n->policy->name) : NULL;
+		const struct policy *p = n->role == NURSERY_CURRENT && !n->generation->base ? policy_find(g->policies, n->policy->name) : NULL;
 
 		if (p && p->has_language)
 			nursery_get(w, g, p);

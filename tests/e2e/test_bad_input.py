@@ -175,7 +175,7 @@ class Messages(Case):
             "too many patterns": {"collect": ["*"] * 100},
             "grants": {"grants": {"read": ["/"]}},
             "policy text": {"policy_text": "name: x"},
-            "debug": {"debug": True},
+            "debug": {"debug": 1},
         }.items():
             with self.subTest(name), self.assertRaisesRegex(RpcError, "^(bad_request|not_permitted|too_large): "):
                 self.supervisor.run("print('never')", **fields)

@@ -308,7 +308,7 @@ class Options(Files):
             ([good, "--env", "=A"], "--env: must be NAME=VALUE"),
             ([good, "--language", "perl"], "--language: must be python3 or nodejs, is perl"),
             ([self.file("x", "script")], "--language: cannot be guessed"),
-            ([good, "--policy", "a/b.yaml"], "--policy: must be a policy's name"),
+            ([good, "--policy", "a/b.yaml"], "a/b.yaml: "),
             (["/nonexistent.py"], "/nonexistent.py"),
             ([self.folder.name, "--language", "python3"], "EISDIR"),
             (["-", "--stdin", "-"], "--stdin: the code is read from stdin already"),

@@ -130,8 +130,8 @@ static void refused(void **state)
 		{"collect dots", "{" OK ", 'collect': ['../*']}", "collect[0]: must not hold . or .."},
 		{"collect absolute", "{" OK ", 'collect': ['/tmp/*']}",
 		 "collect[0]: must be relative to the job's /tmp"},
-		{"policy_text", "{" OK ", 'policy_text': 'name: x'}", "policy_text: not supported by this version"},
-		{"debug", "{" OK ", 'debug': true}", "debug: not supported by this version"},
+		{"policy_text", "{" OK ", 'policy_text': 1}", "policy_text: must be bytes or a string"},
+		{"debug", "{" OK ", 'debug': 1}", "debug: must be true or false"},
 		{"dependencies", "{" OK ", 'dependencies': 'x'}", "dependencies: not supported by this version"},
 		{"trace", "{" OK ", 'trace': 'all'}", "trace: not supported by this version"},
 	};
