@@ -3,12 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <linux/mount.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -26,153 +24,7 @@
 
 struct grant *grants_find(const struct grants *l, const char *path, bool *above)
 {
-	size_t lo = 0, hi = l->n;
-	struct grant *g;
-
-	while (lo < hi) { /* lo: the first grant that sorts behind path */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (vpath_cmp(l->v[mid].path, path) <= 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	/* an ancestor of a grant has that grant, or one below the same directory, right behind it */
-	*above = lo < l->n && vpath_covers(path, strlen(path), l->v[lo].path);
-	for (g = lo ? &l->v[lo - 1] : NULL; g && !vpath_covers(g->path, g->len, path); g = g->parent)
-		;
-	return g;
-}
-
-/* --- the host's tree --------------------------------------------------------------------------------------- */
-
-/* One clone for all: its names are the host's, so that procfs tells the same names of what is opened through either. No
- * NOEXEC, since libraries are mapped from here. Private, for what the host mounts later would come up here writable. */
-int hosts_clone(void)
-{
-	struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, .propagation = MS_PRIVATE,
-	};
-	int fd = (int)syscall(SYS_open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE), rc;
-
-	if (fd < 0)
-		return -errno;
-	if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr))) {
-		rc = -errno;
-		close(fd);
-		return rc;
-	}
-	return fd;
-}
-
-int hosts_init(struct hosts *h)
-{
-	int fd = hosts_clone();
-
-	h->readonly = fd < 0 ? -1 : fd;
-	h->plain = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return h->plain < 0 ? -errno : 0;
-}
-
-void hosts_done(struct hosts *h)
-{
-	if (h->plain >= 0)
-		close(h->plain);
-	if (h->readonly >= 0)
-		close(h->readonly);
-	h->plain = h->readonly = -1;
-}
-
-/* --- handles ----------------------------------------------------------------------------------------------- */
-
-/* A place among the held, emptied if need be. */
-static struct handle **make_room(struct grants *l)
-{
-	if (!l->held)
-		l->held = calloc(l->most, sizeof(*l->held));
-	if (!l->held)
-		return NULL;
-	if (l->n_held < l->most)
-		return &l->held[l->n_held++];
-	for (;; l->hand = (l->hand + 1) % l->most) { /* ends: the second round finds nothing used */
-		struct handle *h = l->held[l->hand];
-
-		if (h->used) {
-			h->used = false;
-			continue;
-		}
-		close(h->fd);
-		h->fd = -1;
-		return &l->held[l->hand];
-	}
-}
-
-/* Whoever granted the path may name what nobody can reach, so it is opened with the worker's full rights, if it must:
- * what lies below is not. The real path has no links, and must not have got one. */
-static int open_host(int root, const char *path)
-{
-	const char *rest = path[0] == '/' && path[1] ? path + 1 : ".";
-	int fd = resolve_openat2(root, rest, O_PATH | O_NOFOLLOW, 0);
-
-	if (fd == -EACCES && !identity_full()) {
-		fd = resolve_openat2(root, rest, O_PATH | O_NOFOLLOW, 0);
-		identity_leave();
-	}
-	return fd;
-}
-
-static int open_same(int root, const struct grant *g)
-{
-	int fd = open_host(root, g->host ? g->host : g->path);
-	struct stat st;
-
-	if (fd < 0)
-		return fd == -ELOOP || fd == -EXDEV ? -ESTALE : fd;
-	if (!fstat(fd, &st) && st.st_dev == g->dev && st.st_ino == g->ino && (st.st_mode & S_IFMT) == g->type)
-		return fd;
-	close(fd);
-	return -ESTALE;
-}
-
-/* The clone does not see what the host has mounted since: then it is time for another. */
-static int open_readonly(struct hosts *h, const struct grant *g)
-{
-	int fd = open_same(h->readonly, g), clone;
-
-	if (fd >= 0)
-		return fd;
-	clone = hosts_clone();
-	if (clone < 0)
-		return fd;
-	close(h->readonly);
-	h->readonly = clone;
-	return open_same(h->readonly, g);
-}
-
-int grants_handle(struct grants *l, struct hosts *h, struct grant *g, bool to_write)
-{
-	struct handle *at = to_write ? &g->to_write : &g->to_read, **place;
-	int fd;
-
-	at->used = true;
-	if (at->fd >= 0)
-		return at->fd;
-	/* devices are written to through any mount, but opened only through one that has devices */
-	if (to_write || h->readonly < 0 || g->type == S_IFCHR)
-		fd = open_same(h->plain, g);
-	else
-		fd = open_readonly(h, g);
-	if (fd < 0)
-		return fd;
-	place = make_room(l);
-	if (!place) {
-		close(fd);
-		return -ENOMEM;
-	}
-	*place = at;
-	at->fd = fd;
-	at->used = true;
-	return fd;
+	return grant_index_find(&l->index, path, above);
 }
 
 /* --- making ------------------------------------------------------------------------------------------------ */
@@ -204,7 +56,7 @@ static int add(struct making *m, struct grant *g, const char *path)
 	if (!g->path)
 		return -ENOMEM;
 	g->len = strlen(g->path);
-	g->to_read.fd = g->to_write.fd = -1;
+	g->to_read = g->to_write = -1;
 	l->v[l->n++] = *g;
 	return 0;
 }
@@ -340,10 +192,11 @@ static void add_up(struct grants *l)
 	}
 }
 
-/* Sorts, joins grants of one path, and links each to the next shorter one. */
-static void arrange(struct grants *l)
+/* Sorts, joins grants of one path, links each to the next shorter one, and makes them findable. 0 or -ENOMEM. */
+static int arrange(struct grants *l)
 {
 	size_t n = 0;
+	int rc;
 
 	if (l->n)
 		qsort(l->v, l->n, sizeof(*l->v), by_path);
@@ -363,7 +216,10 @@ static void arrange(struct grants *l)
 			up = up->parent;
 		g->parent = up;
 	}
-	add_up(l);
+	rc = grant_index_make(&l->index, l->v, n);
+	if (!rc)
+		add_up(l);
+	return rc;
 }
 
 uint32_t grants_rights(const struct grants *l, const struct grant *g, const char *path)
@@ -378,9 +234,10 @@ uint32_t grants_rights(const struct grants *l, const struct grant *g, const char
 void grants_done(struct grants *l)
 {
 	for (size_t i = 0; i < l->n_held; i++)
-		close(l->held[i]->fd);
+		close(*l->held[i]);
 	for (size_t i = 0; i < l->n; i++)
 		drop(&l->v[i]);
+	grant_index_done(&l->index);
 	free(l->v);
 	free(l->held);
 	free(l->rules);
@@ -434,13 +291,13 @@ int grants_of_policy(struct grants *l, const struct policy *p, const char *const
 	struct making m = {.l = l, .e = e};
 	int rc;
 
-	*l = (struct grants){.most = GRANTS_HELD_MAX};
+	*l = (struct grants){.quarters = GRANTS_HELD_BY_POLICY};
 	rc = add(&m, &tmp, TMP_PATH);
 	rc = rc ? rc : add(&m, &tmp, SHM_PATH);
 	rc = rc ? rc : add_synthetic(&m);
 	for (size_t i = 0; !rc && i < p->n_files; i++)
 		rc = add_file(&m, &p->files[i], trees);
-	arrange(l);
+	rc = rc ? rc : arrange(l);
 	return rc == -ENOMEM ? err_set(e, ERR_HOST, "grants", ENOMEM, "no memory for the tree") : rc;
 }
 
@@ -540,7 +397,7 @@ int grants_of_job(struct grants *l, const struct job *j, const struct policy *p,
 	size_t n = 0;
 	int rc = 0;
 
-	*l = (struct grants){.most = GRANTS_HELD_BY_JOB};
+	*l = (struct grants){.quarters = GRANTS_HELD_BY_JOB};
 	*code = RPC_ERROR_BAD_REQUEST;
 	l->rules = calloc(j->grants[GRANT_READ].n + j->grants[GRANT_WRITE].n, sizeof(*l->rules));
 	for (int kind = GRANT_READ; !rc && kind <= GRANT_WRITE; kind++)
@@ -554,6 +411,6 @@ int grants_of_job(struct grants *l, const struct job *j, const struct policy *p,
 				rc = add_wish(&m, &w, l->rules[n++]);
 			}
 		}
-	arrange(l);
+	rc = rc ? rc : arrange(l);
 	return rc == -ENOMEM ? err_set(e, ERR_HOST, "grants", ENOMEM, "no memory for a job's grants") : rc;
 }
