@@ -109,12 +109,12 @@ $(BUILD)/warder: $(call objects,tools,) $(CLIENT_LIBS)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(call link,$^) $(LIBS)
 
 # The extension is loaded by an unsanitized interpreter, so it is never built with SAN.
-$(BUILD)/tracee/_warder.abi3.so: $(wildcard tracee/*.c tracee/*.h tracee/python/*.c protocol/err.c protocol/*.h) Makefile
+$(BUILD)/tracee/_warder.abi3.so: $(wildcard tracee/*.c tracee/*.h tracee/python/*.[ch] protocol/err.c protocol/pyframes.c protocol/*.h) Makefile
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE $(SHARED) \
-	  -DPy_LIMITED_API=0x03080000 $(call include_flags,tracee) $(PY_INCLUDES) \
-	  -o $@ tracee/python/_warder.c $(wildcard tracee/*.c) protocol/err.c
+	  -DPy_LIMITED_API=0x03080000 $(call include_flags,tracee) -Itracee/python $(PY_INCLUDES) \
+	  -o $@ $(wildcard tracee/python/*.c tracee/*.c) protocol/err.c protocol/pyframes.c
 $(BUILD)/tracee/_warder.node: $(BUILD)/obj/tracee/node/embed.o $(wildcard tracee/*.c tracee/*.h tracee/node/*.[ch] protocol/err.c protocol/*.h) Makefile
 	$(call say,CC,$@)
 	@mkdir -p $(@D)

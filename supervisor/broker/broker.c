@@ -51,6 +51,7 @@ int broker_job_new(struct broker_tree *t, const struct broker_tracee *who, const
 	clock_gettime(CLOCK_MONOTONIC, &b->started);
 	b->started_real = time(NULL);
 	b->put.fd = -1;
+	frames_job_init(&b->frames, o->frames, who->mem, who->t_pid);
 	*out = b;
 	return 0;
 }
@@ -69,6 +70,7 @@ void broker_job_free(struct broker_job *b)
 	private_tmp_done(&b->tmp, &b->who);
 	broker_grants_free(b->options.grants);
 	violations_done(&b->violations);
+	frames_job_done(&b->frames);
 	hostnames_done(&b->hostnames);
 	threads_done(&b->threads);
 	net_done(&b->net);
@@ -194,12 +196,23 @@ static const char *hint_of_hidden(const char *path, char *buf, size_t size)
 	return n > 0 && (size_t)n < size ? buf : NULL;
 }
 
+/* Into `room`; NULL: the job has used up the time for that. */
+static const struct where *where_is(struct broker_job *b, pid_t t_tid, struct where *room)
+{
+	if (b->frames.frames && !frames_has_time(&b->frames))
+		return NULL;
+	frames_where(&b->frames, t_tid, room);
+	return room;
+}
+
 static void record(struct request *r, enum verdict verdict, int err, const char *path, const char *rule)
 {
 	const char *const known[] = {r->text[0], r->text[1]};
 	char hint[DECODE_SHOWN];
+	struct where where;
 	struct decode d = {
 		.policy = r->job->tree->policy, .mem = r->job->who.mem, .nr = r->call->nr, .args = r->call->args,
+		.where = where_is(r->job, r->call->t_tid, &where),
 		.cwd = r->job->cwd.s, .path = path, .address = *r->address ? r->address : NULL,
 		.hint = *r->hint ? r->hint : verdict == VERDICT_HIDDEN ? hint_of_hidden(path, hint, sizeof(hint)) : NULL,
 	};
@@ -221,9 +234,10 @@ int request_hidden(struct request *r, const char *path)
 
 void request_hidden_host(struct request *r, const char *name, const char *rule)
 {
+	struct where where;
 	struct decode d = {
 		.policy = r->job->tree->policy, .mem = r->job->who.mem, .nr = r->call->nr, .args = r->call->args, .address = name,
-		.path = HOSTNAMES_PATH,
+		.path = HOSTNAMES_PATH, .where = where_is(r->job, r->call->t_tid, &where),
 	};
 
 	decode_record(&d, &r->job->violations, VERDICT_HIDDEN, ENOENT, rule);
@@ -237,12 +251,19 @@ int request_refused(struct request *r, int err, const char *path, const char *ru
 	return -err;
 }
 
-void broker_record_kill(struct broker_job *b, int nr, const uint64_t args[6])
+struct frames_job *broker_frames(struct broker_job *b)
 {
+	return &b->frames;
+}
+
+void broker_record_kill(struct broker_job *b, pid_t t_tid, int nr, const uint64_t args[6])
+{
+	struct where where;
 	struct decode d = {
-		.policy = b->tree->policy, .mem = b->who.mem, .nr = nr, .args = args, .cwd = b->cwd.s,
+		.policy = b->tree->policy, .mem = b->who.mem, .nr = nr, .args = args, .cwd = b->cwd.s, .where = &where,
 	};
 
+	frames_where(&b->frames, t_tid, &where);
 	decode_record(&d, &b->violations, VERDICT_KILLED, 0, policy_judge(b->tree->policy, nr, args).rule);
 }
 

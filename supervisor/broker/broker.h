@@ -19,6 +19,7 @@ struct broker_tree;
 struct broker_job;
 struct net_route;
 struct broker_grants;
+struct frames;
 
 /* `trees`: NULL-terminated absolute directories that stand for `interpreter: true`. Opens grant handles with the
  * caller's full rights (the operator named them); a granted path that does not exist is skipped. Returns new. */
@@ -45,6 +46,7 @@ struct broker_options {
 	const char *const *connect; /* grants.connect of the job, as it wrote them; borrowed for broker_job_new alone */
 	size_t n_connect;
 	const struct net_route *route; /* route.h; borrowed for the job's life; NULL: no proxies */
+	struct frames *frames;   /* how its source lines are found; NULL: they are not */
 	const char *filename;    /* the code's name in /tmp */
 	struct bytes code;       /* borrowed for the job's life */
 	char *const *args;       /* of the job, behind its file name; borrowed likewise */
@@ -133,8 +135,10 @@ void broker_forget(struct broker_wait *w);
 void broker_thread_born(struct broker_job *b, pid_t parent, pid_t tid);
 void broker_thread_gone(struct broker_job *b, pid_t tid);
 
-/* Records the call that killed the job: arguments decoded, paths and addresses read from the stopped tracee. */
-void broker_record_kill(struct broker_job *b, int nr, const uint64_t args[6]);
+/* Records the call of thread t_tid that killed the job: arguments decoded, paths and addresses read from the stopped tracee. */
+void broker_record_kill(struct broker_job *b, pid_t t_tid, int nr, const uint64_t args[6]);
+/* Where in the job's source a stopped thread is: its own reader, frames.h. */
+struct frames_job *broker_frames(struct broker_job *b);
 /* Moves the violations out (caller owns). limits_hit: bits as in struct result. */
 void broker_take_violations(struct broker_job *b, struct violation **v, size_t *n, uint64_t *dropped);
 uint32_t broker_limits_hit(const struct broker_job *b);

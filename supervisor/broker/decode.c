@@ -79,6 +79,14 @@ static void put_escaped(struct text *t, const char *s, size_t n, size_t most, co
 		put(t, "…");
 }
 
+void decode_escape(const char *s, size_t most, char *buf, size_t size)
+{
+	struct text t = {buf, 0, size};
+
+	buf[0] = '\0';
+	put_escaped(&t, s, strlen(s), most, "");
+}
+
 static void put_quoted(struct text *t, const char *s, size_t most)
 {
 	put(t, "\"");
@@ -310,10 +318,7 @@ int decode_count(const struct decode *d)
 
 static bool escaped_path(const char *path, char *buf, size_t size)
 {
-	struct text t = {buf, 0, size};
-
-	buf[0] = '\0';
-	put_escaped(&t, path, strlen(path), PATH_MAX, "");
+	decode_escape(path, PATH_MAX, buf, size);
 	return true;
 }
 
@@ -369,6 +374,13 @@ static char *copy(const char *s)
 	return s ? strdup(s) : NULL;
 }
 
+static void fill_where(struct violation *v, const struct where *w)
+{
+	v->file = *w->file ? copy(w->file) : NULL;
+	v->function = *w->function ? copy(w->function) : NULL;
+	v->line = w->line;
+}
+
 static void fill(const struct decode *d, struct violation *v, int err, const char *path, const char *address,
                  const char *rule)
 {
@@ -383,6 +395,8 @@ static void fill(const struct decode *d, struct violation *v, int err, const cha
 	v->address = copy(address);
 	v->rule = copy(rule);
 	v->hint = copy(d->hint);
+	if (d->where)
+		fill_where(v, d->where);
 	for (int i = 0; i < n; i++) {
 		decode_arg(d, i, text, sizeof(text));
 		v->args[i] = copy(text);
@@ -399,7 +413,7 @@ void decode_record(const struct decode *d, struct violations *vs, enum verdict v
 	const char *address = find_address(d, row, address_buf, sizeof(address_buf)) ? address_buf : NULL;
 	struct violation *v;
 
-	if (violations_find(vs, d->nr, verdict, path, address))
+	if (violations_find(vs, d->nr, verdict, path, address, d->where))
 		return;
 	v = violations_add(vs, d->nr, verdict);
 	if (v)

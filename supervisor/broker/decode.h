@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "frames.h"
 #include "policy.h"
 #include "violations.h"
 
@@ -24,10 +25,13 @@ struct decode {
 	const char *address;     /* that was copied before, in words; NULL: taken from the arguments */
 	const char *hint;        /* what would allow it, in words; NULL: unknown */
 	const char *known[6];    /* texts of pointer arguments that were copied before */
+	const struct where *where; /* in the job's source; NULL: not looked for, counted in any entry of this call and object */
 };
 
 /* Counts the call in its entry, or makes one with everything filled in. `rule` may be NULL. */
 void decode_record(const struct decode *d, struct violations *vs, enum verdict verdict, int err, const char *rule);
+/* Text that the job chose, as it is shown: well-formed, without control characters, ending in "…" behind `most` bytes of it. */
+void decode_escape(const char *s, size_t most, char *buf, size_t size);
 struct sockaddr;
 /* An address in words: "1.2.3.4:80", "[::1]:80", "unix:/run/x", "unix:@abstract", "family 16". */
 void decode_address(const struct sockaddr *sa, size_t len, char *buf, size_t size);

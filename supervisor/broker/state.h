@@ -11,6 +11,7 @@
 
 #include "broker.h"
 #include "collect.h"
+#include "frames.h"
 #include "hostnames.h"
 #include "kept.h"
 #include "meter.h"
@@ -43,6 +44,7 @@ struct broker_job {
 	mode_t umask;             /* as the job last set it */
 	struct threads threads;
 	struct violations violations;
+	struct frames_job frames;
 	struct hostnames hostnames;
 	struct net net;
 	struct kept kept;

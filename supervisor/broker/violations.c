@@ -8,13 +8,18 @@ static bool same(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
+static bool is_at(const struct violation *v, const struct where *w)
+{
+	return !w || (v->line == w->line && !strcmp(v->file ? v->file : "", w->file));
+}
+
 struct violation *violations_find(struct violations *vs, int nr, enum verdict verdict, const char *path,
-                                  const char *address)
+                                  const char *address, const struct where *where)
 {
 	for (size_t i = 0; i < vs->n; i++) {
 		struct violation *v = &vs->v[i];
 
-		if (vs->nr[i] == nr && v->verdict == verdict && same(v->path, path) && same(v->address, address)) {
+		if (vs->nr[i] == nr && v->verdict == verdict && same(v->path, path) && same(v->address, address) && is_at(v, where)) {
 			v->count += v->count < UINT32_MAX;
 			return v;
 		}

@@ -1,6 +1,6 @@
 /* violations.h - the refused, hidden and killing calls of one job, as they will stand in its result.
  *
- * One entry per (call, object), counted; at most VIOLATIONS_MAX, the killing one always among them. The job chooses
+ * One entry per (call, object, source line), counted; at most VIOLATIONS_MAX, the killing one always among them. The job chooses
  * what comes in, so every text is bounded and escaped before it gets here (decode.h).
  */
 #ifndef WARDER_VIOLATIONS_H
@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "frames.h"
 #include "job.h"
 
 #define VIOLATIONS_MAX 64
@@ -19,9 +20,9 @@ struct violations {
 	uint64_t dropped;
 };
 
-/* The entry of this call and object, its count raised, or NULL. `path` as shown, NULL when there is none. */
+/* The entry of this call, object and line, its count raised, or NULL. `path` as shown, NULL when there is none; `where` NULL: any line. */
 struct violation *violations_find(struct violations *vs, int nr, enum verdict verdict, const char *path,
-                                  const char *address);
+                                  const char *address, const struct where *where);
 /* A new entry with count 1 and that verdict, otherwise empty, for the caller to fill; NULL (and counted as dropped)
  * when there is no room. A killing one takes the last place if it must. */
 struct violation *violations_add(struct violations *vs, int nr, enum verdict verdict);

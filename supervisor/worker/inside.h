@@ -28,6 +28,7 @@
 #include "birth.h"
 #include "broker.h"
 #include "filter.h"
+#include "frames.h"
 #include "layers.h"
 #include "port.h"
 #include "resolver.h"
@@ -80,6 +81,7 @@ struct nursery {
 	struct broker_tree *tree;
 	const char *executable;  /* in info: the interpreter's path; NULL: it tells none */
 	uint64_t reserves_mib;   /* private writable memory that the interpreter maps and leaves untouched */
+	struct frames *frames;   /* how source lines of its jobs are found, held; NULL: they are not */
 	char info[BIRTH_INFO_MAX]; /* of BIRTH_READY, lines cut into strings */
 	struct slot *birth;      /* the one being forked: one at a time */
 	unsigned waiting, born;  /* slots in SLOT_WAITING, SLOT_BORN */

@@ -94,9 +94,22 @@ static void be_patient(struct nursery *n, double seconds)
 	ev_timer_start(n->worker->loop, &n->patience);
 }
 
+/* Lines of source are told for the jobs of a zygote that knows how its frames are laid out. */
+static void take_frames(struct nursery *n, const struct frames_told *told, const char *why)
+{
+	char value[300];
+
+	frames_drop(n->frames);
+	n->frames = frames_new(told);
+	if (!n->frames && why)
+		log_write(LOG_WARN, "no_source_lines", "policy=%s reason=%s", n->policy->name, log_value(value, sizeof(value), why));
+}
+
 /* Cuts what the zygote tells of itself into lines and keeps it. Gives the library trees: new, NULL-terminated, borrowing from n->info. */
 static char **take_info(struct nursery *n)
 {
+	struct frames_told told = {0};
+	const char *why = NULL;
 	size_t lines = 1, found = 0;
 	char *save = NULL;
 
@@ -110,6 +123,12 @@ static char **take_info(struct nursery *n)
 			n->executable = line + 11;
 		else if (strncmp(line, "reserves_mib=", 13) == 0)
 			n->reserves_mib = strtoul(line + 13, NULL, 10);
+		else if (strncmp(line, "python_frames=", 14) == 0)
+			told.python = line + 14;
+		else if (strncmp(line, "no_lines=", 9) == 0)
+			why = line + 9;
+	told.trees = (const char *const *)trees;
+	take_frames(n, &told, why);
 	return trees;
 }
 
@@ -364,6 +383,7 @@ void nursery_free(struct nursery *n)
 	filter_done(&n->whitelist);
 	filter_done(&n->broker);
 	broker_tree_free(n->tree);
+	frames_drop(n->frames);
 	generation_drop(n->generation);
 	free(n);
 }

@@ -379,6 +379,7 @@ static int make_broker_job(struct slot *s, struct broker_grants *grants)
 		.connect = (const char *const *)j->grants[GRANT_CONNECT].v,
 		.n_connect = j->grants[GRANT_CONNECT].n,
 		.route = proxy_is_set(proxy_of(s)) ? &proxy_of(s)->route : NULL,
+		.frames = s->nursery->frames,
 		.filename = j->filename,
 		.code = j->code,
 		.args = j->args,

@@ -170,7 +170,7 @@ static void look_for_kill(struct slot *s, pid_t tid)
 	if (verdict != SECCOMP_RET_KILL_PROCESS)
 		return;
 	s->kill_seen = true;
-	broker_record_kill(s->broker, native ? d.nr : -1 - d.nr, (const uint64_t *)d.args);
+	broker_record_kill(s->broker, tid, native ? d.nr : -1 - d.nr, (const uint64_t *)d.args);
 }
 
 /* A thread killed between its clone and its first stop never tells of its end to those who did not know it. */

@@ -474,7 +474,7 @@ static void test_violations(void **state)
 		snprintf(path, sizeof(path), "/etc/hidden-%d", i);
 		call(f, "openat", FD, put(f, path), O_RDONLY);
 	}
-	broker_record_kill(f->job, policy_call_nr("mount"),
+	broker_record_kill(f->job, 1, policy_call_nr("mount"),
 	                   (uint64_t[6]){put(f, "none"), put(f, "/mnt"), put(f, "tmpfs"), 0, 0, 0});
 	broker_take_violations(f->job, &v, &n, &dropped);
 	assert_int_equal(n, VIOLATIONS_MAX);

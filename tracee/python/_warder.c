@@ -7,10 +7,13 @@
 #include <Python.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "layouts.h"
 #include "zygote.h"
 
 static PyObject *raise_err(const struct err *e)
@@ -66,6 +69,43 @@ static PyObject *w_fail(PyObject *self, PyObject *args)
 	err_set(&e, ERR_HOST, step, 0, "%s", text);
 	zygote_fail(&e);
 	Py_RETURN_NONE;
+}
+
+/* What the worker would read of the frame that called, as a tuple; NULL without an exception: nothing. */
+static PyObject *read_own_frame(const struct pyframes *p, int mem)
+{
+	uint64_t t_thread = pyframes_thread(p, mem, (pid_t)syscall(SYS_gettid), 0);
+	uint64_t t_frame = t_thread == p->v[PY_MAIN] ? pyframes_innermost(p, mem, t_thread) : 0;
+	char text[PYFRAMES_TEXT], file[256], function[256];
+	struct pyframe f;
+
+	pyframes_format(p, text);
+	if (!t_frame || !pyframes_next(p, mem, &t_frame, &f) || pyframes_text(p, mem, f.t_file, file, sizeof(file)) < 0 ||
+	    pyframes_text(p, mem, f.t_function, function, sizeof(function)) < 0)
+		return NULL;
+	return Py_BuildValue("(sssi)", text, file, function, pyframes_line(p, mem, &f));
+}
+
+PyDoc_STRVAR(frames_doc, "frames(code type) -> (layout, file, function, line) of the calling frame, read as the worker does. OSError.");
+static PyObject *w_frames(PyObject *self, PyObject *code_type)
+{
+	PyObject *version = PySys_GetObject("hexversion"), *found = NULL;
+	const char *why = "its frames do not read as this version's do";
+	struct pyframes p, again;
+	char text[PYFRAMES_TEXT];
+
+	(void)self;
+	if (layouts_find(version ? PyLong_AsUnsignedLong(version) : 0, (uint64_t)code_type, (uint64_t)PyThreadState_Get(), &p, &why) == 0) {
+		pyframes_format(&p, text);
+		int mem = pyframes_parse(&again, text) ? -1 : open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+		if (mem >= 0) {
+			found = read_own_frame(&p, mem);
+			close(mem);
+		}
+	}
+	if (!found && !PyErr_Occurred())
+		PyErr_SetString(PyExc_OSError, why);
+	return found;
 }
 
 static _Noreturn void leave(const struct err *e)
@@ -214,6 +254,7 @@ static PyMethodDef methods[] = {
 	{"setup", w_setup, METH_NOARGS, setup_doc},
 	{"ready", w_ready, METH_O, ready_doc},
 	{"fail", w_fail, METH_VARARGS, fail_doc},
+	{"frames", w_frames, METH_O, frames_doc},
 	{"run", w_run, METH_VARARGS, run_doc},
 	{0},
 };

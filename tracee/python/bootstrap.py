@@ -278,6 +278,19 @@ def own_streams():
         sys.stderr.reconfigure(write_through=True)
 
 
+def frame_layout():
+    """The line that tells the worker how to read this interpreter's frames, tried on this very one; or why it must not."""
+    try:
+        me = sys._getframe()
+        (layout, *found), line = warder.frames(types.CodeType), me.f_lineno
+        code = me.f_code
+        if found != [code.co_filename, getattr(code, "co_qualname", code.co_name), line]:
+            return f"no_lines=read {found} of line {line}"
+        return f"python_frames={layout}"
+    except OSError as e:
+        return f"no_lines={e}"
+
+
 def start():
     try:
         if sys.version_info < (3, 8):
@@ -292,7 +305,7 @@ def start():
         state.known = frozenset(sys.modules)
         state.n_known = len(state.known)
         lines = [f"version={sys.version.split()[0]}", f"executable={sys.executable}"]
-        lines += [f"tree={p}" for p in library_trees()]
+        lines += [f"tree={p}" for p in library_trees()] + [frame_layout()]
         gc.collect()
         gc.freeze()
         warder.ready(os.fsencode("\n".join(lines)))

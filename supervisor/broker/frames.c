@@ -1,0 +1,129 @@
+#include "frames.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct frames {
+	unsigned held;
+	char **trees; /* NULL-terminated */
+	bool has_python;
+	struct pyframes python;
+};
+
+/* File names that no file has: of the interpreter, of Warder's bootstrap, of what libraries generate. Others in angle brackets are
+ * what users give to compile() and exec(). */
+static const char *const not_users[] = {"<frozen ", "<warder>", "<shim>", "<__array_function__", "<attrs generated", "<decorator-gen-"};
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* --- what a zygote told ------------------------------------------------------------------------------------ */
+
+static void free_trees(char **trees)
+{
+	for (char **t = trees; t && *t; t++)
+		free(*t);
+	free(trees);
+}
+
+static char **copy_trees(const char *const *from)
+{
+	size_t n = 0;
+
+	while (from && from[n])
+		n++;
+	char **trees = calloc(n + 1, sizeof(*trees));
+	for (size_t i = 0; trees && i < n; i++)
+		if (!(trees[i] = strdup(from[i]))) {
+			free_trees(trees);
+			return NULL;
+		}
+	return trees;
+}
+
+struct frames *frames_new(const struct frames_told *t)
+{
+	struct pyframes python;
+
+	if (!t->python || pyframes_parse(&python, t->python))
+		return NULL;
+	struct frames *f = calloc(1, sizeof(*f));
+	char **trees = f ? copy_trees(t->trees) : NULL;
+	if (!trees) {
+		free(f);
+		return NULL;
+	}
+	*f = (struct frames){.held = 1, .trees = trees, .has_python = true, .python = python};
+	return f;
+}
+
+struct frames *frames_hold(struct frames *f)
+{
+	if (f)
+		f->held++;
+	return f;
+}
+
+void frames_drop(struct frames *f)
+{
+	if (!f || --f->held)
+		return;
+	free_trees(f->trees);
+	free(f);
+}
+
+bool frames_is_users(const struct frames *f, const char *file)
+{
+	for (size_t i = 0; i < sizeof(not_users) / sizeof(not_users[0]); i++)
+		if (strncmp(file, not_users[i], strlen(not_users[i])) == 0)
+			return false;
+	for (char **t = f->trees; *t; t++) {
+		size_t n = strlen(*t);
+
+		if (strncmp(file, *t, n) == 0 && (file[n] == '/' || !file[n]))
+			return false;
+	}
+	return true;
+}
+
+/* --- one job ----------------------------------------------------------------------------------------------- */
+
+void frames_job_init(struct frames_job *j, struct frames *f, int mem, pid_t t_pid)
+{
+	*j = (struct frames_job){.frames = frames_hold(f), .mem = mem, .t_pid = t_pid};
+}
+
+void frames_job_done(struct frames_job *j)
+{
+	frames_drop(j->frames);
+	j->frames = NULL;
+}
+
+bool frames_has_time(const struct frames_job *j)
+{
+	return j->frames && j->spent < FRAMES_JOB_SECONDS;
+}
+
+bool frames_is_over(const struct frames_job *j)
+{
+	return now() > j->until;
+}
+
+bool frames_where(struct frames_job *j, pid_t t_tid, struct where *out)
+{
+	out->file[0] = out->function[0] = '\0';
+	out->line = 0;
+	if (!j->frames)
+		return false;
+	double begun = now();
+	j->until = begun + FRAMES_SECONDS;
+	bool found = j->frames->has_python && frames_python(j, &j->frames->python, t_tid, out);
+	j->spent += now() - begun;
+	return found;
+}

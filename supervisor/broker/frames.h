@@ -1,0 +1,65 @@
+/* frames.h - where in the job's source a stopped thread is: file, line, function.
+ *
+ * Read from the interpreter's own frames in the tracee's memory, at a notification or an exit stop: the thread is stopped, others may run and
+ * change what is read. Nothing is decided on it. A reading is bounded in frames, bytes and time (FRAMES_SECONDS); texts are escaped (decode.h).
+ *
+ *   struct frames       how the tracees of one zygote are read; counted, since jobs may outlive what the zygote said of itself
+ *   struct frames_job   one job's reader, embedded; borrows the descriptor of its memory
+ *
+ * Single-threaded. A new language adds a file frames_x.c with a row in frames.c.
+ */
+#ifndef WARDER_FRAMES_H
+#define WARDER_FRAMES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "pyframes.h"
+
+#define FRAMES_SECONDS 0.005     /* for one reading; what is not found by then is not told */
+#define FRAMES_JOB_SECONDS 0.200 /* for all violations of a job together */
+#define FRAMES_DEPTH_MAX 256     /* frames that are looked at */
+#define FRAMES_SEEN 16
+
+struct where { /* as shown; file and function empty, line 0: unknown */
+	char file[520], function[260];
+	int line;
+};
+
+struct frames;
+struct frames_told { /* by the zygote; borrowed */
+	const char *const *trees; /* the interpreter's libraries, NULL-terminated */
+	const char *python;       /* python_frames= of bootstrap.py; NULL: none */
+};
+struct frames *frames_new(const struct frames_told *t); /* returns new, held once; NULL: nothing was told, or no memory */
+struct frames *frames_hold(struct frames *f); /* NULL is fine, here and below */
+void frames_drop(struct frames *f);
+/* Whether code of that file name is the user's own, rather than the interpreter's, a library's or Warder's. */
+bool frames_is_users(const struct frames *f, const char *file);
+
+struct frames_job {
+	struct frames *frames; /* held */
+	int mem;
+	pid_t t_pid;
+	double spent;          /* seconds, by all readings so far */
+	double until;          /* CLOCK_MONOTONIC, of the one that goes on */
+	struct {
+		pid_t t_tid;
+		uint64_t t_state;  /* where its thread state was last */
+	} seen[FRAMES_SEEN];
+};
+
+void frames_job_init(struct frames_job *j, struct frames *f, int mem, pid_t t_pid);
+void frames_job_done(struct frames_job *j);
+/* The innermost frame of the user's own source, else the innermost of all but Warder's. False: none is known; *out is empty then. */
+bool frames_where(struct frames_job *j, pid_t t_tid, struct where *out);
+/* Whether violations of this job may still be read for. */
+bool frames_has_time(const struct frames_job *j);
+
+/* For frames_x.c: whether the one that goes on must end now. */
+bool frames_is_over(const struct frames_job *j);
+/* frames_python.c */
+bool frames_python(struct frames_job *j, const struct pyframes *p, pid_t t_tid, struct where *out);
+
+#endif
