@@ -1,100 +1,138 @@
-"""Runs Dify code and template nodes in Warder, over its Unix socket.
+"""Dify's CodeExecutor over Warder's Unix socket: the same calls, results and exceptions, without the HTTP service.
 
-    client = DifyClient("/run/warder/warder.sock")
-    client.execute_workflow_code_template("python3", "def main(x): return {'y': x * 2}", {"x": 21})  # {'y': 42}
-
-Needs the package `msgpack` alone. One connection per call, so a client may be shared by threads.
+    CodeExecutor.execute_workflow_code_template("python3", "def main(x): return {'y': x * 2}", {"x": 21})  # {'y': 42}
 """
 import base64
 import json
-import os
-import socket
+import re
+from enum import Enum
+from typing import Any, Callable, ClassVar, Dict, Mapping, Optional
 
-import msgpack
+import warder
 
 TAG = "<<RESULT>>"
 RUNNING_LANGUAGE = {"python3": "python3", "jinja2": "python3", "javascript": "nodejs"}
-MAX_ANSWER = 1 << 28  # bytes
+# The node's code comes first, so that the lines of a traceback are the author's; nodes rely on finding json and b64decode imported.
+SCRIPTS = {
+    "python3": """{code}
 
-# The node's code comes first, so that the lines of a traceback are the author's.
-PYTHON3 = """{code}
+import json
+from base64 import b64decode
+inputs_obj = json.loads(b64decode('{inputs}'))
+print('{tag}' + json.dumps(main(**inputs_obj), indent=4) + '{tag}')
+""",
+    "javascript": """{code}
 
-import base64 as _b, json as _j
-_inputs = _j.loads(_b.b64decode('{inputs}'))
-print('{tag}' + _j.dumps(main(**_inputs), indent=4) + '{tag}')
+var inputs_obj = JSON.parse(Buffer.from('{inputs}', 'base64').toString('utf-8'))
+console.log('{tag}' + JSON.stringify(main(inputs_obj)) + '{tag}')
+""",
+    "jinja2": """import json, jinja2
+from base64 import b64decode
+template = jinja2.Template(b64decode('{code}').decode())
+print('{tag}' + template.render(**json.loads(b64decode('{inputs}'))) + '{tag}')
+""",
+}
+# The sandbox service ends a script with 255 after an uncaught exception, where python3 has 1. A hook does that; the script itself is
+# a file, so that its lines, its `from __future__` and its coding line stay what they are.
+RUNNER = """def _program():
+    import sys
+    own, show = __file__, sys.__excepthook__
+    def hook(kind, e, tb):
+        while tb and tb.tb_frame.f_code.co_filename == own:
+            tb = tb.tb_next
+        show(kind, e.with_traceback(tb), tb)
+        raise SystemExit(255)
+    path = sys.argv[0] = '/tmp/main.py'
+    sys.excepthook = hook
+    del globals()['_program']
+    globals()['__file__'] = path
+    with open(path, 'rb') as f:
+        return compile(f.read(), path, 'exec', dont_inherit=True)
+exec(_program())
 """
-JAVASCRIPT = """{code}
+NUMBER = re.compile(r"-?\d+\.?\d*e[+-]\d+", re.IGNORECASE)  # JSON made a string of it; Dify gives the number
 
-var _inputs = JSON.parse(Buffer.from('{inputs}', 'base64').toString('utf-8'))
-console.log('{tag}' + JSON.stringify(main(_inputs)) + '{tag}')
-"""
-JINJA2 = """import base64, json, jinja2
-template = base64.b64decode('{code}').decode()
-inputs = json.loads(base64.b64decode('{inputs}'))
-print('{tag}' + jinja2.Template(template).render(**inputs) + '{tag}')
-"""
-SCRIPTS = {"python3": PYTHON3, "jinja2": JINJA2, "javascript": JAVASCRIPT}
+
+class CodeLanguage(str, Enum):
+    PYTHON3, JINJA2, JAVASCRIPT = "python3", "jinja2", "javascript"
 
 
 class CodeExecutionError(Exception):
-    """A node failed. `result` is what Warder answered, None when it answered nothing."""
-
-    def __init__(self, message, result=None):
-        super().__init__(message)
-        self.result = result
+    """A node failed. `result` is the job's warder.Result, None when there was no job."""
+    result: Optional[warder.Result] = None
 
 
-def explain(result):
-    """What went wrong with a job in words: its outcome, what it was refused, its stderr."""
-    words = [result["error"] or result["limit"] or {"exited": f"process exited with code {result['exit_code']}",
-             "signaled": f"signal {result['signal']}"}.get(result["outcome"], "operation not permitted")]
-    for v in result["violations"]:
-        words.append(f"{v['verdict']}: {v['syscall']}({', '.join(v['args'])}) {v['errno'] or ''} [{v['rule']}]")
-    return "\n".join(words + [result["stderr"].decode("utf-8", "replace")]).rstrip()
+def explain(result: warder.Result) -> str:
+    """What a job did wrong, in the words of the sandbox service; "" if it did not. Behind a kill stands the call."""
+    if result.outcome == "exited":
+        return f"process exited with code {result.exit_code}\n" + result.stderr.decode("utf-8", "replace") if result.exit_code else ""
+    timeout = result.limit in ("wall_time", "cpu_time")
+    why = "timeout" if timeout else f"operation not permitted\n{result.killed_by}" if result.outcome == "violation" else result.reason()
+    return f"process exited with code -1\nerror: {why}\n"
 
 
-class DifyClient:
-    def __init__(self, socket_path=None, **job):
-        """`job`: fields that every job gets, such as policy="…" or limits={"wall_ms": 5000}."""
-        self.path = socket_path or os.environ.get("WARDER_SOCKET") or "/run/warder/warder.sock"
-        self.job = job
+def utf8(text: str) -> bytes:
+    """U+FFFD stands for a lone surrogate, as in the sandbox service."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text).encode()
 
-    def call(self, method, params):
-        """One request of msgpack-RPC, and its result."""
-        with socket.socket(socket.AF_UNIX) as conn:
-            unpacker = msgpack.Unpacker(raw=False, max_buffer_size=MAX_ANSWER, unicode_errors="surrogateescape")
-            try:
-                conn.connect(self.path)
-                conn.sendall(msgpack.packb([0, 1, method, [params]]))
-                while data := conn.recv(1 << 16):
-                    unpacker.feed(data)
-                    for _, _, error, result in unpacker:
-                        if error:
-                            raise CodeExecutionError(error)
-                        return result
-            except OSError as e:
-                raise CodeExecutionError(f"no supervisor at {self.path}: {e}") from e
-        raise CodeExecutionError(f"the supervisor at {self.path} hung up")
 
-    def execute_code(self, language, preload, code, dependencies=None):
+def numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: numbers(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [numbers(v) for v in value]
+    return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
+
+
+def parse(text: str) -> Dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as e:
+        raise ValueError(f"Failed to parse JSON response: {e}.") from e
+    if not isinstance(value, dict):
+        raise ValueError(f"Result must be a dict, got {type(value).__name__}")
+    return {k: numbers(v) for k, v in value.items()}
+
+
+class CodeExecutor:
+    """A subclass may set other values for these three."""
+    client: ClassVar[warder.Client] = warder.Client(timeout=120)  # seconds, waiting for a place in the queue included
+    job: ClassVar[Dict[str, Any]] = {}  # fields that every job gets: policy, limits, grants …
+    dumps: ClassVar[Callable[[Any], str]] = staticmethod(lambda inputs: json.dumps(inputs, ensure_ascii=False))
+
+    @classmethod
+    def execute_code(cls, language: str, preload: str, code: str, dependencies: Any = None) -> str:
         """Runs a whole script and returns its stdout. `preload` and `dependencies` are the policy's matter here."""
-        if language not in RUNNING_LANGUAGE:
+        running = RUNNING_LANGUAGE.get(language)
+        source = utf8(code)
+        if not running:
             raise CodeExecutionError(f"Unsupported language {language}")
-        result = self.call("run", {**self.job, "language": RUNNING_LANGUAGE[language], "code": code})
-        if result["outcome"] != "exited" or result["exit_code"]:
-            raise CodeExecutionError(explain(result), result)
-        return result["stdout"].decode("utf-8", "replace")
+        python = {"code": RUNNER, "filename": "run.py", "files": {"main.py": source}}
+        try:
+            result = cls.client.run(language=running, **{**cls.job, **(python if running == "python3" else {"code": source})})
+        except (warder.Busy, warder.ShuttingDown) as e:
+            raise CodeExecutionError("Code execution service is unavailable") from e
+        except warder.RequestError as e:
+            raise CodeExecutionError(f"Got error code: {e.code}. Got error msg: {e.message}") from e
+        except warder.WarderError as e:
+            raise CodeExecutionError("Failed to execute code, which is likely a network issue, please check if the sandbox "
+                                     f"service is running. ( Error: {e} )") from e
+        error = CodeExecutionError(explain(result))
+        if str(error):
+            error.result = result
+            raise error
+        return result.text
 
-    def execute_workflow_code_template(self, language, code, inputs, dependencies=None):
-        """Runs one node: a code node's `main(**inputs)`, in JavaScript `main(inputs)`, gives its dict, a template {"result": text}."""
-        encoded = base64.b64encode(json.dumps(inputs).encode()).decode()
+    @classmethod
+    def execute_workflow_code_template(cls, language: str, code: str, inputs: Mapping[str, Any], dependencies: Any = None) -> Dict[str, Any]:
+        """Runs one node: `main(**inputs)`, in JavaScript `main(inputs)`, gives its dict; a template {"result": text}."""
         if language not in SCRIPTS:
             raise CodeExecutionError(f"Unsupported language {language}")
-        code = base64.b64encode(code.encode()).decode() if language == "jinja2" else code
-        script = SCRIPTS[language].format(code=code, inputs=encoded, tag=TAG)
-        stdout = self.execute_code(language, "", script, dependencies)
+        encoded = base64.b64encode(utf8(cls.dumps(inputs))).decode()
+        text = base64.b64encode(utf8(code)).decode() if language == "jinja2" else code
+        stdout = cls.execute_code(language, "", SCRIPTS[language].format(code=text, inputs=encoded, tag=TAG))
         _, first, rest = stdout.partition(TAG)
-        text, last, _ = rest.rpartition(TAG)
+        found, last, _ = rest.rpartition(TAG)
         if not first or not last:
-            raise CodeExecutionError("Failed to parse result")
-        return {"result": text} if language == "jinja2" else json.loads(text)
+            raise ValueError(f"Failed to parse result: no result tag found in response. Response: {stdout[:200]}...")
+        return {"result": found} if language == "jinja2" else parse(found)

@@ -1,116 +1,95 @@
 """The same jobs through other people's eyes: the Dify client, and an msgpack-RPC client as published, unmodified."""
 import asyncio
-import os
+import json
 import subprocess
 import sys
 import tempfile
 import threading
 import unittest
 
+import dify_shapes
 import node_jobs
 import support
+from dify_shapes import CodeExecutionError, CodeExecutor, warder
 from support import Case
 
-sys.path.insert(0, os.path.join(support.ROOT, "integration", "dify"))
-from warder_dify import CodeExecutionError, DifyClient  # noqa: E402
-
-CODE = "def main(a: int, text: str) -> dict:\n    return {'double': a * 2, 'upper': text.upper()}\n"
+import warder_dify  # where dify_shapes has put it on the path
 
 
 class Dify(Case):
-    def setUp(self):
-        self.dify = DifyClient(self.supervisor.path)
+    supervisor_args = ("--workers", "1")
 
-    def node(self, code, **inputs):
-        return self.dify.execute_workflow_code_template("python3", code, inputs)
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.executor = cls.executor_with(limits={"wall_ms": dify_shapes.TIMEOUT_MS})
 
-    def fails(self, code, **inputs):
+    @classmethod
+    def executor_with(cls, path=None, **job):
+        return type("Executor", (CodeExecutor,), {"client": warder.Client(path or cls.supervisor.path), "job": job})
+
+    def fails(self, executor, code, **inputs):
         with self.assertRaises(CodeExecutionError) as caught:
-            self.node(code, **inputs)
-        return str(caught.exception)
+            executor.execute_workflow_code_template("python3", code, inputs)
+        return caught.exception
 
-    def test_code_node(self):
-        self.assertEqual(self.node(CODE, a=21, text="grüße"), {"double": 42, "upper": "GRÜSSE"})
+    def try_shapes(self, languages):
+        shapes = [s for s in dify_shapes.SHAPES if s[1] in languages]
+        self.assertTrue(shapes)
+        for shape in shapes:
+            with self.subTest(shape[0]):
+                got = dify_shapes.outcome(shape, self.executor)
+                self.assertTrue(shape[3](got), f"{got!r:.500}")
 
-    def test_javascript_node(self):
-        code = "function main({ text, list }) {\n  return { upper: text.toUpperCase(), n: list.length, braces: '{' + list + '}' }\n}"
-        if node_jobs.why_not():
-            self.skipTest(node_jobs.why_not())
-        got = self.dify.execute_workflow_code_template("javascript", code, {"text": "grüße", "list": [1, 2]})
-        self.assertEqual(got, {"upper": "GRÜSSE", "n": 2, "braces": "{1,2}"})
-        with self.assertRaisesRegex(CodeExecutionError, r"main\.js:2\n[^$]*TypeError"):
-            self.dify.execute_workflow_code_template("javascript", code, {"list": []})
+    def test_shapes(self):
+        self.try_shapes({s[1] for s in dify_shapes.SHAPES} - {"javascript"})
 
-    def test_types_of_inputs(self):
-        inputs = {"s": "a'b\"c\\n\n'''", "n": -1.5, "l": [1, [2, None]], "d": {"k": {"": True}}, "e": "\U0001f600"}
-        self.assertEqual(self.node("def main(**k):\n    return k", **inputs), inputs)
+    @unittest.skipIf(node_jobs.why_not(), node_jobs.why_not())
+    def test_shapes_of_javascript(self):
+        self.try_shapes({"javascript"})
 
-    def test_large_inputs_and_results(self):
-        self.assertEqual(self.node("def main(t):\n    return {'t': t[::-1]}", t="ab" * (1 << 20)), {"t": "ba" * (1 << 20)})
+    def test_result_is_in_the_error(self):
+        e = self.fails(self.executor, "def main():\n    return {'x': open('/etc/shadow').read()}\n")
+        self.assertEqual([(v.verdict, v.path) for v in e.result.violations], [("hidden", "/etc/shadow")])
+        e = self.fails(self.executor, dify_shapes.MOUNT)
+        self.assertEqual((e.result.outcome, e.result.killed_by.syscall), ("violation", "mount"))
+        self.assertIn("killed: mount(", str(e))
 
-    def test_prints_do_not_disturb(self):
-        self.assertEqual(self.node("print('debug')\ndef main():\n    print('more')\n    return {'x': 1}"), {"x": 1})
+    def test_other_limits(self):
+        e = self.fails(self.executor_with(limits={"memory_mib": 64}), "def main():\n    return {'x': len(b'y' * (1 << 30))}")
+        self.assertRegex(str(e), "MemoryError|error: ended by its limit: memory")
 
-    def test_template_node(self):
-        text = "Hello {{ name|upper }}{% for i in items %}, {{ i }}{% endfor %}! '''\"\"\" {{ '{' }}"
-        self.assertEqual(self.dify.execute_workflow_code_template("jinja2", text, {"name": "ada", "items": [1, "ü"]}),
-                         {"result": "Hello ADA, 1, ü! '''\"\"\" {"})
+    def test_a_script_sees_nothing_of_the_wrapper(self):
+        code = "import sys\nprint(sorted(k for k in globals() if k != 'sys'), sys.argv, __file__, __name__)"
+        outside = support.Outside(code)
+        self.assertEqual(self.executor.execute_code("python3", "", code), outside.stdout.decode())
 
-    def test_bad_template(self):
-        with self.assertRaisesRegex(CodeExecutionError, "TemplateSyntaxError"):
-            self.dify.execute_workflow_code_template("jinja2", "{% if %}", {})
+    def test_values_of_dify_own_kind(self):
+        class Segment:
+            value = 3
+        executor = self.executor_with()
+        executor.dumps = staticmethod(lambda inputs: json.dumps(inputs, default=lambda o: o.value))
+        self.assertEqual(executor.execute_workflow_code_template("python3", "def main(a):\n    return {'a': a}", {"a": Segment()}), {"a": 3})
 
-    def test_script(self):
-        self.assertEqual(self.dify.execute_code("python3", "", "print(6 * 7)"), "42\n")
-
-    def test_exception(self):
-        text = self.fails("def main(x):\n    return {'y': 1 / x}\n", x=0)
-        self.assertIn("process exited with code 1", text)
-        self.assertIn('File "/tmp/main.py", line 2, in main', text)
-        self.assertIn("ZeroDivisionError: division by zero", text)
-
-    def test_violation_is_in_the_words(self):
-        text = self.fails("def main():\n    import ctypes\n    ctypes.CDLL(None).mount(b'n', b'/mnt', b't', 0, None)\n")
-        self.assertIn("operation not permitted", text)
-        self.assertIn("killed: mount(", text)
-        text = self.fails("def main():\n    return {'x': open('/etc/shadow').read()}\n")
-        self.assertIn("/etc/shadow", text)
-        self.assertIn("ENOENT", text)
-
-    def test_timeout(self):
-        dify = DifyClient(self.supervisor.path, limits={"wall_ms": 300})
-        with self.assertRaisesRegex(CodeExecutionError, "wall_time") as caught:
-            dify.execute_code("python3", "", "while True: pass")
-        self.assertEqual(caught.exception.result["outcome"], "limit")
-
-    def test_no_result(self):
-        self.assertIn("Failed to parse result", self.fails("import os\ndef main():\n    os._exit(0)\n"))
-
-    def test_unsupported_language(self):
-        with self.assertRaisesRegex(CodeExecutionError, "Unsupported language perl"):
-            self.dify.execute_code("perl", "", "1")
+    def test_languages_by_enum(self):
+        got = self.executor.execute_workflow_code_template(warder_dify.CodeLanguage.JINJA2, "{{ a }}", {"a": 1})
+        self.assertEqual(got, {"result": "1"})
 
     def test_error_of_the_supervisor(self):
-        with self.assertRaisesRegex(CodeExecutionError, "unknown_policy: .*nowhere"):
-            DifyClient(self.supervisor.path, policy="nowhere").execute_code("python3", "", "1")
+        self.assertRegex(str(self.fails(self.executor_with(policy="nowhere"), "1")), "Got error code: unknown_policy. Got error msg: .*nowhere")
 
     def test_no_supervisor(self):
-        with self.assertRaisesRegex(CodeExecutionError, "no supervisor at /nonexistent"):
-            DifyClient("/nonexistent").execute_code("python3", "", "1")
+        self.assertRegex(str(self.fails(self.executor_with("/nonexistent"), "1")), "likely a network issue.*no supervisor at /nonexistent")
 
     def test_shared_by_threads(self):
-        got = {}
-        threads = [threading.Thread(target=lambda i=i: got.update({i: self.node(CODE, a=i, text="x")["double"]}))
-                   for i in range(16)]
+        code, got = "def main(a):\n    return {'a': a * 2}", {}
+        threads = [threading.Thread(target=lambda i=i: got.update(
+            {i: self.executor.execute_workflow_code_template("python3", code, {"a": i})["a"]})) for i in range(16)]
         for t in threads:
             t.start()
         for t in threads:
             t.join()
         self.assertEqual(got, {i: 2 * i for i in range(16)})
-
-    def test_at_most_a_hundred_lines(self):
-        with open(os.path.join(support.ROOT, "integration", "dify", "warder_dify.py")) as f:
-            self.assertLessEqual(len(f.readlines()), 100)
 
 
 class PublishedClient(Case):
