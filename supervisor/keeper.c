@@ -21,6 +21,7 @@
 #include "gate.h"
 #include "link.h"
 #include "log.h"
+#include "prompt.h"
 #include "worker_side.h"
 
 #define RETRY_FIRST_S  0.1 /* a process that ended soon after its start is started again after so long, doubled each time */
@@ -227,6 +228,7 @@ static void start(struct keeper *k, struct child *c)
 		}
 		prctl(PR_SET_NAME, c->part == FRONT ? "warderd-front" : "warderd-worker");
 		calm_signals();
+		prompt_begin();
 		_exit(c->part == FRONT ? be_front(k, ends[1]) : be_worker(k, c->index, ends[1]));
 	}
 	if (r == 0)

@@ -174,6 +174,7 @@ struct worker {
 	const struct port_front *front;
 	ev_signal on_child;
 	ev_prepare on_turn;      /* once a turn of the loop: hand out jobs, refill */
+	ev_timer fresh;          /* since a job began */
 	ev_timer renew;          /* looks for zygotes that are old */
 	bool dirty;              /* something changed since the last hand-out */
 	bool shutting_down;

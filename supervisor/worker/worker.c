@@ -17,6 +17,7 @@
 #include "waits.h"
 
 #define RENEW_LOOK_S 1.0
+#define FRESH_S      0.002 /* most small jobs are over by then */
 #define ORPHANS_S 1.0 /* how long processes that were killed may take to be gone */
 
 double worker_clock(void)
@@ -114,6 +115,20 @@ static bool find_grants(struct worker *w, struct pending *p)
 	return false;
 }
 
+static void on_fresh(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	(void)loop, (void)revents;
+	worker_changed(t->data);
+}
+
+static void begin_fresh(struct worker *w)
+{
+	if (ev_is_active(&w->fresh))
+		return;
+	ev_timer_set(&w->fresh, FRESH_S, 0);
+	ev_timer_start(w->loop, &w->fresh);
+}
+
 /* Gives each pending job the tracee that waits for it; a policy's jobs keep their order. */
 static void hand_out(struct worker *w)
 {
@@ -151,17 +166,18 @@ static void hand_out(struct worker *w)
 		if (w->last == &p->next)
 			w->last = at;
 		n->jobs++;
+		begin_fresh(w);
 		slot_start(s, p);
 		generation_drop(p->generation); /* its zygote holds it, too */
 		free(p);
 	}
 }
 
-/* Births are for any CPU, so with several of them a pool is refilled at once. On a single one a birth at request time
- * would cost the job three times its own price: there it waits until no job runs, or the pool is empty. */
+/* A birth beside a job that has just begun takes its caches, and the front's CPU, from it: it waits until the job is over, or was given
+ * time enough, unless the pool is empty. */
 static bool is_time_to_refill(const struct worker *w, const struct nursery *n)
 {
-	return w->config.cpu >= 0 || w->running == 0 || n->waiting == 0;
+	return w->running == 0 || n->waiting == 0 || (w->config.cpu >= 0 && !ev_is_active(&w->fresh));
 }
 
 /* Tracees that wait for jobs of this policy; one that jobs bring along is rarely asked for twice at once. */
@@ -405,6 +421,8 @@ int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct
 		pin(c->cpu);
 	ev_signal_init(&w->on_child, on_child, SIGCHLD);
 	ev_prepare_init(&w->on_turn, on_turn);
+	ev_init(&w->fresh, on_fresh);
+	w->fresh.data = w;
 	ev_timer_init(&w->renew, on_renew, RENEW_LOOK_S, RENEW_LOOK_S);
 	w->renew.data = w;
 	if (c->zygote_max_age_s)
@@ -434,6 +452,7 @@ void worker_free(struct worker *w)
 	ev_signal_stop(w->loop, &w->on_child);
 	ev_prepare_stop(w->loop, &w->on_turn);
 	ev_timer_stop(w->loop, &w->renew);
+	ev_timer_stop(w->loop, &w->fresh);
 	for (unsigned i = 0; i < w->n_slots; i++)
 		slot_drop(&w->slots[i]);
 	while (w->nurseries) {
