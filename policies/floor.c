@@ -15,6 +15,7 @@
 #define FAULTS "stalls the kernel in the middle of a copy, the tool of race exploits"
 #define NAMESPACES "a new namespace brings capabilities inside it"
 #define HANDLES "opens by number, past every path check"
+#define PROCESS "a job is one process; a child of it would be watched by nobody"
 #define EXEC "a new program image; a job is one interpreter"
 #define IDENTITY "changes whose power the process has"
 #define FILTERS "only the supervisor decides about filters and rulesets"
@@ -78,6 +79,8 @@ static const struct floor table[] = {
 	{"setns", FLOOR_NEVER, NAMESPACES, 0, 0},
 	{"unshare", FLOOR_NEVER, NAMESPACES, 0, 0},
 	{"open_by_handle_at", FLOOR_NEVER, HANDLES, 0, 0},
+	{"fork", FLOOR_NEVER, PROCESS, 0, 0},
+	{"vfork", FLOOR_NEVER, PROCESS, 0, 0},
 	{"execve", FLOOR_NEVER, EXEC, 0, 0},
 	{"execveat", FLOOR_NEVER, EXEC, 0, 0},
 	{"uselib", FLOOR_NEVER, EXEC, 0, 0},

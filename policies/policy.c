@@ -75,6 +75,12 @@ void policy_free(struct policy *p)
 			free(p->callers_may[g].v[i].text);
 		free(p->callers_may[g].v);
 	}
+	for (size_t i = 0; i < p->n_whys; i++) {
+		free(p->whys[i].source);
+		free(p->whys[i].group);
+		free(p->whys[i].text);
+	}
+	free(p->whys);
 	read_net_done(p);
 	list_free(p->preload);
 	list_free(p->env);
@@ -481,6 +487,20 @@ struct judgement policy_judge(const struct policy *p, int nr, const uint64_t arg
 	}
 	last = &c->rows[c->n_rows - 1];
 	return (struct judgement){last->otherwise ? RULE_REFUSE : RULE_KILL, last->otherwise, last->rule};
+}
+
+const char *policy_why(const struct policy *p, const char *rule)
+{
+	const char *group = rule ? strchr(rule, ' ') : NULL;
+	size_t n = rule ? strcspn(rule, ":") : 0;
+
+	for (size_t i = 0; group && i < p->n_whys; i++) {
+		const struct policy_why *w = &p->whys[i];
+
+		if (strlen(w->source) == n && !memcmp(w->source, rule, n) && !strcmp(w->group, group + 1))
+			return w->text;
+	}
+	return NULL;
 }
 
 const char *policy_call_name(const struct policy *p, int nr)

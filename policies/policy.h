@@ -84,6 +84,10 @@ struct policy_sockopt { /* one that a job may read and set */
 	char *rule;
 };
 
+struct policy_why { /* of one group of one file */
+	char *source, *group, *text;
+};
+
 struct net_grant; /* address.h */
 
 struct policy {
@@ -110,6 +114,8 @@ struct policy {
 	struct policy_bounds callers_may[GRANT_COUNT]; /* how far a job's own grants may go; itself grants nothing */
 	bool end_on_output_limit;
 	bool debug;             /* not of the file: calls that it kills are notified, the floor's apart, so that a debugger may be asked */
+	struct policy_why *whys;
+	size_t n_whys;
 	char **env;             /* NULL-terminated NAME=VALUE */
 	char **quiet;           /* NULL-terminated absolute paths; a trailing slash and star "/x/" followed by "*" covers what is below */
 };
@@ -163,6 +169,8 @@ const char *policy_grant_problem(const char *path);
 bool policy_may_grant(const struct policy *p, enum grant_kind kind, const char *path);
 /* The same for a network grant: whether one line of callers_may.connect covers all of it. */
 bool policy_may_connect(const struct policy *p, const struct net_grant *g);
+/* Why the group of this rule ("python3.yaml:12 file_names") is there; NULL: it says none. */
+const char *policy_why(const struct policy *p, const char *rule);
 /* Whether the list `quiet:` covers this path. */
 bool policy_is_quiet(const struct policy *p, const char *path);
 

@@ -363,8 +363,14 @@ static void take_rows(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void
 
 static void take_why(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
 {
-	(void)key, (void)ctx;
-	ydoc_str(d, value, "why");
+	struct reader *r = ctx;
+	const char *text = ydoc_str(d, value, "why");
+
+	(void)key;
+	if (!text)
+		return;
+	r->p->whys = mem_grow(r->p->whys, r->p->n_whys + 1, sizeof(*r->p->whys));
+	r->p->whys[r->p->n_whys++] = (struct policy_why){mem_copy(r->source), mem_copy(r->group), mem_copy(text)};
 }
 
 static void take_group(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)

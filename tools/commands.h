@@ -10,5 +10,6 @@ int doctor_main(int argc, char **argv); /* doctor.c */
 int ps_main(int argc, char **argv);     /* manage.c */
 int kill_main(int argc, char **argv);
 int status_main(int argc, char **argv);
+int policy_main(int argc, char **argv); /* policy.c */
 
 #endif

@@ -20,6 +20,7 @@ static const struct command {
 	{"ps", "[--json]", "lists the jobs of a running supervisor", ps_main},
 	{"kill", "JOB", "ends one of them", kill_main},
 	{"status", "[--json]", "tells what a running supervisor has and has done", status_main},
+	{"policy", "check|show|diff|explain", "tells of policies, and what would allow a call", policy_main},
 	{"help", "[COMMAND]", "tells of a command and its options", help_main},
 	{"--help", "", NULL, help_main},
 	{"-h", "", NULL, help_main},
