@@ -65,7 +65,7 @@ static void submit(void *ctx, const struct port_job *facts, struct job *job, str
 		link_pack_uint(&pk, "generation", g->number);
 		rpc_pack_cstr(&pk, "job");
 		job_pack(job, &pk);
-		link_send(b->link, &sb, -1);
+		link_send(b->link, &sb, facts->by_operator ? facts->client : -1);
 	}
 	job_free(job);
 }

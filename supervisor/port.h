@@ -25,7 +25,8 @@ struct port_job {
 	uint64_t key;
 	double queue_ms;
 	uid_t uid;        /* whose it is */
-	bool by_operator;
+	bool by_operator; /* and it makes a difference for this job */
+	int client;       /* by_operator: its connection, borrowed, which shows the worker who it is (SO_PEERCRED); else -1 */
 };
 
 /* front → worker */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "admit.h"
@@ -209,6 +210,21 @@ static bool know_generation(struct side *s, uint64_t number)
 	return number <= s->generation->number;
 }
 
+/* The kernel says who made that connection. Of the front's own making there are none but its own. */
+static bool is_of_operator(const struct side *s, int client)
+{
+	const struct config *c = s->generation->config;
+	struct ucred peer = {.uid = (uid_t)-1};
+	socklen_t len = sizeof(peer);
+
+	if (client < 0 || getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &len))
+		return false;
+	for (size_t i = 0; i < c->n_operators; i++)
+		if (c->operators[i] == peer.uid)
+			return true;
+	return false;
+}
+
 static int take_facts(const msgpack_object *map, struct port_job *facts, uint64_t *generation)
 {
 	uint64_t uid;
@@ -218,6 +234,7 @@ static int take_facts(const msgpack_object *map, struct port_job *facts, uint64_
 	    !link_uint(map, "generation", UINT64_MAX, generation))
 		return -EPROTO;
 	facts->uid = (uid_t)uid;
+	facts->client = -1;
 	return 0;
 }
 
@@ -254,9 +271,13 @@ static int take_submit(void *ctx, struct link_in *in)
 	*h = (struct held){.key = facts.key, .uid = facts.uid, .detach = j->detach};
 	LIST_INSERT_HEAD(&s->held, h, link);
 	s->n_held++;
-	/* from here on `in` is not looked at any more: the keeper's messages come into the same buffer */
+	/* from here on `in` is not looked at any more but for its descriptor: the keeper's messages come into the same buffer */
 	if (!know_generation(s, number))
 		err_set(&e, ERR_REQUEST, "generation", 0, "is not known to the worker");
+	if (facts.by_operator && !is_of_operator(s, in->fd)) {
+		log_write(LOG_WARN, "no_operator", "uid=%u", facts.uid); /* or, since a reload, no longer one: the rules of others hold */
+		facts.by_operator = false;
+	}
 	struct generation *g = number <= s->generation->number ? admit(s, &facts, j, &policy, &code, &e) : NULL;
 
 	if (g) {

@@ -29,6 +29,7 @@ struct run {
 	struct generation *generation; /* of the policy; held */
 	struct front_worker *worker;   /* who has it; NULL while it waits */
 	struct job *job;        /* NULL once the worker has it */
+	int proof;              /* an operator's connection, where its right makes a difference; -1: none */
 	size_t bytes;           /* of code, stdin and files, while it waits */
 	enum state state;       /* set by run_set_state alone */
 	int tracee_pid;         /* 0: not started */

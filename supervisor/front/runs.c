@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "admit.h"
 #include "brought.h"
@@ -25,10 +26,18 @@ static void run_set_state(struct run *r, enum state state)
 	r->state = state;
 }
 
+static void drop_proof(struct run *r)
+{
+	if (r->proof >= 0)
+		close(r->proof);
+	r->proof = -1;
+}
+
 static void run_free(struct run *r)
 {
 	if (!r)
 		return;
+	drop_proof(r);
 	job_free(r->job);
 	generation_drop(r->generation);
 	free(r->id);
@@ -55,6 +64,7 @@ static struct run *run_new(struct front *f, struct session *s, uint32_t msgid, s
 	r->bytes = j->code.len + j->stdin_data.len + j->files_bytes;
 	r->asked_ms = front_now_ms();
 	r->detach = j->detach;
+	r->proof = -1;
 	return r;
 }
 
@@ -120,8 +130,9 @@ static void submit(struct front *f, struct run *r, struct front_worker *w)
 	r->submitted_ms = front_now_ms();
 	r->queue_ms = r->submitted_ms - r->asked_ms;
 	struct port_job facts = {
-		.key = r->key, .queue_ms = r->queue_ms, .uid = r->uid, .by_operator = front_is_operator(f, r->uid)};
+		.key = r->key, .queue_ms = r->queue_ms, .uid = r->uid, .by_operator = r->proof >= 0, .client = r->proof};
 	w->port->submit(w->port->ctx, &facts, j, r->generation, r->policy);
+	drop_proof(r);
 }
 
 /* Out of the list of those that a worker has. */
@@ -230,6 +241,24 @@ static struct job *admit(struct front *f, struct session *s, const struct rpc_me
 	return NULL;
 }
 
+/* Only grants of the job's own and policies that it brings along go by who asks (admit.h, brought.h). */
+static bool needs_operator(const struct job *j)
+{
+	for (int kind = 0; kind < GRANT_COUNT; kind++)
+		if (j->grants[kind].n > 0)
+			return true;
+	return brought_is_needed(j);
+}
+
+/* The client may have gone when the worker gets its job, and the worker does not take our word for who it was. */
+static int take_proof(struct front *f, struct session *s, struct run *r)
+{
+	int fd = needs_operator(r->job) && front_is_operator(f, r->uid) ? session_dup(s) : -1;
+
+	r->proof = fd < 0 ? -1 : fd;
+	return fd < -1 ? fd : 0;
+}
+
 void runs_request(struct front *f, struct session *s, const struct rpc_message *m)
 {
 	const struct policy *policy = NULL;
@@ -246,6 +275,11 @@ void runs_request(struct front *f, struct session *s, const struct rpc_message *
 	}
 	r->policy = policy;
 	r->generation = generation_hold(f->generation);
+	if (take_proof(f, s, r) < 0) {
+		refuse_busy(f, s, r->msgid, "the table of descriptors", 0, "free");
+		run_free(r);
+		return;
+	}
 	if (enqueue(f, s, r) < 0) {
 		run_free(r);
 		return;

@@ -400,6 +400,13 @@ uid_t session_uid(const struct session *s)
 	return s->peer.uid;
 }
 
+int session_dup(const struct session *s)
+{
+	int fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
 pid_t session_pid(const struct session *s)
 {
 	return s->peer.pid;

@@ -39,6 +39,7 @@ struct session *session_new(struct session_shared *shared, int fd);
 void session_free(struct session *s);
 
 uid_t session_uid(const struct session *s);      /* of the peer, as SO_PEERCRED has it */
+int session_dup(const struct session *s);         /* its connection once more, close-on-exec, the caller's; or -errno */
 pid_t session_pid(const struct session *s);      /* for the log only */
 size_t session_backlog(const struct session *s); /* bytes not yet taken by the client */
 void session_set_owner(struct session *s, void *owner);

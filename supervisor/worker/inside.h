@@ -4,6 +4,7 @@
  *   nursery.c  one zygote per policy: its control socket, births
  *   renew.c    replacing zygotes that are old
  *   spawn.c    starting its process
+ *   again.c    jobs whose tracee was killed before they began
  *   slot.c     one tracee from birth to reaping: one setter of its state
  *   brief.c    what a tracee is told of its job
  *   transfer.c files into a job's /tmp and out of it, a step a turn
@@ -46,6 +47,7 @@ struct pending {
 	struct broker_grants *grants; /* of the job's own, looked up when its turn comes */
 	double queue_ms;
 	ev_tstamp since;
+	unsigned tries; /* tracees that were killed before it began */
 };
 
 enum nursery_state { NURSERY_STARTING, NURSERY_READY, NURSERY_BROKEN };
@@ -127,7 +129,8 @@ struct slot {
 	uint64_t data_size, as_size; /* bytes, which its RLIMIT_DATA and RLIMIT_AS are counted from */
 	uint32_t layers;
 	ev_io on_listener;
-	uint64_t first_call;     /* WAITING: id of the pending open */
+	uint64_t first_call;     /* WAITING: id of the pending open, */
+	uint64_t first_at, first_path; /* where that call stands, and its argument */
 	pid_t *t_tids;           /* threads that are not reaped, the leader among them */
 	size_t n_tids, cap_tids;
 	bool reaped;             /* COLLECTING: gone for good */
@@ -163,6 +166,8 @@ struct slot {
 	uint64_t calls_seen;     /* and its brokered calls then */
 	bool is_loose;           /* on every CPU; else beside the worker */
 	double queue_ms;
+	unsigned tries;          /* of the job, before this tracee */
+	bool unbegun;            /* the job could not be handed over: its tracee had been killed */
 	enum killed_for killed_for;
 	char error[256];         /* KILLED_ERROR: why */
 };
@@ -194,6 +199,7 @@ struct worker {
 /* worker.c */
 double worker_clock(void); /* CLOCK_MONOTONIC, seconds */
 void worker_changed(struct worker *w);
+void worker_put_first(struct worker *w, struct pending *p); /* takes it */
 void worker_fail_pending(struct worker *w, const struct policy *p, const struct err *why);
 void worker_answer_error(struct worker *w, uint64_t key, const char *id, double queue_ms, const char *text);
 
@@ -231,6 +237,10 @@ void slot_guard(struct slot *s);   /* what follows is done for this job, which t
 void slot_unguard(struct slot *s, bool held_up); /* until here; held_up: as the reply says, which ends the job */
 void slot_update_output(struct slot *s); /* after output_paused has changed */
 void slot_drop(struct slot *s); /* at the worker's end: kills, reaps, frees; answers nothing */
+
+/* again.c */
+bool again_is_due(const struct slot *s, int status, bool at_exit_stop); /* of a running one that has ended: its job never began */
+void again_hand_back(struct slot *s);                                   /* the job waits anew; the slot has none any more */
 
 /* usage.c: bytes in a private directory */
 void usage_init(struct slot *s);

@@ -149,6 +149,7 @@ static void clear(struct slot *s)
 	s->job = NULL;
 	s->is_loose = s->leader_stopped = s->codes_differ = s->kill_seen = s->sigsys_seen = s->reaped = false;
 	s->stops = s->n_parked = 0;
+	s->unbegun = false;
 	s->killed_for = KILLED_NOT;
 	s->limits_hit = 0;
 	s->error[0] = '\0';
@@ -211,6 +212,8 @@ static void on_first_call(struct slot *s, const struct seccomp_notif *n)
 		return;
 	}
 	s->first_call = n->id;
+	s->first_at = n->data.instruction_pointer;
+	s->first_path = n->data.args[1];
 	int r = give_stdio(s);
 	if (!r && watch_open(s))
 		r = -errno;
@@ -432,6 +435,7 @@ static void go(struct slot *s)
 	usage_start(s);
 	int r = hand_over(s);
 	if (r) {
+		s->unbegun = r == -ESRCH || r == -ENOENT; /* the call is not there any more */
 		start_failed(s, err_name(-r));
 		return;
 	}
@@ -451,6 +455,7 @@ void slot_start(struct slot *s, struct pending *p)
 {
 	s->key = p->key;
 	s->job = p->job;
+	s->tries = p->tries;
 	s->queue_ms = p->queue_ms + (worker_clock() - p->since) * 1e3;
 	s->started = worker_clock();
 	s->cpu_before = s->cpu_seen = outcome_cpu(s->t_pid);
@@ -509,10 +514,36 @@ static void release(struct slot *s)
 	set_state(s, SLOT_FREE);
 }
 
+/* It makes no call any more. What would still tell of its end, but for its status, would wake the worker for nothing. */
+static void stop_watching(struct slot *s)
+{
+	if (s->listener >= 0)
+		ev_io_stop(s->worker->loop, &s->on_listener);
+	waits_drop(s);
+	names_drop(s);
+	close_fd(&s->listener);
+	ev_timer_stop(s->worker->loop, &s->wall);
+	ev_timer_stop(s->worker->loop, &s->loose);
+	ev_timer_stop(s->worker->loop, &s->transfer);
+	usage_stop(s);
+	watch_stop(s);
+	for (int i = 0; i < 2; i++)
+		pump_close(&s->pumps[i]);
+}
+
 void slot_over(struct slot *s, int status, const struct rusage *ru)
 {
 	struct result *r = &s->result;
 
+	if (again_is_due(s, status, !ru)) {
+		log_write(LOG_WARN, "killed_while_waiting", "pid=%d", (int)s->t_pid);
+		stop_watching(s);
+		broker_job_free(s->broker);
+		s->broker = NULL;
+		again_hand_back(s);
+		set_state(s, SLOT_ANSWERED);
+		return;
+	}
 	*r = (struct result){.layers = s->layers};
 	for (int i = 0; i < 2; i++)
 		pump_drain(&s->pumps[i]);
@@ -531,11 +562,7 @@ void slot_over(struct slot *s, int status, const struct rusage *ru)
 	r->err_truncated = s->pumps[1].truncated;
 	r->out = pump_take(&s->pumps[0]);
 	r->err = pump_take(&s->pumps[1]);
-	ev_timer_stop(s->worker->loop, &s->wall);
-	ev_timer_stop(s->worker->loop, &s->loose);
-	ev_timer_stop(s->worker->loop, &s->transfer);
-	usage_stop(s);
-	watch_stop(s);
+	stop_watching(s);
 	set_state(s, SLOT_COLLECTING);
 	if (is_to_be_collected(s))
 		transfer_out(s);

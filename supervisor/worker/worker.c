@@ -234,6 +234,15 @@ static void submit(void *ctx, const struct port_job *facts, struct job *job, str
 	worker_changed(w);
 }
 
+void worker_put_first(struct worker *w, struct pending *p)
+{
+	p->next = w->first;
+	w->first = p;
+	if (!p->next)
+		w->last = &p->next;
+	worker_changed(w);
+}
+
 static struct slot *slot_of_key(struct worker *w, uint64_t key)
 {
 	for (unsigned i = 0; i < w->n_slots; i++)

@@ -1,10 +1,15 @@
 """Keeper, front, workers and zygotes as processes: who dies takes down no more than it must, and is replaced."""
 import contextlib
+import ctypes
 import os
+import shutil
 import signal
 import socket
+import tempfile
 import time
 import unittest
+
+import msgpack
 
 import support
 from support import Supervisor, eventually
@@ -198,6 +203,60 @@ class Power(Processes):
         self.start("--workers", "2")
         a, b = (eventually(lambda p=p: len(os.sched_getaffinity(p)) == 1 and os.sched_getaffinity(p)) for p in self.workers())
         self.assertNotEqual(a, b)
+
+
+@unittest.skipUnless(support.IS_ROOT, "capability: descriptors of another process")
+class TakenOver(Processes):
+    """The worker does not believe the front: here its end of their link is used by somebody else."""
+
+    def link_to_worker(self):
+        libc = ctypes.CDLL(None, use_errno=True)
+        front = self.front()
+        pidfd = os.pidfd_open(front)
+        self.addCleanup(os.close, pidfd)
+        for fd in sorted(int(n) for n in os.listdir(f"/proc/{front}/fd")):
+            mine = libc.syscall(438, pidfd, fd, 0)  # pidfd_getfd
+            self.assertGreaterEqual(mine, 0)
+            try:
+                s = socket.socket(fileno=mine)
+            except OSError:
+                os.close(mine)
+                continue
+            self.addCleanup(s.close)
+            if s.family == socket.AF_UNIX and s.type == socket.SOCK_SEQPACKET:
+                return s  # the keeper's was inherited under a number of the keeper's, this one came into the first free place
+        return None
+
+    def submit(self, link, key, path, client):
+        job = {"job": f"j{key}", "language": "python3", "code": f"open({path!r}, 'w').write('written')", "grants": {"write": [os.path.dirname(path)]}}
+        packet = msgpack.packb([2, "submit", [{"key": key, "queue_ms": 0.0, "uid": 0, "operator": True, "generation": 1, "job": job}]])
+        socket.send_fds(link, [packet], [client.fileno()] if client else [])
+
+    def test_nobody_becomes_an_operator(self):
+        s = self.start("--workers", "1")
+        dir = tempfile.mkdtemp(dir="/srv" if os.path.isdir("/srv") else None)
+        os.chmod(dir, 0o777)
+        self.addCleanup(shutil.rmtree, dir)
+        path = os.path.join(dir, "file")
+        link = eventually(self.link_to_worker)
+
+        def made_by(uid):
+            os.seteuid(uid)
+            try:
+                pair = socket.socketpair()
+            finally:
+                os.seteuid(0)
+            self.addCleanup(pair[0].close)
+            self.addCleanup(pair[1].close)
+            return pair[0]
+
+        for n, client in enumerate([None, made_by(4242)]):
+            self.submit(link, 10 ** 6 + n, path, client)
+            eventually(lambda: s.log().count("no_operator") == n + 1)
+        s.run("pass")  # behind those
+        self.assertFalse(os.path.exists(path))
+        self.submit(link, 10 ** 7, path, made_by(0))  # the same, of one that is
+        eventually(lambda: os.path.exists(path) and open(path).read() == "written")
 
 
 class Admission(Processes):
