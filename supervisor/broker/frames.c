@@ -9,6 +9,8 @@ struct frames {
 	char **trees; /* NULL-terminated */
 	bool has_python;
 	struct pyframes python;
+	bool has_node, tried;
+	struct v8_frames node;
 };
 
 /* File names that no file has: of the interpreter, of Warder's bootstrap, of what libraries generate. Others in angle brackets are
@@ -49,18 +51,27 @@ static char **copy_trees(const char *const *from)
 
 struct frames *frames_new(const struct frames_told *t)
 {
-	struct pyframes python;
-
-	if (!t->python || pyframes_parse(&python, t->python))
-		return NULL;
 	struct frames *f = calloc(1, sizeof(*f));
-	char **trees = f ? copy_trees(t->trees) : NULL;
-	if (!trees) {
+
+	if (!f)
+		return NULL;
+	f->held = 1;
+	f->has_python = t->python && pyframes_parse(&f->python, t->python) == 0;
+	f->has_node = t->node && v8_frames_parse(&f->node, t->node) == 0;
+	f->trees = f->has_python || f->has_node ? copy_trees(t->trees) : NULL;
+	if (!f->trees) {
 		free(f);
 		return NULL;
 	}
-	*f = (struct frames){.held = 1, .trees = trees, .has_python = true, .python = python};
 	return f;
+}
+
+int frames_try(struct frames *f, int mem)
+{
+	if (!f || !f->has_node || f->tried)
+		return 0;
+	f->tried = true;
+	return v8_frames_fit(&f->node, mem);
 }
 
 struct frames *frames_hold(struct frames *f)
@@ -119,11 +130,13 @@ bool frames_where(struct frames_job *j, pid_t t_tid, struct where *out)
 {
 	out->file[0] = out->function[0] = '\0';
 	out->line = 0;
+	out->rough = false;
 	if (!j->frames)
 		return false;
 	double begun = now();
 	j->until = begun + FRAMES_SECONDS;
-	bool found = j->frames->has_python && frames_python(j, &j->frames->python, t_tid, out);
+	bool found = j->frames->has_python ? frames_python(j, &j->frames->python, t_tid, out)
+	             : j->frames->has_node ? frames_node(j, &j->frames->node, t_tid, out) : false;
 	j->spent += now() - begun;
 	return found;
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "frames_node.h"
 #include "pyframes.h"
 
 #define FRAMES_SECONDS 0.005     /* for one reading; what is not found by then is not told */
@@ -25,14 +26,18 @@
 struct where { /* as shown; file and function empty, line 0: unknown */
 	char file[520], function[260];
 	int line;
+	bool rough; /* compiled code, which does not tell its place: the line is where the function begins, or none */
 };
 
 struct frames;
 struct frames_told { /* by the zygote; borrowed */
 	const char *const *trees; /* the interpreter's libraries, NULL-terminated */
 	const char *python;       /* python_frames= of bootstrap.py; NULL: none */
+	const char *node;         /* v8= of bootstrap.js (v8.h); NULL: none */
 };
 struct frames *frames_new(const struct frames_told *t); /* returns new, held once; NULL: nothing was told, or no memory */
+/* Once, with the memory of a tracee that waits for its job and has run none. 0, or -ENOENT: no lines will be told. */
+int frames_try(struct frames *f, int mem);
 struct frames *frames_hold(struct frames *f); /* NULL is fine, here and below */
 void frames_drop(struct frames *f);
 /* Whether code of that file name is the user's own, rather than the interpreter's, a library's or Warder's. */
@@ -59,7 +64,7 @@ bool frames_has_time(const struct frames_job *j);
 
 /* For frames_x.c: whether the one that goes on must end now. */
 bool frames_is_over(const struct frames_job *j);
-/* frames_python.c */
+/* frames_python.c; Node's has a header of its own */
 bool frames_python(struct frames_job *j, const struct pyframes *p, pid_t t_tid, struct where *out);
 
 #endif

@@ -10,7 +10,7 @@ static bool same(const char *a, const char *b)
 
 static bool is_at(const struct violation *v, const struct where *w)
 {
-	return !w || (v->line == w->line && !strcmp(v->file ? v->file : "", w->file));
+	return !w || w->rough || (v->line == w->line && !strcmp(v->file ? v->file : "", w->file));
 }
 
 struct violation *violations_find(struct violations *vs, int nr, enum verdict verdict, const char *path,

@@ -125,6 +125,8 @@ static char **take_info(struct nursery *n)
 			n->reserves_mib = strtoul(line + 13, NULL, 10);
 		else if (strncmp(line, "python_frames=", 14) == 0)
 			told.python = line + 14;
+		else if (strncmp(line, V8_INFO, strlen(V8_INFO)) == 0)
+			told.node = line + strlen(V8_INFO);
 		else if (strncmp(line, "no_lines=", 9) == 0)
 			why = line + 9;
 	told.trees = (const char *const *)trees;

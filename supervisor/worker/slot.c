@@ -222,6 +222,9 @@ static void on_first_call(struct slot *s, const struct seccomp_notif *n)
 		slot_kill(s, KILLED_ERROR);
 		return;
 	}
+	if (frames_try(s->nursery->frames, s->mem))
+		log_write(LOG_WARN, "no_source_lines", "policy=%s reason=\"frames of this version do not read as others' do\"",
+			  s->nursery->policy->name);
 	if (s->worker->config.cpu >= 0)
 		tracer_pin(s);
 	ev_timer_stop(s->worker->loop, &s->wall);

@@ -40,9 +40,9 @@ static const struct {
 		BOOTSTRAP, ADDON}, 8192, 0},
 	/* a fork copies no thread, so V8 is told to need none. The memory reducer of a zygote that is older than 8 s lets each child begin
 	 * with a collection of the whole heap: 12 ms of CPU (measured, Node 20). The main script is the job's, and is not looked for before
-	 * there is one. */
-	[LANGUAGE_NODEJS] = {"node", "bootstrap.js", "_warder.node", NULL, {"--single-threaded", "--v8-pool-size=0", "--no-memory-reducer", HEAP,
-		"--require", BOOTSTRAP, "/tmp/main.js", ADDON}, 65536, 4096},
+	 * there is one. Places in the source are kept from the first compilation on, for v8_frames.c: later V8 would compile again. */
+	[LANGUAGE_NODEJS] = {"node", "bootstrap.js", "_warder.node", NULL, {"--single-threaded", "--v8-pool-size=0", "--no-memory-reducer",
+		"--no-enable-lazy-source-positions", HEAP, "--require", BOOTSTRAP, "/tmp/main.js", ADDON}, 65536, 4096},
 };
 
 /* In the forked child: says over the control socket what failed, and leaves. */

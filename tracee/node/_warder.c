@@ -6,6 +6,7 @@
 #include <node_api.h>
 #include <uv.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 
 #include "embed.h"
 #include "random.h"
+#include "v8.h"
 #include "zygote.h"
 
 #define V8_WORKERS 2 /* of a job that needs any */
@@ -143,6 +145,34 @@ static napi_value w_tasks(napi_env env, napi_callback_info info)
 		any = true;
 	napi_get_boolean(env, any, &ran);
 	return ran;
+}
+
+/* numbers(): [the isolate's address, what is known of V8 …], for the worker to read JavaScript frames with (v8.h). */
+static napi_value w_numbers(napi_env env, napi_callback_info info)
+{
+	static const char *const names[][V8_NAMES_MAX] = {
+#define X(id, ...) {__VA_ARGS__},
+		V8_NUMBERS(X)
+#undef X
+	};
+	char text[512], symbol[128];
+	napi_value list, s;
+
+	(void)info;
+	napi_create_array(env, &list);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)(uintptr_t)embed_isolate());
+	napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &s);
+	napi_set_element(env, list, 0, s);
+	for (uint32_t i = 0; i < V8_NUMBER_COUNT; i++) {
+		const int *value = NULL;
+		for (int k = 0; k < V8_NAMES_MAX && names[i][k] && !value; k++) {
+			snprintf(symbol, sizeof(symbol), "v8dbg_%s", names[i][k]);
+			value = dlsym(RTLD_DEFAULT, symbol);
+		}
+		napi_create_int32(env, value ? *value : -1, &s);
+		napi_set_element(env, list, i + 1, s);
+	}
+	return list;
 }
 
 /* ready(lines): confines the zygote and tells the worker. */
@@ -380,7 +410,7 @@ static const struct {
 	napi_callback call;
 } functions[] = {
 	{"setup", w_setup}, {"tasks", w_tasks}, {"ready", w_ready}, {"fail", w_fail},                 {"birth", w_birth},
-	{"pid", w_pid},     {"turn", w_turn},   {"wait", w_wait},   {"startWorkers", w_start_workers},
+	{"pid", w_pid},     {"turn", w_turn},   {"wait", w_wait},   {"numbers", w_numbers}, {"startWorkers", w_start_workers},
 };
 
 NAPI_MODULE_INIT()

@@ -242,6 +242,15 @@ function becomeJob(path, args) {
 
 let timeZone;
 
+// The worker tries here whether it can read JavaScript frames of this Node (v8.h): it knows the line.
+function waitForJob(now) { return now ? warder.wait() : new Error(); }
+
+function framesOf() {
+  const [, line] = /node:warder:(\d+)/.exec(waitForJob(false).stack);
+  const [isolate, ...numbers] = warder.numbers();
+  return [isolate, line, ...numbers].join(' ');
+}
+
 function start() {
   try {
     preload(warder.setup());
@@ -254,7 +263,7 @@ function start() {
     collect();
     process.chdir('/'); // forgets the folder that Node keeps in mind
     const lines = [`version=${process.versions.node}`, `executable=${process.execPath}`, `reserves_mib=${reserves()}`,
-      ...libraryTrees().map((p) => `tree=${p}`)];
+      `v8=${framesOf()}`, ...libraryTrees().map((p) => `tree=${p}`)];
     warder.ready(lines.join('\n'));
   } catch (e) {
     warder.fail('zygote', String(e));
@@ -263,5 +272,5 @@ function start() {
 
 start();
 if (warder.birth()) rehearseJob();
-const job = warder.wait();
+const job = waitForJob(true);
 becomeJob(pathOf(job.filename), job.args);
