@@ -163,7 +163,7 @@ static void to_utf8(const uint16_t *c, size_t n, char *buf, size_t size)
 			continue;
 		}
 		int more = u < 0x800 ? 1 : u < 0x10000 ? 2 : 3;
-		buf[at++] = (char)((0xf00 >> more & 0xff) | u >> 6 * more);
+		buf[at++] = (char)((0xff << (7 - more) & 0xff) | u >> 6 * more);
 		while (more--)
 			buf[at++] = (char)(0x80 | (u >> 6 * more & 0x3f));
 	}
