@@ -1,14 +1,13 @@
 #include "config.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "accounts.h"
 #include "mem.h"
 #include "ydoc.h"
 
@@ -59,7 +58,7 @@ static void take_socket_group(struct ydoc *d, yaml_node_t *key, yaml_node_t *val
 	(void)key;
 	if (!s)
 		return;
-	if (!getgrnam(s))
+	if (!accounts_has_group(s))
 		ydoc_fail(d, value, "socket.group: no group %s on this machine", s);
 	c->socket_group = mem_copy(s);
 }
@@ -187,7 +186,6 @@ static void take_policy_dirs(struct ydoc *d, yaml_node_t *key, yaml_node_t *valu
 static bool find_uid(const char *s, uid_t *out)
 {
 	unsigned long v;
-	const struct passwd *pw;
 
 	if (strspn(s, "0123456789") == strlen(s)) {
 		errno = 0;
@@ -195,10 +193,7 @@ static bool find_uid(const char *s, uid_t *out)
 		*out = (uid_t)v;
 		return !errno && v < (uid_t)-1; /* (uid_t)-1 is "no uid" everywhere */
 	}
-	pw = getpwnam(s);
-	if (pw)
-		*out = pw->pw_uid;
-	return pw != NULL;
+	return accounts_uid(s, out);
 }
 
 static void take_operator(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)

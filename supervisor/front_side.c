@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "front.h"
+#include "guard.h"
 #include "link.h"
 #include "log.h"
 
@@ -338,10 +339,11 @@ static int lay_power_down(struct err *e)
 			return err_set(e, ERR_HOST, "setresuid", errno, "of the front");
 		log_write(LOG_WARN, "front_keeps_uid", "error=%s", err_name(errno));
 	}
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return err_set(e, ERR_HOST, "prctl(PR_SET_NO_NEW_PRIVS)", errno, "of the front");
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
-		return err_set(e, ERR_HOST, "prctl(PR_SET_DUMPABLE)", errno, "of the front");
+	guard_environment();
+	int r = guard_power(GUARD_FRONT, e);
+
+	if (r)
+		return r;
 	/* a change of identity clears the death signal */
 	return prctl(PR_SET_PDEATHSIG, SIGKILL) ? err_set(e, ERR_HOST, "prctl(PR_SET_PDEATHSIG)", errno, "of the front") : 0;
 }
@@ -368,7 +370,9 @@ static int start(struct side *s, const struct front_side *o, struct err *e)
 	ev_timer_init(&s->look, on_look, 0., LOOK_S);
 	s->look.data = s;
 	r = o->serve_fd < 0 ? 0 : front_adopt(s->front, o->serve_fd, on_client_gone, s);
-	return r < 0 ? err_set(e, ERR_HOST, "serve-fd", -r, "cannot be served") : 0;
+	if (r < 0)
+		return err_set(e, ERR_HOST, "serve-fd", -r, "cannot be served");
+	return guard_filter(GUARD_FRONT, e);
 }
 
 int front_side_run(const struct front_side *o)

@@ -17,8 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "accounts.h"
 #include "front_side.h"
 #include "gate.h"
+#include "guard.h"
 #include "link.h"
 #include "log.h"
 #include "prompt.h"
@@ -229,6 +231,7 @@ static void start(struct keeper *k, struct child *c)
 		prctl(PR_SET_NAME, c->part == FRONT ? "warderd-front" : "warderd-worker");
 		calm_signals();
 		prompt_begin();
+		accounts_close();
 		_exit(c->part == FRONT ? be_front(k, ends[1]) : be_worker(k, c->index, ends[1]));
 	}
 	if (r == 0)
@@ -286,7 +289,7 @@ static void drain(struct keeper *k, double seconds)
 static void describe(int status, char *buf, size_t size)
 {
 	if (WIFSIGNALED(status))
-		snprintf(buf, size, "signal %d", WTERMSIG(status));
+		snprintf(buf, size, "signal %d%s", WTERMSIG(status), WTERMSIG(status) == SIGSYS ? ", bad system call" : "");
 	else
 		snprintf(buf, size, "exit code %d", WEXITSTATUS(status));
 }
@@ -567,7 +570,9 @@ int keeper_run(const struct keeper_options *o, struct err *e)
 	struct keeper k = {.o = o, .gate = -1, .serve_fd = o->serve_fd, .signals = -1, .generation = o->generation};
 
 	raise_open_files();
-	int r = assemble(&k, e);
+	int r = guard_power(GUARD_KEEPER, e);
+	if (!r)
+		r = assemble(&k, e);
 	if (!r) {
 		log_write(LOG_INFO, "ready", "socket=%s workers=%u", o->socket ? o->socket : "-", o->workers);
 		serve(&k);

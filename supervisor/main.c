@@ -10,7 +10,8 @@
  *                    keeper ── link ── worker
  *                      └─ link ┐           (1 per CPU)
  *   client ── socket ──── front ══ link ══ worker ── control socket ── zygote ── fork ── tracee
- *                                            └── listener, /proc/PID/mem, pidfd, ptrace ───┘
+ *                                          │ └── listener, /proc/PID/mem, pidfd, ptrace ───┘
+ *                                          └── midwife (starts zygotes, as children of the worker)
  *
  * The keeper (keeper.c) is this process: it reads configuration and policies, tries the layers, holds the listening socket, forks front and
  * workers and forks them again when they die; it has no event loop. The front (front_side.c) lays root's power down at once. A worker
@@ -18,6 +19,11 @@
  * file-system identity. Links (link.h) are packet sockets with msgpack notifications, descriptors beside them, and sealed memfds for what is
  * large; front and worker speak port.h over one, which each side has as a table of functions. A worker parses and admits each job once
  * more: the front, which reads hostile bytes, is not believed.
+ *
+ * Guards (guard.h). Front and worker keep the capabilities that their work needs, the front none, and then run behind seccomp filters of their
+ * own, whitelists by which neither can start a process or a program, or map code. A worker's zygotes are therefore started by its midwife, a
+ * process without a filter that was forked before and hears the worker alone (midwife.c). A call outside a list is not executed: it is
+ * logged (forbidden_call) and ends the process. Users and groups are looked up by the keeper alone (accounts.h).
  *
  * Who dies first. A tracee dies with its zygote (PDEATHSIG) and with its worker (PTRACE_O_EXITKILL); a zygote dies with its worker
  * (PDEATHSIG). A call pending on a listener whose worker died gets ENOSYS and is not executed. When a worker dies its jobs end with outcome

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "accounts.h"
 #include "log.h"
 #include "mem.h"
 
@@ -77,8 +78,10 @@ int settings_pack(msgpack_sbuffer *b, uint64_t number, const struct texts *t)
 {
 	msgpack_packer pk;
 
-	link_begin(b, &pk, LINK_SETTINGS, 2);
+	link_begin(b, &pk, LINK_SETTINGS, 3);
 	link_pack_uint(&pk, "generation", number);
+	rpc_pack_cstr(&pk, "accounts");
+	accounts_pack(&pk);
 	rpc_pack_cstr(&pk, "files");
 	msgpack_pack_array(&pk, t->n);
 	for (size_t i = 0; i < t->n; i++) {
@@ -126,7 +129,7 @@ struct generation *settings_take(const struct settings_from *from, const struct 
 	uint64_t number;
 
 	if (link_uint(in->m.params, "generation", UINT64_MAX, &number) && number > now->number &&
-	    take_files(link_array(in->m.params, "files"), &t) == 0) {
+	    accounts_take(link_array(in->m.params, "accounts")) && take_files(link_array(in->m.params, "files"), &t) == 0) {
 		struct config *c = parse_config(from, &t, &es);
 
 		g = c ? parse_policies(from, number, c, &t, &es) : NULL;

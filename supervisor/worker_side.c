@@ -9,6 +9,7 @@
 
 #include "admit.h"
 #include "brought.h"
+#include "guard.h"
 #include "link.h"
 #include "log.h"
 #include "worker.h"
@@ -474,8 +475,10 @@ static int start(struct side *s, const struct worker_side *o, struct err *e)
 	wc.cpu = o->cpu;
 	wc.tracee_dir = o->tracee_dir;
 	wc.layers = o->layers;
-	r = worker_new(s->loop, &wc, &s->to_front, &s->worker, e);
-
+	guard_environment();
+	r = guard_power(GUARD_WORKER, e);
+	if (!r)
+		r = worker_new(s->loop, &wc, &s->to_front, &s->worker, e);
 	if (r)
 		return r;
 	s->port = worker_port(s->worker);
@@ -488,6 +491,9 @@ static int start(struct side *s, const struct worker_side *o, struct err *e)
 	ev_init(&s->change_front, on_change_front);
 	s->frontless.data = s->change_front.data = s;
 	s->next_front = -1;
+	r = guard_filter(GUARD_WORKER, e);
+	if (r)
+		return r;
 	warm(s);
 	return 0;
 }

@@ -5,6 +5,8 @@
  *   renew.c    replacing zygotes that are old
  *   spawn.c    starting its process
  *   again.c    jobs whose tracee was killed before they began
+ *   spawn.c    what its process is
+ *   midwife.c  starting that
  *   slot.c     one tracee from birth to reaping: one setter of its state
  *   brief.c    what a tracee is told of its job
  *   transfer.c files into a job's /tmp and out of it, a step a turn
@@ -185,6 +187,7 @@ struct worker {
 	bool shutting_down;
 	long page_size, n_cpus;
 	bool output_paused;      /* the front takes no output of any job now */
+	struct midwife *midwife;
 	struct watchdog *watchdog;
 	struct resolver *resolver;
 	struct waits *waits;
@@ -216,7 +219,7 @@ void nursery_free(struct nursery *n);
 void renew_zygotes(struct worker *w); /* once a turn in which something changed */
 
 /* spawn.c */
-int spawn_zygote(struct nursery *n, struct err *e); /* compiles, starts, sends the set-up */
+int spawn_zygote(struct nursery *n, struct err *e); /* compiles, has it started, sends the set-up */
 uint64_t spawn_address_slack(int language);         /* bytes of RLIMIT_AS beside those of RLIMIT_DATA */
 
 /* slot.c */

@@ -1,21 +1,17 @@
-/* Starts the process of a zygote: an interpreter on its bootstrap, with the control socket at BIRTH_FD. */
+/* What the process of a zygote is: an interpreter on its bootstrap, with the control socket at BIRTH_FD, started by midwife.c. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "identity.h"
 #include "inside.h"
 #include "interpreter.h"
+#include "midwife.h"
 
 /* Stand for what differs from zygote to zygote: paths, and V8's heap limit, which is the most that a job may have. */
 static const char BOOTSTRAP[] = "bootstrap", ADDON[] = "addon", HEAP[] = "heap";
@@ -45,62 +41,6 @@ static const struct {
 		"--no-enable-lazy-source-positions", HEAP, "--require", BOOTSTRAP, "/tmp/main.js", ADDON}, 65536, 4096},
 };
 
-/* In the forked child: says over the control socket what failed, and leaves. */
-static _Noreturn void give_up(int control, const char *step)
-{
-	struct birth_message m = {.type = BIRTH_FAILED, .slot = -1};
-
-	err_set(&m.err, ERR_HOST, step, errno, "in the process that was to become the zygote");
-	send(control, &m, offsetof(struct birth_message, info), MSG_NOSIGNAL);
-	_exit(127);
-}
-
-static void clean_signals(int control)
-{
-	sigset_t none;
-
-	sigemptyset(&none);
-	for (int n = 1; n < NSIG; n++) /* EINVAL for those that have no handler */
-		signal(n, SIG_DFL);
-	if (sigprocmask(SIG_SETMASK, &none, NULL))
-		give_up(control, "sigprocmask");
-	/* a group of its own: an interrupt from the terminal is for the supervisor */
-	if (setpgid(0, 0))
-		give_up(control, "setpgid");
-}
-
-static void place_descriptors(int control, int log)
-{
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-	if (null < 0 || dup2(null, 0) < 0)
-		give_up(control, "open(/dev/null)");
-	if (dup2(log, 1) < 0 || dup2(log, 2) < 0)
-		give_up(control, "dup2");
-	if (dup2(control, BIRTH_FD) < 0)
-		give_up(control, "dup2 (RLIMIT_NOFILE)");
-}
-
-/* Nothing here may allocate. */
-static _Noreturn void become_zygote(const char *path, char **argv, char **env, int control, int log, pid_t worker)
-{
-	cpu_set_t all;
-
-	clean_signals(control);
-	if (identity_full())
-		give_up(control, "setfsuid");
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
-		give_up(control, "prctl(PR_SET_PDEATHSIG)");
-	if (getppid() != worker || chdir("/"))
-		give_up(control, "chdir");
-	place_descriptors(control, log);
-	memset(&all, 0xff, sizeof(all)); /* the kernel keeps those that there are, sched_setaffinity(2) */
-	sched_setaffinity(0, sizeof(all), &all); /* births are for any CPU, waiting is for the worker's */
-	umask(022);
-	execve(path, argv, env);
-	give_up(control, path);
-}
-
 /* The policy's environment, and what the loader is to load; the job's own takes its place (brief.c). Returns new. */
 static char **environment_of(const struct nursery *n, char *preload, size_t size)
 {
@@ -125,7 +65,6 @@ static int spawn(struct nursery *n, const char *path, int control, int log, stru
 {
 	char bootstrap[512], addon[512], heap[64], preload[512], *argv[16] = {0}, **env;
 	int language = n->policy->language;
-	pid_t worker = getpid();
 
 	snprintf(heap, sizeof(heap), "--max-old-space-size=%llu", (unsigned long long)n->policy->max_limits[LIMIT_MEMORY_MIB]);
 	snprintf(bootstrap, sizeof(bootstrap), "%s/%s", n->worker->config.tracee_dir, languages[language].bootstrap);
@@ -140,14 +79,11 @@ static int spawn(struct nursery *n, const char *path, int control, int log, stru
 	env = environment_of(n, preload, sizeof(preload));
 	if (!env)
 		return err_set(e, ERR_HOST, "environment", ENOMEM, "of the zygote");
-	n->pid = fork();
-	if (n->pid == 0)
-		become_zygote(path, argv, env, control, log, worker);
+	pid_t pid = midwife_start(n->worker->midwife, path, argv, env, n->worker->config.layers->birth_flags, control, log, e);
 	free(env);
-	if (n->pid < 0) {
-		n->pid = 0;
-		return err_set(e, ERR_HOST, "fork", errno, "of the zygote");
-	}
+	if (pid < 0)
+		return pid;
+	n->pid = pid;
 	n->pidfd = syscall(SYS_pidfd_open, n->pid, 0); /* our child, not reaped yet */
 	return n->pidfd < 0 ? err_set(e, ERR_HOST, "pidfd_open", errno, "of the zygote") : 0;
 }

@@ -13,6 +13,7 @@
 #include "identity.h"
 #include "inside.h"
 #include "log.h"
+#include "midwife.h"
 #include "notify.h"
 #include "waits.h"
 
@@ -389,6 +390,11 @@ int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct
 		free(w);
 		return err_set(e, ERR_HOST, r ? "seccomp(SECCOMP_GET_NOTIF_SIZES)" : "worker", r ? -r : ENOMEM, "cannot start");
 	}
+	r = midwife_new(&w->midwife, e); /* with the worker's full identity, and one thread */
+	if (r) {
+		free(w);
+		return r;
+	}
 	r = identity_rest();
 	if (r) {
 		free(w);
@@ -469,6 +475,7 @@ void worker_free(struct worker *w)
 		w->nurseries = n->next;
 		nursery_free(n);
 	}
+	midwife_free(w->midwife);
 	reap_orphans();
 	while (w->first)
 		drop_pending(w, &w->first);

@@ -203,7 +203,7 @@ class Lab:
         return [p for p in children(self.pid()) if command(p) == "warderd-worker"] if self.supervisor else []
 
     def zygotes(self):
-        return [z for w in self.workers() for z in children(w)]
+        return [z for w in self.workers() for z in children(w) if command(z) != "warderd-midwife"]
 
     def processes(self):
         """Keeper, front, workers and zygotes: what must outlive every job."""

@@ -5,6 +5,7 @@ import socket
 import tempfile
 import unittest
 
+from test_layers import children
 from support import BUILD, IS_ROOT, POLICIES, Case, Supervisor
 
 LOWER = os.path.join(BUILD, "tests", "lower")
@@ -49,6 +50,20 @@ print("done")
 """
 
 
+# SETPCAP is the keeper's alone
+GUARDED_CAPS = sum(1 << c for c in (0, 1, 2, 3, 5, 6, 7, 8, 19, 21, 23, 24))
+
+
+def name(pid):
+    with open(f"/proc/{pid}/comm") as f:
+        return f.read().strip()
+
+
+def status(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f)
+
+
 class Situation:
     prefix, uid = (), None
 
@@ -77,7 +92,7 @@ class Situation:
             f.write("name: granted\nextends: python3\nlanguage: python3\n"
                     f"files:\n  - {{path: {cls.granted}, rights: [read, list]}}\n")
         cls.supervisor = Supervisor("--policy-dir", policies, prefix=cls.prefix, warderd=os.path.join(cls.tree, "warderd"),
-                                    dir_owner=cls.uid)
+                                    dir_owner=cls.uid, env={**os.environ, "MY_SECRET": "TOP-SECRET"})
 
     @classmethod
     def tearDownClass(cls):
@@ -121,6 +136,34 @@ class Situation:
             self.assertExited(result)
             self.assertEqual(result["stdout"], b"127.0.0.1\n111\n13\n")
             self.assertEqual([v["address"] for v in result["violations"]], ["127.0.0.2:80"])
+
+    def test_the_supervisor_guards_itself(self):
+        self.run_ok("pass")
+        keeper = self.supervisor.proc.pid
+        parts = {p: name(p) for p in (keeper, *children(keeper))}
+        parts.update({p: name(p) for w in list(parts) if parts[w] == "warderd-worker" for p in children(w)})
+        self.assertLessEqual({"warderd", "warderd-front", "warderd-worker", "warderd-midwife"}, set(parts.values()))
+        for pid, what in parts.items():
+            with self.subTest(what):
+                st = status(pid)
+                caps = {k: int(st[k], 16) for k in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb")}
+                self.assertEqual(st["NoNewPrivs"], "1")
+                self.assertEqual((caps["CapInh"], caps["CapAmb"]), (0, 0))
+                self.assertEqual((caps["CapEff"] | caps["CapPrm"]) & ~GUARDED_CAPS, 0, hex(caps["CapPrm"]))
+                if not self.uid:
+                    self.assertEqual(caps["CapBnd"] & ~GUARDED_CAPS, 0, hex(caps["CapBnd"]))
+                if what in ("warderd-front", "warderd-worker"):
+                    self.assertEqual(st["Seccomp"], "2")
+                if what == "warderd-front":
+                    self.assertEqual(caps["CapPrm"], 0)
+                    self.assertNotEqual(st["Uid"].split()[0], "0")
+                if what.startswith("warderd"):
+                    self.assertEqual(os.stat(f"/proc/{pid}/mem").st_uid, 0)  # whoever it runs as: nobody else may look
+                if pid != keeper:
+                    with open(f"/proc/{pid}/environ", "rb") as f:
+                        self.assertNotIn(b"SECRET", f.read())
+                if what == "warderd-midwife":
+                    self.assertEqual(sorted(os.listdir(f"/proc/{pid}/fd"), key=int), ["0", "1", "2", "3"])
 
     def test_twenty_at_once(self):
         with self.supervisor.client() as c:
