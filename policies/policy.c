@@ -91,6 +91,7 @@ void policy_free(struct policy *p)
 	free(p->file);
 	free(p->source);
 	free(p->interpreter);
+	free(p->dependencies);
 	free(p);
 }
 

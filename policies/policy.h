@@ -98,6 +98,7 @@ struct policy {
 	bool has_language;      /* false: a base for others, runs no jobs */
 	char *interpreter;      /* as written: bare name or absolute path */
 	char **preload;         /* NULL-terminated */
+	char *dependencies;     /* name of the tree of packages that its jobs find beside the interpreter's own; NULL: none */
 	struct policy_call *calls; /* indexed by number, 0 … n_calls-1 */
 	int n_calls;            /* numbers from here on get ENOSYS: newer than our table */
 	struct policy_file *files;

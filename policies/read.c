@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "mem.h"
+#include "names.h"
 #include "paths.h"
 
 #define N(a)       (sizeof(a) / sizeof((a)[0]))
@@ -74,6 +75,21 @@ static void take_interpreter(struct ydoc *d, yaml_node_t *key, yaml_node_t *valu
 		ydoc_fail(d, value, "interpreter: must be a bare name or an absolute path, is %s", s);
 	free(r->p->interpreter);
 	r->p->interpreter = mem_copy(s);
+}
+
+static void take_dependencies(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	struct reader *r = ctx;
+	const char *s = ydoc_str(d, value, "dependencies");
+	const char *problem = s ? names_tree_problem(s) : NULL;
+
+	(void)key;
+	if (problem)
+		ydoc_fail(d, value, "dependencies: %s: %s", s, problem);
+	if (!s || problem)
+		return;
+	free(r->p->dependencies);
+	r->p->dependencies = mem_copy(s);
 }
 
 static void take_on_output_limit(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
@@ -449,7 +465,7 @@ static const struct ydoc_key top_keys[] = {
 	{"network", read_network},
 	{"sockets", read_sockets},
 	{"sockopts", read_sockopts},
-	{"dependencies", NULL},
+	{"dependencies", take_dependencies},
 };
 
 void read_policy(struct ydoc *d, const char *source, struct policy *p)

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "job_files.h"
+#include "names.h"
 #include "paths.h"
 #include "rpc.h"
 
@@ -306,6 +307,16 @@ static int parse_tenant(struct job *j, const msgpack_object *v, struct err *e)
 	return take_name(v, JOB_ID_MAX, "tenant", &j->tenant, e);
 }
 
+static int parse_dependencies(struct job *j, const msgpack_object *v, struct err *e)
+{
+	if (is_bytes(v) && v->via.str.size == 0)
+		return 0;
+	int ret = take_name(v, NAMES_TREE_MAX, "dependencies", &j->dependencies, e);
+	const char *problem = ret ? NULL : names_tree_problem(j->dependencies);
+
+	return problem ? bad(e, "dependencies", "%s", problem) : ret;
+}
+
 static int parse_detach(struct job *j, const msgpack_object *v, struct err *e)
 {
 	return take_bool(v, "detach", &j->detach, e);
@@ -474,7 +485,7 @@ static const struct job_field {
 	{"collect", job_collect_parse, false},
 	{"policy_text", parse_policy_text, false},
 	{"debug", parse_debug, false},
-	{"dependencies", NULL, false},
+	{"dependencies", parse_dependencies, false},
 	{"trace", NULL, false},
 };
 #define N_JOB_FIELDS (sizeof(job_fields) / sizeof(job_fields[0]))
@@ -604,6 +615,7 @@ void job_free(struct job *j)
 	free(j->policy);
 	free(j->filename);
 	free(j->tenant);
+	free(j->dependencies);
 	free(j);
 }
 
@@ -724,7 +736,7 @@ static size_t pack_grants(msgpack_packer *pk, const struct job *j)
 static size_t pack_optional(msgpack_packer *pk, const struct job *j)
 {
 	return pack_str_field(pk, "policy", j->policy) + pack_str_field(pk, "job", j->id) +
-	       pack_str_field(pk, "filename", j->filename) + pack_str_field(pk, "tenant", j->tenant) +
+	       pack_str_field(pk, "filename", j->filename) + pack_str_field(pk, "tenant", j->tenant) + pack_str_field(pk, "dependencies", j->dependencies) +
 	       pack_args(pk, j) + pack_env(pk, j) + pack_bytes(pk, "stdin", j->stdin_data, j->stdin_data.len > 0) + pack_limits(pk, j) + pack_grants(pk, j) +
 	       job_files_pack(pk, j) + job_collect_pack(pk, j) +
 	       pack_bytes(pk, "policy_text", j->policy_text, j->policy_text.p != NULL) + pack_true_field(pk, "debug", j->debug) +

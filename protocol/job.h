@@ -69,12 +69,13 @@ struct job {
 	struct job_list grants[GRANT_COUNT]; /* READ, WRITE: absolute normal paths; CONNECT: "host:port" as written */
 	bool by_operator;       /* not on the wire: told by the front, bounds `grants` by the floor alone */
 	char *tenant;           /* "" by default */
+	char *dependencies;     /* the tree of packages in place of the policy's; NULL: the policy's */
 	bool detach;
 	bool stream;
 };
 
 /* Parses `map`. On success `*out` is new, to be freed with job_free. Fields of the interface that this version
- * does not carry out (dependencies, trace other than "off") are
+ * does not carry out (trace other than "off") are
  * refused by name, never ignored. */
 int job_parse(const msgpack_object *map, struct job **out, struct err *e);
 /* Packs a job as the params map of `run` (for clients). Absent and default fields are left out. */

@@ -73,3 +73,12 @@ int names_below(const char *dir, const char *name)
 
 	return strncmp(dir, name, n) == 0 && name[n] == '/';
 }
+
+const char *names_tree_problem(const char *s)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+	if (!*s || strlen(s) > NAMES_TREE_MAX)
+		return "must have 1 to 64 bytes";
+	return *s == '.' || s[strspn(s, letters)] ? "must be of letters, digits and . _ -, no dot first" : NULL;
+}

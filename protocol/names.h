@@ -24,4 +24,8 @@ int names_cmp(const char *a, const char *b);
 /* Whether `name` lies below the directory `dir`. */
 int names_below(const char *dir, const char *name);
 
+#define NAMES_TREE_MAX 64 /* bytes of the name of a tree of packages */
+/* NULL, or why this cannot name a tree of packages (`dependencies`): letters, digits and . _ - alone, no dot first. Static storage. */
+const char *names_tree_problem(const char *s);
+
 #endif

@@ -1,14 +1,17 @@
 #include "brought.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "config.h"
 #include "mem.h"
 
 #define LABEL "policy_text" /* its name in errors and rules */
 
 bool brought_is_needed(const struct job *j)
 {
-	return j->policy_text.p || j->debug;
+	return j->policy_text.p || j->debug || j->dependencies;
 }
 
 int brought_may(const struct job *j, bool by_operator, enum rpc_error *code, struct err *e)
@@ -18,7 +21,7 @@ int brought_may(const struct job *j, bool by_operator, enum rpc_error *code, str
 	*code = RPC_ERROR_BAD_REQUEST;
 	if (j->policy_text.p && j->policy)
 		return err_set(e, ERR_REQUEST, field, 0, "not together with policy");
-	if (by_operator || !brought_is_needed(j))
+	if (by_operator || (!j->policy_text.p && !j->debug))
 		return 0;
 	*code = RPC_ERROR_NOT_PERMITTED;
 	return err_set(e, ERR_REQUEST, field, 0, "is for operators");
@@ -51,6 +54,14 @@ static void tell(const struct policy_errors *es, struct err *e)
 	err_set(e, ERR_REQUEST, "", 0, "%.60s:%d:%d: %.110s%s", first->file, first->line, first->column, first->text, more);
 }
 
+static bool has_tree(const struct generation *base, const struct job *j)
+{
+	char path[PATH_MAX];
+
+	return (size_t)snprintf(path, sizeof(path), "%s/%s/%s", base->config->dependencies_dir, language_name(j->language), j->dependencies) <
+		       sizeof(path) && !access(path, F_OK);
+}
+
 static struct policy *parse(struct generation *base, const struct job *j, const char *name, enum rpc_error *code, struct err *e)
 {
 	const struct policy *named = j->policy_text.p ? NULL : policy_find(base->policies, name);
@@ -58,6 +69,10 @@ static struct policy *parse(struct generation *base, const struct job *j, const 
 	struct policy *p = NULL;
 
 	*code = RPC_ERROR_BAD_REQUEST;
+	if (j->dependencies && !has_tree(base, j)) {
+		err_set(e, ERR_REQUEST, "dependencies", 0, "there is no tree %s for %s", j->dependencies, language_name(j->language));
+		return NULL;
+	}
 	if (j->policy_text.p) {
 		p = policy_parse_text(LABEL, j->policy_text, base->dirs, &base->texts, &es);
 	} else if (named) {
@@ -76,6 +91,10 @@ static struct policy *parse(struct generation *base, const struct job *j, const 
 	}
 	if (p)
 		p->debug = j->debug;
+	if (p && j->dependencies) {
+		free(p->dependencies);
+		p->dependencies = mem_copy(j->dependencies);
+	}
 	return p;
 }
 
@@ -89,12 +108,19 @@ static void let_go(struct brought_policy *x)
 	generation_drop(x->generation);
 	free((char *)x->text.p);
 	free(x->name);
+	free(x->dependencies);
 	*x = (struct brought_policy){0};
+}
+
+static bool same_or_none(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
 }
 
 static bool is_same(const struct brought_policy *x, const struct generation *base, const struct job *j, const char *name)
 {
-	if (!x->generation || x->base != base || x->debug != j->debug || !x->text.p != !j->policy_text.p)
+	if (!x->generation || x->base != base || x->debug != j->debug || !x->text.p != !j->policy_text.p ||
+	    !same_or_none(x->dependencies, j->dependencies))
 		return false;
 	return x->text.p ? x->text.len == j->policy_text.len && !memcmp(x->text.p, j->policy_text.p, x->text.len) : !strcmp(x->name, name);
 }
@@ -104,7 +130,7 @@ static void remember(struct brought_policy *x, struct generation *base, const st
 	struct bytes text = j->policy_text;
 
 	let_go(x);
-	*x = (struct brought_policy){.debug = j->debug, .base = base, .generation = generation_derive(base, p)};
+	*x = (struct brought_policy){.dependencies = j->dependencies ? mem_copy(j->dependencies) : NULL, .debug = j->debug, .base = base, .generation = generation_derive(base, p)};
 	if (text.p) {
 		char *copy = mem_zeroed(text.len, 1);
 

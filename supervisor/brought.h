@@ -1,4 +1,5 @@
-/* brought.h - policies that jobs bring along (`policy_text`), and those of the supervisor as they are under a debugger.
+/* brought.h - policies that jobs bring along (`policy_text`), and those of the supervisor as they are under a debugger or with other packages
+ * (`dependencies`).
  *
  * Each is parsed once, by the worker, from the bytes of the job and the files of the newest generation, and has a generation of its own, so
  * everything that goes by a policy (zygotes, waiting jobs) treats it as any other. At most BROUGHT_MAX are remembered; the one that was not
@@ -15,6 +16,7 @@
 struct brought_policy {
 	struct bytes text;             /* of the job; owned; p NULL: the policy of that name */
 	char *name;                    /* owned; NULL with a text */
+	char *dependencies;            /* owned; NULL: the policy's own */
 	bool debug;
 	const struct generation *base; /* its own generation holds it */
 	struct generation *generation; /* held; NULL: a free place */
@@ -25,9 +27,9 @@ struct brought {
 	uint64_t clock;
 };
 
-/* Whether the job needs one: it brings a policy, or is to be debugged. */
+/* Whether the job needs one: it brings a policy, names its packages, or is to be debugged. */
 bool brought_is_needed(const struct job *j);
-/* Whether the caller may: for operators alone, since what a policy names is opened with the supervisor's power. 0, or -EINVAL with the
+/* Whether the caller may: policies and debugging are for operators alone, since what a policy names is opened with the supervisor's power. 0, or -EINVAL with the
  * protocol's error. */
 int brought_may(const struct job *j, bool by_operator, enum rpc_error *code, struct err *e);
 /* The generation of the job's policy, borrowed. NULL: its text is wrong, or names an interpreter that is none of the supervisor's. */

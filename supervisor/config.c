@@ -183,6 +183,20 @@ static void take_policy_dirs(struct ydoc *d, yaml_node_t *key, yaml_node_t *valu
 	ydoc_items(d, value, "policy_dirs", take_policy_dir, ctx);
 }
 
+static void take_dependencies_dir(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	struct config *c = ctx;
+	const char *s = ydoc_str(d, value, "dependencies_dir");
+
+	(void)key;
+	if (s && *s != '/')
+		ydoc_fail(d, value, "dependencies_dir: must be an absolute path, is %s", s);
+	if (!s)
+		return;
+	free(c->dependencies_dir);
+	c->dependencies_dir = mem_copy(s);
+}
+
 static bool find_uid(const char *s, uid_t *out)
 {
 	unsigned long v;
@@ -365,6 +379,7 @@ static const struct ydoc_key top_keys[] = {
 	{"socket", take_socket},
 	{"workers", take_workers},
 	{"policy_dirs", take_policy_dirs},
+	{"dependencies_dir", take_dependencies_dir},
 	{"operators", take_operators},
 	{"require", take_require},
 	{"optional", take_optional},
@@ -392,6 +407,9 @@ static struct config defaults(uid_t own)
 		.log_level = LOG_INFO,
 	};
 
+	const char *named = getenv("WARDER_DEPENDENCIES");
+
+	c.dependencies_dir = mem_copy(named && *named == '/' ? named : "/var/lib/warder/dependencies");
 	c.operators = mem_zeroed(2, sizeof(*c.operators));
 	c.operators[0] = own;
 	c.n_operators = own ? 2 : 1; /* root, once */
@@ -471,6 +489,7 @@ void config_done(struct config *c)
 	for (size_t i = 0; c->policy_dirs && c->policy_dirs[i]; i++)
 		free(c->policy_dirs[i]);
 	free(c->policy_dirs);
+	free(c->dependencies_dir);
 	free(c->socket_path);
 	free(c->socket_group);
 	free(c->operators);

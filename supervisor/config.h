@@ -37,6 +37,7 @@ struct config {
 	unsigned queue_length, queue_per_tenant; /* jobs */
 	size_t max_message_mib;
 	unsigned drain_ms; /* how long running jobs may go on after SIGTERM */
+	char *dependencies_dir; /* absolute: LANGUAGE/NAME below it are the trees of packages */
 	struct proxy proxy;
 	enum log_level log_level;
 	bool log_json; /* instead of logfmt */

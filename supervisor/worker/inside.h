@@ -28,6 +28,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "dependencies.h"
 #include "birth.h"
 #include "broker.h"
 #include "filter.h"
@@ -83,6 +84,7 @@ struct nursery {
 	size_t log_len;
 	struct filter whitelist, broker;
 	struct broker_tree *tree;
+	char dependencies[DEPENDENCIES_PATH_MAX]; /* the version of its tree of packages; "": none */
 	const char *executable;  /* in info: the interpreter's path; NULL: it tells none */
 	uint64_t reserves_mib;   /* private writable memory that the interpreter maps and leaves untouched */
 	struct frames *frames;   /* how source lines of its jobs are found, held; NULL: they are not */

@@ -303,7 +303,7 @@ struct nursery *nursery_new(struct worker *w, struct generation *g, const struct
 	n->used_at = worker_clock();
 	n->next = w->nurseries;
 	w->nurseries = n;
-	if (g->base && !ev_is_active(&w->renew)) /* it leaves when it is idle */
+	if ((g->base || p->dependencies) && !ev_is_active(&w->renew)) /* it leaves when it is idle; its packages may be replaced */
 		ev_timer_again(w->loop, &w->renew);
 	nursery_start(n);
 	return n;

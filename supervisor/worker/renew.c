@@ -1,5 +1,5 @@
 /* Zygotes are replaced after a number of jobs or some time, since what their children share (address layout, hash seed) should not live for
- * ever; and after a reload, which they outlive until the last job of their policy is over. The heir warms up beside the old one; from its first waiting tracee on it has the jobs, and the old one goes after its last. */
+ * ever; when their tree of packages was replaced; and after a reload, which they outlive until the last job of their policy is over. The heir warms up beside the old one; from its first waiting tracee on it has the jobs, and the old one goes after its last. */
 #include <stdlib.h>
 
 #include "inside.h"
@@ -13,7 +13,7 @@ static bool is_due(const struct nursery *n, double now)
 	const struct worker_config *c = &n->worker->config;
 
 	return n->role == NURSERY_CURRENT && n->state == NURSERY_READY && now >= n->renew_at &&
-	       ((c->zygote_max_jobs && n->jobs >= c->zygote_max_jobs) || (c->zygote_max_age_s && now - n->ready_at >= c->zygote_max_age_s));
+	       (dependencies_moved(n->generation, n->policy, n->dependencies) || (c->zygote_max_jobs && n->jobs >= c->zygote_max_jobs) || (c->zygote_max_age_s && now - n->ready_at >= c->zygote_max_age_s));
 }
 
 static struct nursery *heir_of(struct worker *w, const struct nursery *n)

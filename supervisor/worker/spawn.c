@@ -42,7 +42,7 @@ static const struct {
 };
 
 /* The policy's environment, and what the loader is to load; the job's own takes its place (brief.c). Returns new. */
-static char **environment_of(const struct nursery *n, char *preload, size_t size)
+static char **environment_of(const struct nursery *n, char *preload, char *packages, size_t size)
 {
 	const char *name = languages[n->policy->language].preload, *dir = n->worker->config.tracee_dir;
 	char **env, **from = n->policy->env;
@@ -50,20 +50,22 @@ static char **environment_of(const struct nursery *n, char *preload, size_t size
 
 	while (from[k])
 		k++;
-	env = calloc(k + 2, sizeof(*env));
+	env = calloc(k + 3, sizeof(*env));
 	if (!env)
 		return NULL;
 	memcpy(env, from, k * sizeof(*env));
 	/* the loader takes spaces and colons for ends of names, ld.so(8) */
 	if (name && !dir[strcspn(dir, " :")] && (size_t)snprintf(preload, size, "LD_PRELOAD=%s/%s", dir, name) < size &&
 	    !access(strchr(preload, '=') + 1, R_OK))
-		env[k] = preload;
+		env[k++] = preload;
+	if (*n->dependencies)
+		env[k] = (char *)dependencies_variable(n->policy, n->dependencies, packages, size);
 	return env;
 }
 
 static int spawn(struct nursery *n, const char *path, int control, int log, struct err *e)
 {
-	char bootstrap[512], addon[512], heap[64], preload[512], *argv[16] = {0}, **env;
+	char bootstrap[512], addon[512], heap[64], preload[DEPENDENCIES_PATH_MAX + 64], packages[sizeof(preload)], *argv[16] = {0}, **env;
 	int language = n->policy->language;
 
 	snprintf(heap, sizeof(heap), "--max-old-space-size=%llu", (unsigned long long)n->policy->max_limits[LIMIT_MEMORY_MIB]);
@@ -76,7 +78,7 @@ static int spawn(struct nursery *n, const char *path, int control, int log, stru
 		const char *a = languages[language].args[i];
 		argv[i + 1] = a == BOOTSTRAP ? bootstrap : a == ADDON ? addon : a == HEAP ? heap : (char *)a;
 	}
-	env = environment_of(n, preload, sizeof(preload));
+	env = environment_of(n, preload, packages, sizeof(preload));
 	if (!env)
 		return err_set(e, ERR_HOST, "environment", ENOMEM, "of the zygote");
 	pid_t pid = midwife_start(n->worker->midwife, path, argv, env, n->worker->config.layers->birth_flags, control, log, e);
@@ -169,6 +171,9 @@ int spawn_zygote(struct nursery *n, struct err *e)
 	int sockets[2], log[2], on = 1, r;
 	char path[512];
 
+	/* one that comes after another has the tree that was granted */
+	if (!n->tree && (r = dependencies_find(n->generation, n->policy, n->dependencies, e)))
+		return r;
 	if ((r = compile(n, e)) || (r = interpreter_find(n->policy->interpreter, path, sizeof(path), e)))
 		return r;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets))

@@ -132,7 +132,7 @@ static void refused(void **state)
 		 "collect[0]: must be relative to the job's /tmp"},
 		{"policy_text", "{" OK ", 'policy_text': 1}", "policy_text: must be bytes or a string"},
 		{"debug", "{" OK ", 'debug': 1}", "debug: must be true or false"},
-		{"dependencies", "{" OK ", 'dependencies': 'x'}", "dependencies: not supported by this version"},
+		{"dependencies", "{" OK ", 'dependencies': '../x'}", "dependencies: must be of letters, digits and . _ -, no dot first"},
 		{"trace", "{" OK ", 'trace': 'all'}", "trace: not supported by this version"},
 	};
 	char words[400];

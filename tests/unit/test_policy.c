@@ -65,7 +65,7 @@ static const struct {
 	{"sockopts: unknown", "name: x\nsockopts: [TCP_NODELAY]\n", "2:12: sockopts: TCP_NODELAY: unknown option"},
 	{"sockopts: floor", "name: x\nsockopts: [IPPROTO_TCP/TCP_FASTOPEN_CONNECT]\n", "2:12: sockopts: IPPROTO_TCP/TCP_FASTOPEN_CONNECT: on the floor"},
 	{"bound", "name: x\ncallers_may: {connect: [\"1.2.3.4:0\"]}\n", "2:25: callers_may.connect: 1.2.3.4:0: the port must be"},
-	{"later: dependencies", "name: x\ndependencies: d\n", "2:1: dependencies: not supported by this version"},
+	{"dependencies: a path", "name: x\ndependencies: ../d\n", "2:15: dependencies: ../d: must be of letters"},
 	{"bound to read", "name: x\ncallers_may: {read: [/x, y]}\n", "2:26: callers_may.read: y: must be an absolute path"},
 	{"bound to write", "name: x\ncallers_may: {write: [/x/../y]}\n", "2:23: callers_may.write: /x/../y: must be normalised"},
 	{"bound to connect", "name: x\ncallers_may: {connect: a}\n", "2:24: callers_may.connect: must be a list"},

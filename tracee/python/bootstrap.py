@@ -35,6 +35,13 @@ warder = load_addon(sys.argv[-1])
 del sys.path[0]  # the working directory, which `-c` puts there
 
 
+def add_dependencies(tree):
+    """The policy's packages come behind the standard library and before the machine's own. A tree is a folder of packages, or a venv."""
+    venv = os.path.join(tree, "lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages")
+    own = (i for i, p in enumerate(sys.path) if os.path.basename(p) in ("site-packages", "dist-packages"))
+    sys.path.insert(next(own, len(sys.path)), venv if os.path.isdir(venv) else tree)
+
+
 def preload(names):
     for name in names:
         try:
@@ -296,6 +303,9 @@ def start():
         if sys.version_info < (3, 8):
             raise RuntimeError(f"Python {sys.version.split()[0]} is too old: 3.8 is needed")
         own_streams()
+        tree = os.environ.pop("WARDER_DEPENDENCIES", "")
+        if tree:
+            add_dependencies(tree)
         preload(warder.setup())
         state.known = frozenset(sys.modules)
         state.n_known = len(state.known)

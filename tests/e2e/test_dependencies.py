@@ -1,0 +1,201 @@
+"""Trees of packages: what jobs find, how a new version takes the place of the old one, and the command that installs and tries them."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+import zipfile
+
+import node_jobs
+import support
+from support import Case, RpcError, Supervisor
+
+TOOL = os.path.join(support.ROOT, "tools", "warder-dependencies")
+ASK = "import thing\nprint(thing.VERSION)\n"
+
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as f:
+        f.write(text)
+
+
+class Folder:
+    """A folder of trees, where jobs may look: not below a directory of root's alone."""
+
+    def __init__(self):
+        self.path = tempfile.mkdtemp(prefix="warder-dependencies-", dir="/var/tmp")
+        os.chmod(self.path, 0o755)
+
+    def version(self, number, language="python3"):
+        path = os.path.join(self.path, language, ".versions", str(number))
+        if language == "python3":
+            write(f"{path}/thing/__init__.py", f"VERSION = {number}\n")
+            write(f"{path}/thing/later.py", f"VERSION = {number}\n")
+        else:
+            write(f"{path}/node_modules/thing/package.json", '{"name": "thing", "version": "1.0.0"}')
+            write(f"{path}/node_modules/thing/index.js", f"exports.VERSION = {number};\n")
+        return path
+
+    def point(self, name, version, language="python3"):
+        beside = os.path.join(self.path, language, ".beside")
+        os.symlink(version, beside)
+        os.replace(beside, os.path.join(self.path, language, name))
+
+    def remove(self):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+class FolderCase(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Folder()
+        cls.addClassCleanup(cls.folder.remove)
+        cls.prepare()
+        cls.supervisor = Supervisor("--workers", "1", env={**os.environ, "WARDER_DEPENDENCIES": cls.folder.path})
+
+    @classmethod
+    def prepare(cls):
+        pass
+
+
+class Trees(FolderCase):
+    @classmethod
+    def prepare(cls):
+        cls.folder.point("default", cls.folder.version(1))
+        cls.folder.point("other", cls.folder.version(7))
+        cls.folder.point("default", cls.folder.version(1, "nodejs"), "nodejs")
+        cls.folder.point("other", cls.folder.version(7, "nodejs"), "nodejs")
+        loose = cls.folder.version(8)
+        cls.folder.point("loose", loose)
+        os.chmod(loose, 0o777)
+        write(os.path.join(cls.folder.path, "python3", "venv", "lib", "python%d.%d" % sys.version_info[:2], "site-packages", "thing.py"), "VERSION = 9\n")
+
+    def test_policy_names_it(self):
+        self.assertEqual(self.run_ok(ASK), "1\n")
+
+    def test_job_names_it(self):
+        self.assertEqual(self.run_ok(ASK, dependencies="other"), "7\n")
+        self.assertEqual(self.run_ok(ASK, dependencies="venv"), "9\n")
+        self.assertEqual(self.run_ok(ASK, dependencies=""), "1\n")
+        self.assertEqual(self.run_ok(ASK), "1\n")
+
+    @unittest.skipIf(node_jobs.why_not(), node_jobs.why_not())
+    def test_node(self):
+        code = "console.log(require('thing').VERSION)"
+        self.assertEqual(self.run_ok(code, language="nodejs"), "1\n")
+        self.assertEqual(self.run_ok(code, language="nodejs", dependencies="other"), "7\n")
+        self.assertEqual(self.run_ok("console.log(Object.keys(process.env), process.argv.length)", language="nodejs", env={"A": "1"}).split()[-1], "2")
+        self.assertNotIn("NODE_PATH", self.run_ok("console.log(process.env)", language="nodejs"))
+
+    def test_it_is_read_only_and_nothing_beside_it_is_seen(self):
+        code = ("import thing, os, errno\nfolder = os.path.dirname(thing.__file__)\n"
+                "for act in (lambda: open(thing.__file__, 'a'), lambda: open(folder + '/x', 'w'), lambda: os.unlink(thing.__file__),\n"
+                "            lambda: os.listdir(folder + '/../../7'), lambda: os.chmod(folder, 0o777)):\n"
+                "    try: act(); print('done')\n    except OSError as e: print(errno.errorcode[e.errno])\n")
+        got = self.run_ok(code).split()
+        self.assertEqual((len(got), "done" in got, got[3]), (5, False, "ENOENT"), got)
+
+    def test_the_standard_library_comes_first(self):
+        write(os.path.join(self.folder.version(1), "csv.py"), "raise SystemExit('shadowed')\n")
+        self.assertEqual(self.run_ok("import csv, os, sys\nprint(csv.__file__, 'WARDER_DEPENDENCIES' in os.environ, len(sys.argv))"),
+                         f"{os.path.dirname(os.__file__)}/csv.py False 1\n")
+
+    def test_refused(self):
+        for name, told in (("nowhere", "dependencies: there is no tree nowhere for python3"), ("../x", "dependencies: must be of letters"),
+                           (".versions", "dependencies: must be of letters")):
+            with self.subTest(name), self.assertRaisesRegex(RpcError, "bad_request: " + told):
+                self.run_job("1", dependencies=name)
+
+    def test_one_that_others_may_change(self):
+        result = self.run_job(ASK, dependencies="loose")
+        self.assertEqual(result["outcome"], "error")
+        self.assertIn("root or the supervisor's user alone may change", result["error"])
+
+
+class Switch(FolderCase):
+    def test_running_jobs_keep_what_they_began_with(self):
+        self.assertIn("ModuleNotFoundError", self.run_job(ASK)["stderr"].decode())  # no tree yet: jobs run all the same
+        self.folder.point("default", self.folder.version(1))
+        support.eventually(lambda: self.run_job(ASK)["stdout"] == b"1\n")
+        with self.supervisor.client() as client:
+            gate = os.path.join(self.folder.path, "gate")
+            os.mkdir(gate)
+            code = (f"import os, thing, time\nprint('up', flush=True)\nwhile not os.listdir({gate!r}): time.sleep(.02)\n"
+                    "import thing.later\nprint(thing.VERSION, thing.later.VERSION)\n")
+            msgid = client.start(code, stream=True, grants={"read": [gate]})
+            client.wait_output(b"up")
+            self.folder.point("default", self.folder.version(2))
+            support.eventually(lambda: self.run_job(ASK)["stdout"] == b"2\n")
+            write(os.path.join(gate, "open"), "")
+            self.assertEqual(client.wait(msgid)["stdout"], b"up\n1 1\n")
+        self.assertIn("zygote_renewed policy=python3", self.supervisor.log().replace("event=", ""))
+
+
+def wheel(folder, number, code="", name="thing"):
+    path = os.path.join(folder, f"{name}-{number}-py3-none-any.whl")
+    info = f"{name}-{number}.dist-info"
+    with zipfile.ZipFile(path, "w") as z:
+        z.writestr(f"{name}.py", f"VERSION = {number!r}\n{code}")
+        z.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n")
+        z.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        z.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+    return path
+
+
+class Command(unittest.TestCase):
+    def setUp(self):
+        if subprocess.run([support.PYTHON, "-m", "pip", "--version"], capture_output=True).returncode:
+            self.skipTest("missing python3-pip")
+        self.folder = Folder()
+        self.addCleanup(self.folder.remove)
+        self.requirements = os.path.join(self.folder.path, "requirements.txt")
+
+    def command(self, *args):
+        env = {**os.environ, "WARDER_DEPENDENCIES": self.folder.path, "WARDER_BUILD": support.BUILD, "PIP_NO_INDEX": "1"}
+        done = subprocess.run([support.PYTHON, TOOL, *args], capture_output=True, env=env, timeout=120)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    def update(self, *wheels, more=()):
+        write(self.requirements, "\n".join(wheels) + "\n")
+        return self.command("update", "--requirements", self.requirements, *more)
+
+    def listed(self):
+        return [(p["name"], p["version"]) for p in json.loads(self.command("list", "--json")[1])]
+
+    def test_life_of_a_tree(self):
+        self.assertEqual(self.command("list"), (0, "", ""))
+        status, out, err = self.update(wheel(self.folder.path, "1.0", "try: open('/srv/conf')\nexcept OSError: pass\n"))
+        self.assertEqual((status, out), (0, "thing 1.0\n"), err)
+        self.assertIn("thing 1.0: import of thing: hidden: openat /srv/conf ENOENT", err)
+        first = os.path.realpath(os.path.join(self.folder.path, "python3", "default"))
+
+        # one that is killed, one that fails: told, and not switched on
+        mount = "import ctypes\nctypes.CDLL(None).mount(b'n', b'/mnt', b't', 0, None)\n"
+        status, out, err = self.update(wheel(self.folder.path, "2.0", mount), wheel(self.folder.path, "1.0", "1 / 0\n", "bad"))
+        self.assertEqual((status, out), (1, ""), err)
+        self.assertIn("thing 2.0: import of thing: killed: mount", err)
+        self.assertIn("bad 1.0: import of bad: exited: ZeroDivisionError: division by zero", err)
+        self.assertIn("not switched on: bad, thing cannot be imported under policy python3", err)
+        self.assertEqual(self.listed(), [("thing", "1.0")])
+
+        # what cannot be installed changes nothing
+        self.assertEqual(self.update("/nowhere/x-1-py3-none-any.whl")[0], 1)
+        self.assertEqual(os.path.realpath(os.path.join(self.folder.path, "python3", "default")), first)
+
+        self.assertEqual(self.update(wheel(self.folder.path, "2.0", mount), more=["--accept"])[:2], (0, "thing 2.0\n"))
+        self.assertTrue(os.path.exists(os.path.join(first, "thing.py")))  # jobs may still use it
+        self.assertEqual(self.command("refresh", "--no-trial")[:2], (0, "thing 2.0\n"))
+        left = [e for e in os.listdir(os.path.join(self.folder.path, "python3")) if not e.startswith(".")]
+        self.assertEqual((left, len(os.listdir(os.path.join(self.folder.path, "python3", ".versions")))), (["default"], 3))
+
+    def test_nothing_to_refresh(self):
+        status, _, err = self.command("refresh")
+        self.assertEqual((status, err.count("\n")), (1, 1), err)
+        self.assertIn("there is nothing to refresh", err)
+
+
+if __name__ == "__main__":
+    unittest.main()
