@@ -2,6 +2,7 @@
  *
  *   worker.c   the pool: which job gets which tracee, when to make new ones
  *   nursery.c  one zygote per policy: its control socket, births
+ *   demand.c   how many tracees wait
  *   renew.c    replacing zygotes that are old
  *   spawn.c    starting its process
  *   again.c    jobs whose tracee was killed before they began
@@ -91,6 +92,7 @@ struct nursery {
 	char info[BIRTH_INFO_MAX]; /* of BIRTH_READY, lines cut into strings */
 	struct slot *birth;      /* the one being forked: one at a time */
 	unsigned waiting, born;  /* slots in SLOT_WAITING, SLOT_BORN */
+	unsigned wanted, least;  /* demand.c: tracees to keep waiting; the fewest that waited since it looked */
 };
 
 struct pump { /* one of the job's two output pipes */
@@ -184,6 +186,7 @@ struct worker {
 	ev_signal on_child;
 	ev_prepare on_turn;      /* once a turn of the loop: hand out jobs, refill */
 	ev_timer fresh;          /* since a job began */
+	ev_timer ebb;            /* while more tracees wait than pool.min */
 	ev_timer renew;          /* looks for zygotes that are old */
 	bool dirty;              /* something changed since the last hand-out */
 	bool shutting_down;
@@ -217,7 +220,13 @@ void nursery_birth_over(struct nursery *n, struct slot *s);
 void nursery_reaped(struct nursery *n, int status);
 void nursery_free(struct nursery *n);
 
+/* demand.c */
+void demand_init(struct worker *w);
+unsigned demand_wanted(const struct nursery *n); /* tracees that are to wait for jobs of its policy */
+void demand_note(struct nursery *n);             /* a job of it finds none */
+
 /* renew.c */
+bool renew_is_waited_for(const struct nursery *n); /* jobs of its policy have no tracee */
 void renew_zygotes(struct worker *w); /* once a turn in which something changed */
 
 /* spawn.c */

@@ -46,7 +46,7 @@ static void take_over(struct nursery *n, struct nursery *heir)
 	heir->role = NURSERY_CURRENT;
 }
 
-static bool is_waited_for(const struct nursery *n)
+bool renew_is_waited_for(const struct nursery *n)
 {
 	for (const struct pending *p = n->worker->first; p; p = p->next)
 		if (p->policy == n->policy)
@@ -59,7 +59,7 @@ static bool is_outdated(const struct nursery *n)
 {
 	if (n->role == NURSERY_RETIRING || (n->generation->number >= n->worker->newest && !n->generation->let_go))
 		return false;
-	return !is_waited_for(n);
+	return !renew_is_waited_for(n);
 }
 
 static bool has_jobs(const struct nursery *n)
@@ -75,7 +75,7 @@ static bool is_idle(struct nursery *n, double now)
 {
 	if (!n->generation->base || n->role == NURSERY_RETIRING)
 		return false;
-	if (n->state == NURSERY_STARTING || is_waited_for(n) || has_jobs(n))
+	if (n->state == NURSERY_STARTING || renew_is_waited_for(n) || has_jobs(n))
 		n->used_at = now;
 	return now - n->used_at > IDLE_S;
 }

@@ -38,6 +38,8 @@ static void set_state(struct slot *s, enum slot_state to)
 	struct worker *w = s->worker;
 
 	s->nursery->waiting += (to == SLOT_WAITING) - (s->state == SLOT_WAITING);
+	if (s->nursery->waiting < s->nursery->least)
+		s->nursery->least = s->nursery->waiting;
 	s->nursery->born += (to == SLOT_BORN) - (s->state == SLOT_BORN);
 	w->running += (to == SLOT_RUNNING) - (s->state == SLOT_RUNNING);
 	log_write(LOG_DEBUG, "slot", "slot=%d pid=%d from=%s to=%s", s->index, (int)s->t_pid, state_names[s->state], state_names[to]);

@@ -78,13 +78,18 @@ static struct slot *find_slot(struct worker *w, enum slot_state state, const str
 	return NULL;
 }
 
-/* A waiting tracee of another policy makes room when no slot is free. */
+/* May a waiting tracee of `other` make room for one of `n`? Never so that two policies could take it from each other in turns. */
+static bool gives_way(const struct nursery *other, const struct nursery *n)
+{
+	return other != n && n->waiting + n->born == 0 && (other->waiting > 1 || n->role == NURSERY_HEIR || renew_is_waited_for(n));
+}
+
 static struct slot *slot_for_birth(struct worker *w, const struct nursery *n)
 {
 	struct slot *s = find_slot(w, SLOT_FREE, NULL);
 
 	for (unsigned i = 0; !s && i < w->n_slots; i++)
-		if (w->slots[i].state == SLOT_WAITING && w->slots[i].nursery != n) {
+		if (w->slots[i].state == SLOT_WAITING && gives_way(w->slots[i].nursery, n)) {
 			slot_retire(&w->slots[i]);
 			break;
 		}
@@ -156,6 +161,7 @@ static void hand_out(struct worker *w)
 		}
 		struct slot *s = n->state == NURSERY_READY ? find_slot(w, SLOT_WAITING, n) : NULL;
 		if (!s) { /* refill makes one */
+			demand_note(n);
 			at = &p->next;
 			continue;
 		}
@@ -181,16 +187,10 @@ static bool is_time_to_refill(const struct worker *w, const struct nursery *n)
 	return w->running == 0 || n->waiting == 0 || (w->config.cpu >= 0 && !ev_is_active(&w->fresh));
 }
 
-/* Tracees that wait for jobs of this policy; one that jobs bring along is rarely asked for twice at once. */
-static unsigned pool_of(const struct worker *w, const struct nursery *n)
-{
-	return n->generation->base ? 1 : w->config.pool_min;
-}
-
 static void refill(struct worker *w)
 {
 	for (struct nursery *n = w->nurseries; n; n = n->next)
-		if (n->state == NURSERY_READY && n->role != NURSERY_RETIRING && !n->birth && n->waiting + n->born < pool_of(w, n) && is_time_to_refill(w, n))
+		if (n->state == NURSERY_READY && n->role != NURSERY_RETIRING && !n->birth && n->waiting + n->born < demand_wanted(n) && is_time_to_refill(w, n))
 			order(w, n);
 }
 
@@ -436,6 +436,7 @@ int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct
 		pin(c->cpu);
 	ev_signal_init(&w->on_child, on_child, SIGCHLD);
 	ev_prepare_init(&w->on_turn, on_turn);
+	demand_init(w);
 	ev_init(&w->fresh, on_fresh);
 	w->fresh.data = w;
 	ev_timer_init(&w->renew, on_renew, RENEW_LOOK_S, RENEW_LOOK_S);
@@ -468,6 +469,7 @@ void worker_free(struct worker *w)
 	ev_prepare_stop(w->loop, &w->on_turn);
 	ev_timer_stop(w->loop, &w->renew);
 	ev_timer_stop(w->loop, &w->fresh);
+	ev_timer_stop(w->loop, &w->ebb);
 	for (unsigned i = 0; i < w->n_slots; i++)
 		slot_drop(&w->slots[i]);
 	while (w->nurseries) {

@@ -1,19 +1,20 @@
-"""Zygotes are replaced after some jobs or some time, and no job notices."""
+"""Zygotes are replaced after some jobs or some time, and no job notices; as many tracees wait as are asked for."""
 import os
 import re
 import tempfile
 import unittest
 
+import support
 from support import Supervisor, eventually
 
 
 class Renewal(unittest.TestCase):
-    def start(self, zygote):
+    def start(self, zygote, **more):
         folder = tempfile.TemporaryDirectory(prefix="warder-renewal-")
         self.addCleanup(folder.cleanup)
         path = os.path.join(folder.name, "warder.yaml")
         with open(path, "w") as f:
-            f.write(f"workers: 1\nzygote: {zygote}\n")
+            f.write(f"workers: 1\nzygote: {zygote}\n" + "".join(f"{k}: {v}\n" for k, v in more.items()))
         s = Supervisor("--config", path)
         self.addCleanup(s.stop)
         return s
@@ -36,6 +37,24 @@ class Renewal(unittest.TestCase):
             self.assertEqual((r["outcome"], r["stdout"]), ("exited", b"on\ndone\n"), r)
         for old, _ in self.renewed(s):
             eventually(lambda pid=old: self.gone(pid), 5)
+
+    def test_pool_by_demand(self):
+        s = self.start("{max_jobs: 1000}", pool="{min: 1, max: 12}")
+        with s.client() as c:
+            def waiting():
+                return c.rpc("status")["pool"]["waiting"]
+
+            def at_least():
+                st = c.rpc("status")  # one for each zygote
+                return st["zygotes"] if st["pool"]["waiting"] == st["zygotes"] > 0 else 0
+            c.run("pass")
+            few = eventually(at_least)
+            for i in [c.start("import time; time.sleep(0.2)") for _ in range(9)]:
+                c.wait(i)
+            eventually(lambda: waiting() >= few + 4)  # some of them had to wait together
+            self.assertLessEqual(waiting(), few + 8)
+            if support.LONG:
+                eventually(at_least, 20)
 
     def test_by_age(self):
         s = self.start("{max_age_s: 1}")
