@@ -78,7 +78,8 @@ struct brief {
 	uint32_t n_args;
 	uint32_t n_env;
 	uint32_t code_len;
-	uint32_t memory_mib; /* the job's limit, for collectors that go by one; who ends the job is the worker */
+	uint32_t threads;    /* the job's limit, for interpreters that have threads of their own */
+	uint32_t memory_mib; /* likewise, for collectors that go by one; who ends the job is the worker */
 };
 
 #endif

@@ -180,6 +180,7 @@ static int parse_brief(char *p, size_t len, struct zygote_job *j)
 			return -EPROTO;
 	j->code = (struct bytes){p, end - p};
 	j->memory_mib = h.memory_mib;
+	j->threads = h.threads;
 	return j->filename && j->code.len == h.code_len ? 0 : -EPROTO;
 }
 

@@ -29,7 +29,7 @@ struct zygote_job {
 	const char *filename; /* NUL-terminated, like args and env */
 	char **args, **env;   /* NULL-terminated */
 	struct bytes code;
-	uint32_t memory_mib;
+	uint32_t memory_mib, threads;
 };
 /* Opens BIRTH_JOB_PATH, which the worker answers when a job is there. Everything is malloc'd once and stays. The C environment is
  * the job's afterwards. */

@@ -71,7 +71,10 @@ static uint32_t put_env(struct writer *w, const struct job *j, const struct poli
 /* Once to measure and count, once to fill. */
 static uint32_t write_brief(struct writer *w, const struct job *j, const struct policy *p, char *const *proxy_env, uint32_t n_env)
 {
-	struct brief h = {BIRTH_MAGIC, j->n_args, n_env, j->code.len, (uint32_t)j->limits[LIMIT_MEMORY_MIB]};
+	struct brief h = {
+		.magic = BIRTH_MAGIC, .n_args = j->n_args, .n_env = n_env, .code_len = j->code.len,
+		.threads = (uint32_t)j->limits[LIMIT_THREADS], .memory_mib = (uint32_t)j->limits[LIMIT_MEMORY_MIB],
+	};
 
 	put(w, &h, sizeof(h));
 	put_field(w, j->filename, "", "");

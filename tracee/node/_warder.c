@@ -26,6 +26,7 @@
 #define FDS_MAX 64 /* descriptors that a warm Node holds; 15 to 20 (measured, 18 and 20) */
 
 static struct {
+	napi_env env;
 	uv_loop_t *loop;
 	ino_t pipes[FDS_MAX];   /* those of the zygote, to tell a child's own from them */
 	int events[FDS_MAX];    /* numbers of the zygote's eventfds */
@@ -185,6 +186,7 @@ static napi_value w_ready(napi_env env, napi_callback_info info)
 	arguments(env, info, &text, 1);
 	napi_get_value_string_utf8(env, text, lines, sizeof(lines), NULL);
 	napi_get_uv_event_loop(env, &w.loop);
+	w.env = env;
 	note_descriptors();
 	int r = share_heap();
 	if (r)
@@ -238,7 +240,10 @@ static bool others_alive(void)
  * V8's worker threads (NodePlatform::DrainTasks), which the fork did not copy. */
 static void on_turn(uv_prepare_t *unused)
 {
+	napi_handle_scope scope;
+
 	(void)unused;
+	napi_open_handle_scope(w.env, &scope);
 	bool alive = w.rehearsing || others_alive();
 	if (!alive && embed_run_tasks()) /* V8's own for this thread, which do not keep the loop alive; they may post others */
 		alive = true;
@@ -253,6 +258,7 @@ static void on_turn(uv_prepare_t *unused)
 		uv_idle_stop(&w.once_more);
 	else
 		uv_idle_start(&w.once_more, on_once_more);
+	napi_close_handle_scope(w.env, scope);
 }
 
 /* From now on the process ends when its loop is empty. */
@@ -398,6 +404,7 @@ static napi_value w_wait(napi_env env, napi_callback_info info)
 	if (zygote_wait_for_job(&j, &e) < 0)
 		give_up(&e);
 	embed_limit_heap((size_t)j.memory_mib << 20);
+	embed_help_collector(V8_WORKERS, (int)j.threads);
 	napi_create_object(env, &job);
 	napi_create_string_utf8(env, j.filename, NAPI_AUTO_LENGTH, &s);
 	napi_set_named_property(env, job, "filename", s);

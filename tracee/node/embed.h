@@ -1,4 +1,5 @@
-/* embed.h - what Node offers to C++ alone, for those who embed it (node.h). Only _warder.c calls these, on Node's main thread.
+/* embed.h - what Node offers to C++ alone, for those who embed it (node.h). Only _warder.c calls these, on Node's main thread,
+ * with a handle scope open.
  */
 #ifndef WARDER_EMBED_H
 #define WARDER_EMBED_H
@@ -28,6 +29,9 @@ int embed_exit(void);
 /* V8 collects the harder the nearer it comes to this size of its heap, in bytes. It never fails there: who ends a job that uses too much
  * memory is the worker. */
 void embed_limit_heap(size_t bytes);
+/* Once the job has computed for a while and collects garbage, V8 gets so many threads to do it with, if the job may have plenty beside them
+ * (`threads` is its limit): where a second CPU is idle, a plain Node collects there. */
+void embed_help_collector(int workers, int threads);
 
 #ifdef __cplusplus
 }
