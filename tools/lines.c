@@ -113,6 +113,8 @@ void lines_of(const struct policy *p, struct lines *l)
 		add(l, NULL, "language %s", language_name(p->language));
 		add(l, NULL, "interpreter %s", p->interpreter);
 	}
+	if (p->dependencies)
+		add(l, NULL, "dependencies %s", p->dependencies);
 	add_list(l, "preload", p->preload);
 	add_calls(l, p);
 	for (size_t i = 0; i < p->n_files; i++)

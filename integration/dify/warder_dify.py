@@ -5,6 +5,7 @@
 import base64
 import json
 import re
+import signal
 from enum import Enum
 from typing import Any, Callable, ClassVar, Dict, Mapping, Optional
 
@@ -50,6 +51,8 @@ RUNNER = """def _program():
         return compile(f.read(), path, 'exec', dont_inherit=True)
 exec(_program())
 """
+LIMITS = {"wall_time": "timeout", "cpu_time": "timeout", "memory": "memory limit exceeded", "output": "output limit exceeded",
+          "tmp": "limit of /tmp exceeded"}
 NUMBER = re.compile(r"-?\d+\.?\d*e[+-]\d+", re.IGNORECASE)  # JSON made a string of it; Dify gives the number
 
 
@@ -62,13 +65,30 @@ class CodeExecutionError(Exception):
     result: Optional[warder.Result] = None
 
 
+def tell_call(v: warder.Violation) -> str:
+    place = f" at {v.file}:{v.line}" + (f" in {v.function}" if v.function else "") if v.file else ""
+    words = f"{v.verdict}: {v.syscall}({', '.join(v.args)})" + (f" [{v.rule}]" if v.rule else "") + place + (f"; {v.hint}" if v.hint else "")
+    return re.sub(r"[\0-\x1f\x7f]", lambda c: f"\\x{ord(c[0]):02x}", words)
+
+
+def why(result: warder.Result) -> str:
+    """Why a job did not come to its own end, or not with all of its output."""
+    if result.outcome == "violation":
+        return "operation not permitted" + (f"\n{tell_call(result.killed_by)}" if result.killed_by else "")
+    if result.outcome == "signaled":
+        return f"signal: {signal.strsignal(result.signal or 0)}"
+    if result.outcome == "limit":
+        return LIMITS.get(result.limit or "", "limit")
+    return "cancelled" if result.outcome == "cancelled" else LIMITS["output"]
+
+
 def explain(result: warder.Result) -> str:
     """What a job did wrong, in the words of the sandbox service; "" if it did not. Behind a kill stands the call."""
-    if result.outcome == "exited":
-        return f"process exited with code {result.exit_code}\n" + result.stderr.decode("utf-8", "replace") if result.exit_code else ""
-    timeout = result.limit in ("wall_time", "cpu_time")
-    why = "timeout" if timeout else f"operation not permitted\n{result.killed_by}" if result.outcome == "violation" else result.reason()
-    return f"process exited with code -1\nerror: {why}\n"
+    by_itself = result.outcome == "exited" and not result.stdout_truncated
+    if by_itself and result.exit_code == 0:
+        return ""
+    rest = ("" if by_itself else f"error: {why(result)}\n") + result.stderr.decode("utf-8", "replace")
+    return f"process exited with code {result.exit_code if by_itself else -1}" + (f"\n{rest}" if rest else "")
 
 
 def utf8(text: str) -> bytes:
@@ -117,6 +137,8 @@ class CodeExecutor:
         except warder.WarderError as e:
             raise CodeExecutionError("Failed to execute code, which is likely a network issue, please check if the sandbox "
                                      f"service is running. ( Error: {e} )") from e
+        if result.outcome == "error":
+            raise CodeExecutionError(f"Got error code: -500. Got error msg: {result.error}")
         error = CodeExecutionError(explain(result))
         if str(error):
             error.result = result

@@ -34,8 +34,10 @@ class Violation:
 
     def __str__(self) -> str:
         words = f"{self.verdict}: {self.syscall}({', '.join(self.args)})"
+        if self.verdict != "killed" and (self.path or self.address):
+            words += f": {self.path or self.address}"
         if self.errno:
-            words += f" {self.errno}"
+            words += f": {self.errno}"
         if self.file:
             words += f" at {self.file}:{self.line}" + (f" in {self.function}" if self.function else "")
         if self.count > 1:
