@@ -35,7 +35,8 @@ void again_hand_back(struct slot *s)
 	if (!p)
 		abort(); /* as for a job that was accepted and cannot be answered */
 	*p = (struct pending){.key = s->key, .job = s->job, .generation = generation_hold(s->nursery->generation), .policy = s->nursery->policy,
-	                      .queue_ms = s->queue_ms, .since = s->started, .tries = s->tries + 1};
+	                      .uid = s->client, .queue_ms = s->queue_ms, .since = s->started, .tries = s->tries + 1};
 	s->job = NULL;
-	worker_put_first(s->worker, p);
+	turns_go_first(s->worker, p);
+	worker_changed(s->worker);
 }

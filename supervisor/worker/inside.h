@@ -2,6 +2,7 @@
  *
  *   worker.c   the pool: which job gets which tracee, when to make new ones
  *   nursery.c  one zygote per policy: its control socket, births
+ *   turns.c    in which order jobs get tracees
  *   demand.c   how many tracees wait
  *   renew.c    replacing zygotes that are old
  *   spawn.c    starting its process
@@ -51,6 +52,8 @@ struct pending {
 	struct broker_grants *grants; /* of the job's own, looked up when its turn comes */
 	double queue_ms;
 	ev_tstamp since;
+	uid_t uid;      /* whose job it is */
+	uint64_t turn;  /* turns.c */
 	unsigned tries; /* tracees that were killed before it began */
 };
 
@@ -172,6 +175,7 @@ struct slot {
 	uint64_t calls_seen;     /* and its brokered calls then */
 	bool is_loose;           /* on every CPU; else beside the worker */
 	double queue_ms;
+	uid_t client;            /* whose job it is */
 	unsigned tries;          /* of the job, before this tracee */
 	bool unbegun;            /* the job could not be handed over: its tracee had been killed */
 	enum killed_for killed_for;
@@ -207,7 +211,6 @@ struct worker {
 /* worker.c */
 double worker_clock(void); /* CLOCK_MONOTONIC, seconds */
 void worker_changed(struct worker *w);
-void worker_put_first(struct worker *w, struct pending *p); /* takes it */
 void worker_fail_pending(struct worker *w, const struct policy *p, const struct err *why);
 void worker_answer_error(struct worker *w, uint64_t key, const char *id, double queue_ms, const char *text);
 
@@ -219,6 +222,10 @@ void nursery_order(struct nursery *n, struct slot *s);  /* one birth */
 void nursery_birth_over(struct nursery *n, struct slot *s);
 void nursery_reaped(struct nursery *n, int status);
 void nursery_free(struct nursery *n);
+
+/* turns.c: take p */
+void turns_join(struct worker *w, struct pending *p);
+void turns_go_first(struct worker *w, struct pending *p);
 
 /* demand.c */
 void demand_init(struct worker *w);

@@ -461,6 +461,7 @@ void slot_start(struct slot *s, struct pending *p)
 	s->key = p->key;
 	s->job = p->job;
 	s->tries = p->tries;
+	s->client = p->uid;
 	s->queue_ms = p->queue_ms + (worker_clock() - p->since) * 1e3;
 	s->started = worker_clock();
 	s->cpu_before = s->cpu_seen = outcome_cpu(s->t_pid);

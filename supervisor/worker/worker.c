@@ -229,18 +229,8 @@ static void submit(void *ctx, const struct port_job *facts, struct job *job, str
 	if (!p)
 		abort(); /* a job that was accepted must be answered, and there is no memory to remember it */
 	*p = (struct pending){.key = facts->key, .job = job, .generation = generation_hold(g), .policy = policy,
-	                      .queue_ms = facts->queue_ms, .since = worker_clock()};
-	*w->last = p;
-	w->last = &p->next;
-	worker_changed(w);
-}
-
-void worker_put_first(struct worker *w, struct pending *p)
-{
-	p->next = w->first;
-	w->first = p;
-	if (!p->next)
-		w->last = &p->next;
+	                      .uid = facts->uid, .queue_ms = facts->queue_ms, .since = worker_clock()};
+	turns_join(w, p);
 	worker_changed(w);
 }
 

@@ -262,13 +262,45 @@ class TakenOver(Processes):
 class Admission(Processes):
     def test_thousands_of_idle_connections(self):
         s = self.start()
-        idle = []
-        for _ in range(2000):
+        self.connect(s, 5000 if support.LONG else 2000)
+        if support.LONG and support.IS_ROOT:  # one uid has at most half of them
+            os.chmod(s.path, 0o666)
+            ready, end = os.pipe()
+            pid = os.fork()
+            if pid == 0:
+                os.setuid(4242)
+                self.connect(s, 5000)
+                os.write(end, b".")
+                signal.pause()
+            os.close(end)
+            self.addCleanup(os.close, ready)
+            self.addCleanup(os.waitpid, pid, 0)
+            self.addCleanup(os.kill, pid, signal.SIGKILL)
+            self.assertEqual(os.read(ready, 1), b".")
+            with s.client() as c:
+                eventually(lambda: c.rpc("status")["totals"]["connections"] >= 10000)
+        self.assertEqual(s.run("print('served')")["stdout"], b"served\n")
+
+    def connect(self, s, n):
+        for _ in range(n):
             c = socket.socket(socket.AF_UNIX)
             self.addCleanup(c.close)
             c.connect(s.path)
-            idle.append(c)
-        self.assertEqual(s.run("print('served')")["stdout"], b"served\n")
+
+    def test_many_that_sleep(self):
+        """All at once; each has its own result."""
+        n = 1000 if support.LONG else 60
+        folder = tempfile.TemporaryDirectory(prefix="warder-many-")
+        self.addCleanup(folder.cleanup)
+        with open(os.path.join(folder.name, "warder.yaml"), "w") as f:
+            f.write(f"workers: 2\npool: {{min: 2, max: {n // 2 + 1}}}\n")
+        s = self.start("--config", f.name)
+        with contextlib.ExitStack() as stack, s.client() as d:
+            clients = [stack.enter_context(s.client(timeout=120)) for _ in range(4)]
+            eventually(lambda: d.rpc("status")["pool"]["capacity"] >= n)  # both workers are there
+            ids = [clients[i % 4].start(f"print({i}, flush=True)\nimport time; time.sleep({n // 33 + 2})", limits={"wall_ms": 60000}) for i in range(n)]
+            eventually(lambda: d.rpc("status")["pool"]["running"] == n)
+            self.assertEqual([clients[i % 4].wait(m)["stdout"] for i, m in enumerate(ids)], [b"%d\n" % i for i in range(n)])
 
     @unittest.skipUnless(support.IS_ROOT, "capability: it takes a second uid")
     def test_one_uid_does_not_shut_others_out(self):
@@ -318,6 +350,27 @@ class Admission(Processes):
             for i in ids:
                 flood.wait(i)
             self.assertLess(other, (time.monotonic() - began) / 2)
+
+    def test_a_flood_that_a_worker_has_already(self):
+        """Also among the jobs that wait in a worker for tracees. They are as many as it takes at once, so the queue of the front is empty."""
+        folder = tempfile.TemporaryDirectory(prefix="warder-turns-")
+        self.addCleanup(folder.cleanup)
+        with open(os.path.join(folder.name, "warder.yaml"), "w") as f:
+            f.write("workers: 1\npool: {min: 1, max: 100}\n")
+        s = self.start("--config", f.name)
+        with s.client() as flood, s.client() as c:
+            s.run("pass")
+            ids = [flood.start(f"print({i})", tenant="flood") for i in range(90)]
+            mine = c.start("print('mine')", tenant="other")
+            began = time.monotonic()
+            c.wait(mine)
+            other = time.monotonic() - began
+            flood.wait(ids[-1])
+            self.assertLess(other, (time.monotonic() - began) / 2)
+            for i in ids[:-1]:
+                flood.wait(i)
+            places = [flood.order.index(i) for i in ids]
+            self.assertLess(max(abs(a - b) for a, b in zip(places, sorted(places))), 20)  # a client's jobs keep their order, nearly
 
 
 if __name__ == "__main__":
