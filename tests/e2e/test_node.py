@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
 import support
@@ -198,6 +199,43 @@ class OwnState(Case):
             return [(a, b) for i, a in enumerate(files) for b in files[i + 1:]
                     if a[0] != b[0] and libc.syscall(SYS_KCMP, a[0], b[0], 0, a[1], b[1]) == 0]
         eventually(lambda: not shared())  # what a birth needs is closed soon after it
+
+    def test_what_node_tells_of_its_start(self):
+        code = """const report = process.report.getReport(), { nodeTiming } = performance;
+        const file = process.report.writeReport('r.json'), written = JSON.parse(require('fs').readFileSync(file));
+        const times = ['nodeStart', 'v8Start', 'environment', 'bootstrapComplete', 'loopStart', 'duration'].map((k) => nodeTiming[k]);
+        console.log(JSON.stringify({ lines: [report, written].map((r) => r.header.commandLine), text: JSON.stringify([report, written]), times }));"""
+        told = json.loads(self.run_js(code, args=["x"])["stdout"])
+        self.assertEqual(told["lines"], [["node", "/tmp/main.js", "x"]] * 2)
+        for word in ("bootstrap.js", "_warder", "node:warder"):
+            self.assertNotIn(word, told["text"])
+        self.assertEqual([t for t in told["times"] if not -1 <= t < 500], [])
+
+    def test_collector_has_threads(self):
+        """V8's own, once a job makes garbage for long, and none where the job's limit is low."""
+        code = """const threads = () => Number(/Threads:\\s+(\\d+)/.exec(require('fs').readFileSync('/proc/self/status', 'utf8'))[1]);
+        const seen = [threads()], until = Date.now() + 20000;
+        let kept = [], most = MOST;
+        for (let i = 0; most-- && threads() === 1 && Date.now() < until;) for (let n = 0; n < 20000; n++) { kept.push({ i, n }); if (++i % 200000 === 0) kept = []; }
+        seen.push(threads());
+        new (require('worker_threads').Worker)('1', { eval: true }).on('exit', () => console.log(seen.join()));"""
+        for threads, most, want in ((32, -1, b"1,4\n"), (6, 100, b"1,1\n")):
+            r = self.run_js(code.replace("MOST", str(most)), limits={"threads": threads, "memory_mib": 512, "wall_ms": 30000, "cpu_ms": 30000})
+            self.assertEqual(r["stdout"], want, r)
+
+    def test_use_of_an_old_zygote(self):
+        """V8 frees memory of an idle process after 8 s, by a collection that each child would begin with: ten times what a job takes."""
+        self.run_js("1")
+        zygote = int(re.findall(r"zygote_ready policy=nodejs pid=(\d+)", self.supervisor.log())[-1])
+        eventually(lambda: time.time() - os.stat(f"/proc/{zygote}").st_mtime > 10, 30)
+        plain = []
+        for _ in range(3):
+            before = os.times()
+            subprocess.run([NODE, "-e", "1"], check=True)
+            after = os.times()
+            plain.append(after.children_user + after.children_system - before.children_user - before.children_system)
+        jobs = [self.run_js("1")["usage"]["cpu_ms"] / 1e3 for _ in range(8)]
+        self.assertLess(sorted(jobs)[4], sorted(plain)[1] / 5, (jobs, plain))
 
     def test_memory(self):
         for name, code in {

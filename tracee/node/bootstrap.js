@@ -162,6 +162,43 @@ function restartableClocks() {
   process.uptime = function uptime() { return Math.max(0, ownUptime.call(process) - begun / 1e3); }; // it counts in whole milliseconds
 }
 
+// What Node tells of its own start is the zygote's: the command line, where Warder's files are, the times of its milestones.
+let commandLine = [];
+
+function ownReports() {
+  const { report } = process;
+  const { getReport, writeReport } = report;
+  const { readFileSync, writeFileSync } = require('fs');
+  const { resolve } = require('path');
+  const addonFile = process.argv[process.argv.length - 1];
+  const own = (r) => {
+    r.header.commandLine = commandLine;
+    r.sharedObjects = r.sharedObjects?.filter((file) => file !== addonFile);
+    if (Array.isArray(r.javascriptStack?.stack)) r.javascriptStack.stack = r.javascriptStack.stack.filter((line) => !line.includes('node:warder'));
+    return r;
+  };
+  report.getReport = function(err) { return own(getReport.call(this, ...(err === undefined ? [] : [err]))); };
+  report.writeReport = function(file, err) {
+    const name = typeof file === 'string' ? file : report.filename;
+    if (name === 'stdout' || name === 'stderr') {
+      process[name].write(`${JSON.stringify(this.getReport(...[file, err].filter((e) => typeof e === 'object')), null, 2)}\n`);
+      return name;
+    }
+    const written = writeReport.apply(this, arguments);
+    const path = resolve(report.directory || '', written);
+    writeFileSync(path, JSON.stringify(own(JSON.parse(readFileSync(path, 'utf8'))), null, report.compact ? 0 : 2));
+    return written;
+  };
+  for (const [name, { get }] of Object.entries(Object.getOwnPropertyDescriptors(performance.nodeTiming))) {
+    if (!get || name === 'idleTime' || name === 'uvMetricsInfo') continue;
+    const since = function() {
+      const at = get.call(this);
+      return at < 0 ? at : Math.max(0, at - begun);
+    };
+    Object.defineProperty(performance.nodeTiming, name, { enumerable: true, configurable: true, get: since });
+  }
+}
+
 // The path of every job, once more in the child while it waits: each memory page that it touches here is its own already when the
 // job comes. Files are refused still; fd 1 is the zygote's log.
 function rehearseJob() {
@@ -223,6 +260,7 @@ function becomeJob(path, args) {
   begun = ownNow();
   process.argv = [process.execPath, path, ...args];
   process.execArgv = [];
+  commandLine = ['node', path, ...args];
   if (process.env.TZ !== timeZone) process.env.TZ = process.env.TZ ?? '';
   if (process.env.NODE_PATH) Module._initPaths();
   for (const name of Object.keys(require.cache)) delete require.cache[name];
@@ -257,6 +295,7 @@ function start() {
     sparePreloads();
     withoutInterfaces();
     restartableClocks();
+    ownReports();
     Module.syncBuiltinESMExports();
     rehearse();
     timeZone = process.env.TZ;
