@@ -109,18 +109,18 @@ $(BUILD)/warder: $(call objects,tools,) $(CLIENT_LIBS)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(call link,$^) $(LIBS)
 
 # The extension is loaded by an unsanitized interpreter, so it is never built with SAN.
-$(BUILD)/tracee/_warder.abi3.so: $(wildcard tracee/*.c tracee/*.h tracee/python/*.[ch] protocol/err.c protocol/pyframes.c protocol/*.h) Makefile
+$(BUILD)/tracee/_warder.abi3.so: $(wildcard tracee/*.c tracee/*.h tracee/python/*.[ch] protocol/err.c protocol/empty_root.c protocol/pyframes.c protocol/*.h) Makefile
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE $(SHARED) \
 	  -DPy_LIMITED_API=0x03080000 $(call include_flags,tracee) -Itracee/python $(PY_INCLUDES) \
-	  -o $@ $(wildcard tracee/python/*.c tracee/*.c) protocol/err.c protocol/pyframes.c
-$(BUILD)/tracee/_warder.node: $(BUILD)/obj/tracee/node/embed.o $(wildcard tracee/*.c tracee/*.h tracee/node/*.[ch] protocol/err.c protocol/*.h) Makefile
+	  -o $@ $(wildcard tracee/python/*.c tracee/*.c) protocol/err.c protocol/empty_root.c protocol/pyframes.c
+$(BUILD)/tracee/_warder.node: $(BUILD)/obj/tracee/node/embed.o $(wildcard tracee/*.c tracee/*.h tracee/node/*.[ch] protocol/err.c protocol/empty_root.c protocol/*.h) Makefile
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE $(SHARED) \
 	  -DNAPI_VERSION=8 $(call include_flags,tracee) -Itracee/node -isystem $(NODE_INCLUDE) \
-	  -o $@ $(wildcard tracee/node/*.c) $(BUILD)/obj/tracee/node/embed.o $(wildcard tracee/*.c) protocol/err.c
+	  -o $@ $(wildcard tracee/node/*.c) $(BUILD)/obj/tracee/node/embed.o $(wildcard tracee/*.c) protocol/err.c protocol/empty_root.c
 # the one part that Node offers to C++ alone
 $(BUILD)/obj/tracee/node/embed.o: tracee/node/embed.cc tracee/node/embed.h Makefile
 	$(call say,CXX,$@)

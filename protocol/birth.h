@@ -6,7 +6,7 @@
  * kernel, not the sender, says whose pid a message is from.
  *
  *   worker → zygote   BIRTH_SETUP (first, with the set-up memfd), then BIRTH_FORK … ; end of file: leave
- *   zygote → worker   BIRTH_READY or BIRTH_FAILED (slot -1)
+ *   zygote → worker   BIRTH_READY (with BIRTH_NAMESPACES and the procfs of its pid namespace) or BIRTH_FAILED (slot -1)
  *   tracee → worker   BIRTH_BORN with {listener, /proc/self/mem, pidfd}, or BIRTH_FAILED with its slot
  *
  * The set-up memfd holds a `struct birth_setup` and, behind it, the two filters' instructions (struct
@@ -27,6 +27,8 @@
  * tracee is at most this number (dup2 onto it: EBADF). That is why the broker filter can let sendmsg on this number
  * pass: the newborn needs it once, to send the listener that every later sendmsg goes through. */
 #define BIRTH_FD 1000
+/* In zygotes with namespaces: a procfs of their own pid namespace, attached nowhere. Newborns close it before they have a listener. */
+#define BIRTH_PROC_FD (BIRTH_FD + 1)
 #define BIRTH_JOB_PATH "/.warder/job"
 #define BIRTH_MAGIC 0x31445257u /* "WRD1" */
 #define BIRTH_INFO_MAX 8192
@@ -42,6 +44,9 @@ enum birth_flag {
 	BIRTH_LANDLOCK_NET = 1 << 2,   /* ABI 4 */
 	BIRTH_LANDLOCK_SCOPE = 1 << 3, /* ABI 6 */
 	BIRTH_WAIT_KILLABLE = 1 << 4,  /* kernel 5.19 */
+	BIRTH_NAMESPACES = 1 << 5,     /* the zygote is the first process of namespaces of its own, BIRTH_PROC_FD is there */
+	BIRTH_USER_NS = 1 << 6,        /* a user namespace among them, where the supervisor is not root */
+	BIRTH_EMPTY_ROOT = 1 << 7,     /* needs namespaces: the zygote gives up its root directory before it is ready */
 };
 
 /* Limits are those of the policy's `callers_may`: the most that any job may have. The worker lowers them to the job's own
@@ -67,6 +72,7 @@ struct birth_message {
 	uint32_t uid, gid;         /* FORK */
 	uint32_t hurry;            /* FORK: a job waits for it already, so rehearsing would only delay it */
 	uint32_t layers;           /* BORN: bit (1 << LAYER_x) that this tracee put on */
+	int32_t own_pid;           /* BORN: its number in its own pid namespace */
 	uint64_t data_size, as_size; /* BORN: bytes that RLIMIT_DATA and RLIMIT_AS were counted from */
 	struct err err;            /* FAILED */
 	uint32_t info_len;         /* READY: bytes of `info` in use */

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "empty_root.h"
 #include "words.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
@@ -60,6 +61,8 @@ int confine_zygote(const struct confine_plan *p, struct err *e)
 	 * Tracees are reaped by their tracer; SIG_IGN keeps them from staying zombies of the zygote. */
 	if (signal(SIGCHLD, SIG_IGN) == SIG_ERR)
 		return FAIL("signal(SIGCHLD)");
+	if (p->setup.flags & BIRTH_EMPTY_ROOT && (r = empty_root(e)))
+		return r;
 	if ((r = drop_capabilities(1ull << CAP_SETUID | 1ull << CAP_SETGID | 1ull << CAP_KILL, e)) || (r = no_new_privs(e)))
 		return r;
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &p->whitelist))
@@ -174,7 +177,7 @@ static int die_with_zygote(pid_t zygote, struct err *e)
 }
 
 /* Whatever a preloaded library holds open is not for jobs. */
-static int close_inherited(const int *keep, size_t n_keep, struct err *e)
+static int close_inherited(const int *keep, size_t n_keep, bool has_procfs, struct err *e)
 {
 	unsigned int from = 3;
 
@@ -184,7 +187,20 @@ static int close_inherited(const int *keep, size_t n_keep, struct err *e)
 			return FAIL("close_range");
 		from = next + 1;
 	}
+	from += has_procfs; /* until its own memory is opened there */
 	return syscall(SYS_close_range, from, ~0u, 0) ? FAIL("close_range") : 0;
+}
+
+/* Whoever holds this descriptor writes anywhere in this process: it is sent to the worker, and closed. */
+static int open_memory(bool has_procfs, struct err *e)
+{
+	int fd = openat(has_procfs ? BIRTH_PROC_FD : AT_FDCWD, has_procfs ? "self/mem" : "/proc/self/mem", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return FAIL("open(/proc/self/mem)");
+	if (has_procfs)
+		close(BIRTH_PROC_FD);
+	return fd;
 }
 
 int confine_tracee(const struct confine_plan *p, struct confine_birth *b, struct err *e)
@@ -192,7 +208,7 @@ int confine_tracee(const struct confine_plan *p, struct confine_birth *b, struct
 	uint32_t flags = p->setup.flags;
 	int r;
 
-	if ((r = close_inherited(b->keep, b->n_keep, e)))
+	if ((r = close_inherited(b->keep, b->n_keep, flags & BIRTH_NAMESPACES, e)))
 		return r;
 	if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
 		return FAIL("signal(SIGCHLD)");
@@ -207,9 +223,9 @@ int confine_tracee(const struct confine_plan *p, struct confine_birth *b, struct
 	/* The change of identity made it undumpable; now nobody without CAP_SYS_PTRACE could look at it, proc(5). */
 	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
 		return FAIL("prctl(PR_SET_DUMPABLE)");
-	b->fds[BIRTH_MEM] = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	b->fds[BIRTH_MEM] = open_memory(flags & BIRTH_NAMESPACES, e);
 	if (b->fds[BIRTH_MEM] < 0)
-		return FAIL("open(/proc/self/mem)");
+		return b->fds[BIRTH_MEM];
 	b->fds[BIRTH_PIDFD] = syscall(SYS_pidfd_open, getpid(), 0);
 	if (b->fds[BIRTH_PIDFD] < 0)
 		return FAIL("pidfd_open");
@@ -221,9 +237,14 @@ int confine_tracee(const struct confine_plan *p, struct confine_birth *b, struct
 	if (r < 0)
 		return r;
 	b->fds[BIRTH_LISTENER] = r;
+	b->own_pid = getpid();
 	b->layers = 1u << LAYER_SECCOMP | 1u << LAYER_BROKER | 1u << LAYER_NO_NEW_PRIVS | 1u << LAYER_RLIMITS;
 	if (flags & BIRTH_IDENTITY)
 		b->layers |= 1u << LAYER_IDENTITY;
+	if (flags & BIRTH_NAMESPACES)
+		b->layers |= 1u << LAYER_NAMESPACES;
+	if (flags & BIRTH_EMPTY_ROOT)
+		b->layers |= 1u << LAYER_EMPTY_ROOT;
 	if (flags & BIRTH_LANDLOCK)
 		b->layers |= 1u << LAYER_LANDLOCK;
 	if (flags & BIRTH_LANDLOCK_NET)

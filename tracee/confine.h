@@ -17,7 +17,7 @@ struct confine_plan {
 	uint64_t data_size, as_size; /* bytes: the zygote's own, which RLIMIT_DATA and RLIMIT_AS are counted from */
 };
 
-/* In the zygote: keep only the capabilities that births need, no_new_privs, whitelist filter, SIGCHLD ignored. */
+/* In the zygote: an empty root directory, keep only the capabilities that births need, no_new_privs, whitelist filter, SIGCHLD ignored. */
 int confine_zygote(const struct confine_plan *p, struct err *e);
 
 struct confine_birth {
@@ -27,6 +27,7 @@ struct confine_birth {
 	const int *keep;  /* descriptors from 3 on that stay open, ascending; the rest is closed */
 	size_t n_keep;
 	pid_t zygote;     /* the parent that must still be there */
+	pid_t own_pid;    /* out: in its own pid namespace */
 	uint32_t layers;  /* out: bit (1 << LAYER_x) that are on */
 	int fds[BIRTH_FDS]; /* out: to be sent to the worker, then closed */
 };

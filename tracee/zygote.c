@@ -86,7 +86,8 @@ int zygote_ready(const char *info, struct err *e)
 	if (r)
 		return r;
 	z.ready = true;
-	r = control_send(&m, NULL, 0);
+	const int procfs = BIRTH_PROC_FD;
+	r = control_send(&m, &procfs, z.plan.setup.flags & BIRTH_NAMESPACES ? 1 : 0);
 	return r ? err_set(e, ERR_HOST, "sendmsg", -r, "to the worker") : 0;
 }
 
@@ -109,7 +110,7 @@ int zygote_confine(pid_t zygote, const int *keep, size_t n_keep, struct err *e)
 	int r = confine_tracee(&z.plan, &b, e);
 	if (r)
 		return r;
-	struct birth_message m = {.type = BIRTH_BORN, .slot = b.slot, .uid = b.uid, .gid = b.gid, .layers = b.layers,
+	struct birth_message m = {.type = BIRTH_BORN, .slot = b.slot, .uid = b.uid, .gid = b.gid, .layers = b.layers, .own_pid = b.own_pid,
 	                          .data_size = z.plan.data_size, .as_size = z.plan.as_size};
 	r = control_send(&m, b.fds, BIRTH_FDS);
 	if (r)

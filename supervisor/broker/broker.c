@@ -51,7 +51,7 @@ int broker_job_new(struct broker_tree *t, const struct broker_tracee *who, const
 	clock_gettime(CLOCK_MONOTONIC, &b->started);
 	b->started_real = time(NULL);
 	b->put.fd = -1;
-	frames_job_init(&b->frames, o->frames, who->mem, who->t_pid);
+	frames_job_init(&b->frames, o->frames, &b->who);
 	*out = b;
 	return 0;
 }

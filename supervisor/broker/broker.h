@@ -36,6 +36,8 @@ void broker_grants_free(struct broker_grants *g);
 
 struct broker_tracee { /* borrowed descriptors; the worker keeps them open for the job's life */
 	pid_t t_pid;
+	pid_t t_own_pid; /* the number that it has for itself: another one in a pid namespace of its own, */
+	int proc;        /* whose procfs this is; -1: it is in the worker's namespace */
 	int pidfd;
 	int mem;         /* /proc/PID/mem, read and write */
 	uid_t uid;       /* the tracee's identity; (uid_t)-1: the worker's own, nothing to switch */

@@ -105,9 +105,9 @@ bool frames_is_users(const struct frames *f, const char *file)
 
 /* --- one job ----------------------------------------------------------------------------------------------- */
 
-void frames_job_init(struct frames_job *j, struct frames *f, int mem, pid_t t_pid)
+void frames_job_init(struct frames_job *j, struct frames *f, const struct broker_tracee *who)
 {
-	*j = (struct frames_job){.frames = frames_hold(f), .mem = mem, .t_pid = t_pid};
+	*j = (struct frames_job){.frames = frames_hold(f), .mem = who->mem, .t_pid = who->t_pid, .who = who};
 }
 
 void frames_job_done(struct frames_job *j)

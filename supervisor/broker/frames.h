@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "broker.h"
 #include "frames_node.h"
 #include "pyframes.h"
 
@@ -45,6 +46,7 @@ bool frames_is_users(const struct frames *f, const char *file);
 
 struct frames_job {
 	struct frames *frames; /* held */
+	const struct broker_tracee *who;
 	int mem;
 	pid_t t_pid;
 	double spent;          /* seconds, by all readings so far */
@@ -55,7 +57,7 @@ struct frames_job {
 	} seen[FRAMES_SEEN];
 };
 
-void frames_job_init(struct frames_job *j, struct frames *f, int mem, pid_t t_pid);
+void frames_job_init(struct frames_job *j, struct frames *f, const struct broker_tracee *who); /* borrows who for the job's life */
 void frames_job_done(struct frames_job *j);
 /* The innermost frame of the user's own source, else the innermost of all but Warder's. False: none is known; *out is empty then. */
 bool frames_where(struct frames_job *j, pid_t t_tid, struct where *out);

@@ -3,6 +3,7 @@
 
 #include "decode.h"
 #include "frames.h"
+#include "numbers.h"
 
 #define WARDERS "<warder>"
 
@@ -13,7 +14,7 @@ static uint64_t state_of(struct frames_job *j, const struct pyframes *p, pid_t t
 
 	if (t_tid == j->t_pid)
 		return p->v[PY_MAIN];
-	uint64_t t_state = pyframes_thread(p, j->mem, t_tid, j->seen[i].t_tid == t_tid ? j->seen[i].t_state : 0);
+	uint64_t t_state = pyframes_thread(p, j->mem, numbers_own(j->who, t_tid), j->seen[i].t_tid == t_tid ? j->seen[i].t_state : 0);
 	j->seen[i].t_tid = t_tid;
 	j->seen[i].t_state = t_state;
 	return t_state;

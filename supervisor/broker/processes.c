@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "handlers.h"
+#include "numbers.h"
 #include "rows.h"
 
 /* a thread and nothing else; the low byte is the exit signal, which a thread does not send */
@@ -106,13 +107,13 @@ int64_t processes_clone(struct request *r)
  * A lone thread number (tkill) must be the caller's own: others may have been used again since. */
 int64_t processes_signal(struct request *r)
 {
-	pid_t to = (pid_t)r->call->args[0], own = r->job->who.t_pid;
+	pid_t to = (pid_t)r->call->args[0], own = r->job->who.t_own_pid;
 	bool by_tid = r->row->fixed;
 
 	for (int i = 1; i <= 2; i++) /* kill and tkill have it second, tgkill third */
 		if (r->call->args[i] < 64)
 			r->job->signals_sent |= 1ull << r->call->args[i];
-	if (to == own || (by_tid ? to == r->call->t_tid : to == 0))
+	if (to == own || (by_tid ? to == numbers_own(&r->job->who, r->call->t_tid) : to == 0))
 		return request_go_on(r);
 	return request_refused(r, EPERM, NULL, "signals: only the job itself");
 }
@@ -124,7 +125,7 @@ int64_t processes_prlimit(struct request *r)
 	/* RLIMIT_CPU is how the worker knows the CPU limit was met. RLIMIT_CORE stays at 1: at 0 a core_pattern that is a pipe would be fed, core(5) */
 	if ((r->call->args[1] == RLIMIT_CORE || r->call->args[1] == RLIMIT_CPU) && r->call->args[2])
 		return request_refused(r, EPERM, NULL, "prlimit64: RLIMIT_CORE and RLIMIT_CPU are fixed");
-	if (of == 0 || of == r->job->who.t_pid)
+	if (of == 0 || of == r->job->who.t_own_pid)
 		return request_go_on(r);
 	return request_refused(r, EPERM, NULL, "prlimit64: only the job itself");
 }
@@ -134,7 +135,7 @@ int64_t processes_about(struct request *r)
 {
 	pid_t of = (pid_t)r->call->args[0];
 
-	if (of == 0 || of == r->job->who.t_pid)
+	if (of == 0 || of == r->job->who.t_own_pid)
 		return request_go_on(r);
 	return request_refused(r, EPERM, NULL, "processes: only the job itself");
 }

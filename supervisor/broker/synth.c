@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "identity.h"
+#include "numbers.h"
 #include "scratch.h"
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
@@ -33,10 +34,19 @@ static int number(const char *p, size_t len)
 	return n;
 }
 
-/* Whether a thread is the job's: by the signal that is none, judged by the kernel itself. */
+/* Whether a thread is the job's, by the number that it has for the job: judged by the kernel itself, by the signal that is none, or by what its
+ * procfs lists. */
 static bool is_own_thread(const struct request *r, pid_t tid)
 {
-	return tid == r->job->who.t_pid || !syscall(SYS_tgkill, r->job->who.t_pid, tid, 0) || errno == EPERM;
+	const struct broker_tracee *who = &r->job->who;
+	char path[48];
+
+	if (tid == who->t_own_pid)
+		return true;
+	if (who->proc < 0)
+		return !syscall(SYS_tgkill, who->t_pid, tid, 0) || errno == EPERM;
+	snprintf(path, sizeof(path), "%d/task/%d", (int)who->t_own_pid, (int)tid);
+	return !faccessat(who->proc, path, F_OK, 0);
 }
 
 /* One component of a row against one of the path. */
@@ -48,7 +58,7 @@ static bool part_matches(const struct request *r, const char *row, const char *p
 		return strncmp(row, p, len) == 0 && (row[len] == '\0' || row[len] == '/');
 	switch (*row) {
 	case '#':
-		return number(p, len) == r->job->who.t_pid;
+		return number(p, len) == r->job->who.t_own_pid;
 	case '@':
 		n = number(p, len);
 		at->t_tid = n;
@@ -79,7 +89,7 @@ static bool row_matches(const struct request *r, const struct synth_row *row, co
 static bool find(const struct request *r, const char *path, struct synth_at *at)
 {
 	for (size_t i = 0; i < synth_n_rows; i++) {
-		*at = (struct synth_at){&synth_rows[i], r->job->who.t_pid, -1};
+		*at = (struct synth_at){&synth_rows[i], r->job->who.t_own_pid, -1};
 		if (row_matches(r, &synth_rows[i], path, at))
 			return true;
 	}
@@ -250,7 +260,7 @@ static bool leads_through_link(const struct request *r, const char *path)
 static int hidden(struct request *r, const char *path)
 {
 	char own[32], shown[VPATH_MAX];
-	int len = snprintf(own, sizeof(own), "/proc/%d/", (int)r->job->who.t_pid);
+	int len = snprintf(own, sizeof(own), "/proc/%d/", (int)r->job->who.t_own_pid);
 
 	if (strncmp(path, own, (size_t)len))
 		return request_hidden(r, path);
@@ -304,7 +314,7 @@ static bool fill_in(const struct request *r, const struct synth_row *row, pid_t 
 		if (!strchr("#@%", *p))
 			n += (size_t)snprintf(out + n, size - n, "%c", *p);
 		else if (*p == '#')
-			n += (size_t)snprintf(out + n, size - n, "%d", (int)r->job->who.t_pid);
+			n += (size_t)snprintf(out + n, size - n, "%d", (int)r->job->who.t_own_pid);
 		else if (*p == '@' && t_tid)
 			n += (size_t)snprintf(out + n, size - n, "%d", (int)t_tid);
 		else
@@ -369,10 +379,10 @@ static int open_numbers(struct request *r, const char *path)
 
 	if (rc)
 		return rc;
-	snprintf(name, sizeof(name), "/proc/%d/%s", (int)r->job->who.t_pid, strrchr(path, '/') + 1);
-	fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	snprintf(name, sizeof(name), "%d/%s", (int)r->job->who.t_own_pid, strrchr(path, '/') + 1);
+	fd = numbers_procfs(&r->job->who, name, O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (r->still_there(r->arg, r->call->id))
 		return fd;
 	close(fd);

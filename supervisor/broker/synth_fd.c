@@ -159,7 +159,7 @@ int synth_jump(struct request *r, const char *path, struct object *o)
 	int t_fd = t_fd_of(path), fd, mode;
 	bool real;
 
-	snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)r->job->who.t_pid, t_fd);
+	snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)r->job->who.t_own_pid, t_fd);
 	if (strcmp(link, path))
 		return 1;
 	fd = descriptor_get(r, t_fd, &real);

@@ -14,6 +14,7 @@
 #include "guest.h"
 #include "handlers.h"
 #include "hostnames.h"
+#include "numbers.h"
 #include "synth.h"
 
 #define TICKS     100           /* a second; what procfs counts in, on every machine (proc(5)) */
@@ -30,9 +31,9 @@ static char *own_file(struct request *r, pid_t t_tid, const char *name, size_t m
 	ssize_t n = 1;
 	int fd = -1;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", (int)r->job->who.t_pid, (int)t_tid, name);
+	snprintf(path, sizeof(path), "%d/task/%d/%s", (int)r->job->who.t_own_pid, (int)t_tid, name);
 	if (!request_enter(r, true)) /* procfs asks for the same identity */
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+		fd = numbers_procfs(&r->job->who, path, O_RDONLY);
 	while (fd >= 0 && n > 0 && have < max) {
 		if (have + 4096 > cap) {
 			char *more = realloc(text, cap = cap ? 2 * cap : 8192);
@@ -57,7 +58,7 @@ static char *own_file(struct request *r, pid_t t_tid, const char *name, size_t m
 
 static uint64_t resident_kib(struct request *r)
 {
-	char *text = own_file(r, r->job->who.t_pid, "statm", OWN_MAX);
+	char *text = own_file(r, r->job->who.t_own_pid, "statm", OWN_MAX);
 	unsigned long size, pages = 0;
 
 	if (!text || sscanf(text, "%lu %lu", &size, &pages) != 2)
@@ -299,13 +300,13 @@ static void zero(struct request *r, const struct synth_at *at, FILE *f)
 static void self(struct request *r, const struct synth_at *at, FILE *f)
 {
 	(void)at;
-	fprintf(f, "%d", (int)r->job->who.t_pid);
+	fprintf(f, "%d", (int)r->job->who.t_own_pid);
 }
 
 static void thread_self(struct request *r, const struct synth_at *at, FILE *f)
 {
 	(void)at;
-	fprintf(f, "%d/task/%d", (int)r->job->who.t_pid, (int)r->call->t_tid);
+	fprintf(f, "%d/task/%d", (int)r->job->who.t_own_pid, (int)numbers_own(&r->job->who, r->call->t_tid));
 }
 
 static void self_mounts(struct request *r, const struct synth_at *at, FILE *f)
@@ -340,7 +341,7 @@ static void meminfo(struct request *r, const struct synth_at *at, FILE *f)
 /* User and system time of the job in ticks, and how many threads it has. */
 static void times(struct request *r, unsigned long *user, unsigned long *sys, long *threads)
 {
-	char *text = own_file(r, r->job->who.t_pid, "../../stat", OWN_MAX), *rest = text ? strrchr(text, ')') : NULL;
+	char *text = own_file(r, r->job->who.t_own_pid, "../../stat", OWN_MAX), *rest = text ? strrchr(text, ')') : NULL;
 
 	*user = *sys = 0;
 	*threads = 1;
@@ -386,7 +387,7 @@ static void loadavg(struct request *r, const struct synth_at *at, FILE *f)
 
 	(void)at;
 	times(r, &user, &sys, &threads);
-	fprintf(f, "0.00 0.00 0.00 1/%ld %d\n", threads, (int)r->job->who.t_pid);
+	fprintf(f, "0.00 0.00 0.00 1/%ld %d\n", threads, (int)r->job->who.t_own_pid);
 }
 
 static void version(struct request *r, const struct synth_at *at, FILE *f)

@@ -82,6 +82,7 @@ struct nursery {
 	ev_tstamp retry_at;      /* BROKEN: not before */
 	pid_t pid;               /* 0: none */
 	int pidfd, control, log; /* -1: none */
+	int proc;                /* procfs of its pid namespace; -1: it has the worker's */
 	ev_io on_control, on_log;
 	ev_timer patience;       /* start, then each birth, must be over by then */
 	char log_line[512];
@@ -133,6 +134,7 @@ struct slot {
 	enum slot_state state;
 	struct nursery *nursery;
 	pid_t t_pid;             /* 0: none; forgotten where it is reaped */
+	pid_t t_own_pid;         /* the number that it has for itself: another one in a pid namespace of its own */
 	int pidfd, mem, listener;
 	int statm;               /* /proc/PID/statm, for watch.c */
 	uint64_t data_size, as_size; /* bytes, which its RLIMIT_DATA and RLIMIT_AS are counted from */
@@ -221,6 +223,7 @@ void nursery_start(struct nursery *n);
 void nursery_order(struct nursery *n, struct slot *s);  /* one birth */
 void nursery_birth_over(struct nursery *n, struct slot *s);
 void nursery_reaped(struct nursery *n, int status);
+bool nursery_is_over(const struct nursery *n); /* its zygote has closed its descriptors, which it only does by dying */
 void nursery_free(struct nursery *n);
 
 /* turns.c: take p */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -20,6 +21,8 @@
 #include "birth.h"
 #include "broker.h"
 #include "cgroup.h"
+#include "empty_root.h"
+#include "namespaces.h"
 #include "notify.h"
 #include "uids.h"
 
@@ -27,10 +30,20 @@
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5) /* Linux 5.19 */
 #endif
 #define LANDLOCK_CREATE_RULESET 444
-#define LATER "not in this version"
 
 /* What a probe says: 0 it works, else -errno; `e` has words. */
 typedef int probe_fn(struct layers *l, struct err *e);
+
+/* BIRTH_FD is a high number. */
+static void open_all_files(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
 
 /* Runs `f` in a child, since what it does cannot be taken back; its exit status is the errno. */
 static int in_child(int (*f)(void *), void *arg)
@@ -223,10 +236,54 @@ static int probe_cgroup(struct layers *l, struct err *e)
 	return r ? r : err_set(e, ERR_HOST, "cgroup", 0, "delegated, and not used by this version: memory is bounded by watch and rlimits");
 }
 
-static int probe_later(struct layers *l, struct err *e)
+/* The first process of namespaces of its own, as zygotes are; what failed there is told in memory that both have. */
+static int in_namespaces(uint32_t flags, struct err *e)
 {
-	(void)l;
-	return err_set(e, ERR_HOST, "", 0, LATER);
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	struct err *said = mmap(NULL, sizeof(*said), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int status, r;
+
+	if (said == MAP_FAILED)
+		return err_set(e, ERR_HOST, "mmap", errno, NULL);
+	long pid = syscall(SYS_clone, SIGCHLD | namespaces_flags(flags), 0, 0, 0, 0);
+	if (pid == 0) {
+		open_all_files();
+		r = namespaces_settle(flags, uid, gid, said);
+		if (!r && flags & BIRTH_EMPTY_ROOT)
+			r = empty_root(said);
+		_exit(r != 0);
+	}
+	r = pid < 0 ? err_set(e, ERR_HOST, "clone", errno, "%s", flags & BIRTH_USER_NS ? "of user namespaces" : "of namespaces") : 0;
+	while (pid > 0 && waitpid((pid_t)pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (!r && status) {
+		*e = *said;
+		r = e->num ? -e->num : -EIO;
+	}
+	munmap(said, sizeof(*said));
+	return r;
+}
+
+/* Root needs no user namespace, and could not give its jobs identities in one. */
+static int probe_namespaces(struct layers *l, struct err *e)
+{
+	uint32_t flags = BIRTH_NAMESPACES | (geteuid() == 0 ? 0 : BIRTH_USER_NS);
+	int r = in_namespaces(flags, e);
+
+	if (!r)
+		l->birth_flags |= flags;
+	return r;
+}
+
+static int probe_empty_root(struct layers *l, struct err *e)
+{
+	int r = l->birth_flags & BIRTH_NAMESPACES ? in_namespaces(l->birth_flags | BIRTH_EMPTY_ROOT, e)
+	                                          : err_set(e, ERR_HOST, "empty_root", ENOTSUP, "needs the namespaces layer");
+
+	if (!r)
+		l->birth_flags |= BIRTH_EMPTY_ROOT;
+	return r;
 }
 
 /* In the order of enum layer. `required`: the supervisor refuses to start without it. */
@@ -242,8 +299,8 @@ static const struct {
 	[LAYER_LANDLOCK_SCOPE] = {probe_landlock_scope, false, "no signals and abstract sockets to outside", "Linux 6.12 or later"},
 	[LAYER_NO_NEW_PRIVS] = {probe_no_new_privs, true, "no set-uid program can raise rights", "any Linux"},
 	[LAYER_IDENTITY] = {probe_identity, false, "each job has a uid and gid of its own", "start warderd as root (its jobs never are)"},
-	[LAYER_NAMESPACES] = {probe_later, false, "nothing to see, nobody to signal", ""},
-	[LAYER_EMPTY_ROOT] = {probe_later, false, "an empty root directory as a second wall", ""},
+	[LAYER_NAMESPACES] = {probe_namespaces, false, "no other process to see, no network, no mounts, no shared memory of others", "CAP_SYS_ADMIN, or as an ordinary user: user namespaces (user.max_user_namespaces, kernel.unprivileged_userns_clone)"},
+	[LAYER_EMPTY_ROOT] = {probe_empty_root, false, "an empty root directory, even if a path got through everything else", "the namespaces layer"},
 	[LAYER_READONLY_GRANTS] = {probe_readonly, false, "what may only be read is opened through a read-only clone of its mount", "CAP_SYS_ADMIN, for open_tree and mount_setattr (Linux 5.12)"},
 	[LAYER_TMP_QUOTA] = {probe_tmp_quota, false, "the private /tmp is a tmpfs with a quota", "CAP_SYS_ADMIN, for fsopen and fsmount"},
 	[LAYER_RLIMITS] = {probe_rlimits, true, "memory, files and threads are bounded by the kernel", "any Linux"},

@@ -19,11 +19,13 @@
 
 #include "birth.h"
 #include "log.h"
+#include "namespaces.h"
 
 #define STRINGS_MAX  65536 /* bytes of path, arguments and environment */
 #define STRINGS_N    512
 #define PATIENCE_MS  5000
 #define ORDER_FDS    2     /* control, log */
+#define SOCK         3     /* the number of its socket */
 
 struct midwife {
 	pid_t pid;
@@ -77,16 +79,28 @@ static void place_descriptors(int control, int log)
 		give_up(control, "close_range");
 }
 
-static _Noreturn void become_zygote(char **argv, char **env, const char *path, int control, int log, pid_t worker)
+struct parent {
+	pid_t worker;
+	uid_t uid;
+	gid_t gid;
+};
+
+static _Noreturn void become_zygote(char **argv, char **env, const char *path, int control, int log, uint32_t flags, const struct parent *p)
 {
+	struct birth_message m = {.type = BIRTH_FAILED, .slot = -1};
 	cpu_set_t all;
 
 	clean_signals(control);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
 		give_up(control, "prctl(PR_SET_PDEATHSIG)");
-	if (getppid() != worker || chdir("/"))
+	/* in a pid namespace of its own the worker has no number; there the end of the control socket tells */
+	if ((!(flags & BIRTH_NAMESPACES) && getppid() != p->worker) || chdir("/"))
 		give_up(control, "chdir");
 	place_descriptors(control, log);
+	if (namespaces_settle(flags, p->uid, p->gid, &m.err)) {
+		send(control, &m, offsetof(struct birth_message, info), MSG_NOSIGNAL);
+		_exit(127);
+	}
 	memset(&all, 0xff, sizeof(all)); /* the kernel keeps those that there are, sched_setaffinity(2) */
 	sched_setaffinity(0, sizeof(all), &all); /* births are for any CPU, waiting is for the worker's */
 	umask(022);
@@ -111,7 +125,7 @@ static bool take_strings(char **p, const char *end, char **out, size_t n)
 	return true;
 }
 
-static long start(struct order *o, size_t len, const int *fds, pid_t worker)
+static long start(struct order *o, size_t len, const int *fds, const struct parent *parent)
 {
 	char *path[2], *args[STRINGS_N + 1], *env[STRINGS_N + 1], *p = o->strings, *end = (char *)o + len;
 
@@ -119,10 +133,10 @@ static long start(struct order *o, size_t len, const int *fds, pid_t worker)
 	    !take_strings(&p, end, path, 1) || !take_strings(&p, end, args, o->n_args) || !take_strings(&p, end, env, o->n_env))
 		return -EPROTO;
 	/* its parent is ours: the worker. A raw call, since fork(3) has no flags; there is one thread and nothing to be put right after it */
-	long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+	long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD | namespaces_flags(o->flags), 0, 0, 0, 0);
 
 	if (pid == 0)
-		become_zygote(args, env, path[0], fds[0], fds[1], worker);
+		become_zygote(args, env, path[0], fds[0], fds[1], o->flags, parent);
 	return pid < 0 ? -errno : pid;
 }
 
@@ -145,6 +159,7 @@ static ssize_t receive(int sock, struct order *o, int fds[ORDER_FDS])
 /* Until the worker is gone. */
 static _Noreturn void serve(int sock, pid_t worker)
 {
+	const struct parent parent = {worker, geteuid(), getegid()};
 	static struct order o;
 
 	for (;;) {
@@ -155,7 +170,7 @@ static _Noreturn void serve(int sock, pid_t worker)
 			continue;
 		if (n <= 0)
 			_exit(n < 0);
-		int32_t answer = (int32_t)start(&o, (size_t)n, fds, worker);
+		int32_t answer = (int32_t)start(&o, (size_t)n, fds, &parent);
 		for (int i = 0; i < ORDER_FDS; i++)
 			if (fds[i] >= 0)
 				close(fds[i]);
@@ -164,20 +179,45 @@ static _Noreturn void serve(int sock, pid_t worker)
 	}
 }
 
-static _Noreturn void be_midwife(int sock, pid_t worker)
+static int settle(int sock, pid_t worker, struct err *e)
 {
 	/* the log is its standard error; nothing else that the worker had is its business */
-	if (dup2(sock, 3) < 0 || close_range(4, ~0u, 0) || fcntl(3, F_SETFD, FD_CLOEXEC))
-		_exit(1);
+	if (sock != SOCK && (dup2(sock, SOCK) < 0 || fcntl(SOCK, F_SETFD, FD_CLOEXEC)))
+		return err_set(e, ERR_HOST, "dup2", errno, "in the midwife");
+	if (close_range(SOCK + 1, ~0u, 0))
+		return err_set(e, ERR_HOST, "close_range", errno, "in the midwife");
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != worker)
-		_exit(1);
-	prctl(PR_SET_NAME, "warderd-midwife");
+		return err_set(e, ERR_HOST, "prctl(PR_SET_PDEATHSIG)", errno, "in the midwife");
 	if (geteuid() == 0 && setgroups(0, NULL))
+		return err_set(e, ERR_HOST, "setgroups", errno, "in the midwife");
+	prctl(PR_SET_NAME, "warderd-midwife");
+	return 0;
+}
+
+/* Its first word is whether it has settled. */
+static _Noreturn void be_midwife(int sock, pid_t worker)
+{
+	struct err e = {0};
+	int r = settle(sock, worker, &e);
+
+	if (send(r ? sock : SOCK, &e, sizeof(e), MSG_NOSIGNAL) < 0 || r)
 		_exit(1);
-	serve(3, worker);
+	serve(SOCK, worker);
 }
 
 /* --- in the worker ------------------------------------------------------------------------------------------- */
+
+static int hear_first(const struct midwife *m, struct err *e)
+{
+	struct pollfd p = {.fd = m->sock, .events = POLLIN};
+	struct err said = {0};
+
+	if (poll(&p, 1, PATIENCE_MS) != 1 || recv(m->sock, &said, sizeof(said), 0) != sizeof(said))
+		return err_set(e, ERR_HOST, "midwife", errno ? errno : EPROTO, "did not start");
+	if (said.num)
+		*e = said;
+	return -said.num;
+}
 
 int midwife_new(struct midwife **out, struct err *e)
 {
@@ -202,7 +242,7 @@ int midwife_new(struct midwife **out, struct err *e)
 		return err_set(e, ERR_HOST, "fork", num, "of the midwife");
 	}
 	*out = m;
-	return 0;
+	return hear_first(m, e);
 }
 
 static bool put(struct order *o, size_t *len, const char *s)

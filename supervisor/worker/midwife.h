@@ -16,7 +16,7 @@
 
 struct midwife;
 
-/* In the worker: forks the process. -errno with words. */
+/* In the worker: forks the process. -errno with words; midwife_free in either case. */
 int midwife_new(struct midwife **out, struct err *e);
 /* Returns the zygote's pid, not reaped, or -errno with words. `argv` and `env` end with NULL; all is borrowed. `flags`: enum birth_flag.
  * Waits for the answer, which takes as long as a fork. A midwife that is gone ends the worker: it could never start a zygote again. */

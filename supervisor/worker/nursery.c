@@ -1,6 +1,7 @@
 /* One zygote: its process, its control socket, its births. It forks one tracee at a time; while that one confines itself and
  * rehearses, the zygote may fork the next. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,7 +135,7 @@ static char **take_info(struct nursery *n)
 	return trees;
 }
 
-static void on_ready(struct nursery *n, const struct birth_message *m)
+static void on_ready(struct nursery *n, const struct birth_message *m, int *procfs)
 {
 	struct err e = {0};
 
@@ -151,6 +152,9 @@ static void on_ready(struct nursery *n, const struct birth_message *m)
 		return;
 	}
 	ev_timer_stop(n->worker->loop, &n->patience);
+	close_fd(&n->proc);
+	n->proc = *procfs;
+	*procfs = -1; /* ours now */
 	n->state = NURSERY_READY;
 	n->ready_at = worker_clock();
 	n->jobs = 0;
@@ -182,6 +186,7 @@ static void on_born(struct nursery *n, const struct birth_message *m, pid_t pid,
 	nursery_birth_over(n, s);
 	s->data_size = m->data_size;
 	s->as_size = m->as_size;
+	s->t_own_pid = n->proc >= 0 ? m->own_pid : pid;
 	slot_born(s, pid, fds, m->layers);
 	for (int i = 0; i < BIRTH_FDS; i++)
 		fds[i] = -1; /* the slot's now */
@@ -231,7 +236,7 @@ static void on_control(struct ev_loop *loop, ev_io *io, int revents)
 		return;
 	}
 	if (m.type == BIRTH_READY && n->state == NURSERY_STARTING)
-		on_ready(n, &m);
+		on_ready(n, &m, &fds[0]);
 	else if (m.type == BIRTH_FAILED)
 		on_failed(n, &m);
 	else if (m.type == BIRTH_BORN)
@@ -295,7 +300,7 @@ struct nursery *nursery_new(struct worker *w, struct generation *g, const struct
 	n->generation = generation_hold(g);
 	n->policy = p;
 	n->role = role;
-	n->pidfd = n->control = n->log = -1;
+	n->pidfd = n->control = n->log = n->proc = -1;
 	ev_init(&n->on_control, on_control);
 	ev_init(&n->on_log, on_log);
 	ev_init(&n->patience, on_patience);
@@ -351,6 +356,13 @@ static bool last_words(struct nursery *n, struct err *e)
 	return found;
 }
 
+bool nursery_is_over(const struct nursery *n)
+{
+	struct pollfd p = {.fd = n->control};
+
+	return n->control < 0 || (poll(&p, 1, 0) == 1 && p.revents & POLLHUP);
+}
+
 void nursery_reaped(struct nursery *n, int status)
 {
 	struct err e;
@@ -382,6 +394,7 @@ void nursery_free(struct nursery *n)
 	if (n->pid > 0)
 		waitpid(n->pid, &status, 0);
 	close_fd(&n->pidfd);
+	close_fd(&n->proc);
 	filter_done(&n->whitelist);
 	filter_done(&n->broker);
 	broker_tree_free(n->tree);

@@ -382,7 +382,7 @@ static const struct proxy *proxy_of(const struct slot *s)
 static int make_broker_job(struct slot *s, struct broker_grants *grants)
 {
 	const struct job *j = s->job;
-	struct broker_tracee who = {.t_pid = s->t_pid, .pidfd = s->pidfd, .mem = s->mem, .uid = s->uid, .gid = s->gid};
+	struct broker_tracee who = {.t_pid = s->t_pid, .t_own_pid = s->t_own_pid, .proc = s->nursery->proc, .pidfd = s->pidfd, .mem = s->mem, .uid = s->uid, .gid = s->gid};
 	struct broker_options o = {
 		.connect = (const char *const *)j->grants[GRANT_CONNECT].v,
 		.n_connect = j->grants[GRANT_CONNECT].n,
@@ -549,6 +549,11 @@ void slot_over(struct slot *s, int status, const struct rusage *ru)
 		again_hand_back(s);
 		set_state(s, SLOT_ANSWERED);
 		return;
+	}
+	/* the first process of a pid namespace takes the others with it, before anybody hears of its own end */
+	if (s->killed_for == KILLED_NOT && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && nursery_is_over(s->nursery)) {
+		s->killed_for = KILLED_ERROR;
+		snprintf(s->error, sizeof(s->error), "its zygote died");
 	}
 	*r = (struct result){.layers = s->layers};
 	for (int i = 0; i < 2; i++)

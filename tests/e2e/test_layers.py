@@ -1,5 +1,7 @@
 """Layers that are required or optional, and those whose work shows only when another one is gone."""
+import json
 import os
+import platform
 import signal
 import subprocess
 import tempfile
@@ -11,7 +13,36 @@ from support import Case, Supervisor, eventually
 FAILCALL = os.path.join(support.BUILD, "tests", "failcall")
 NO_LANDLOCK = (FAILCALL, "landlock_create_ruleset", "EOPNOTSUPP", "--")
 NO_DEATH_SIGNAL = (FAILCALL, "prctl:0=1", "0", "--")  # PR_SET_PDEATHSIG only seems to succeed
+NUMBERS = """
+import ctypes, errno, json, os, signal, threading
+heard = []
+signal.signal(signal.SIGUSR1, lambda *a: heard.append(1))
+os.kill(os.getpid(), signal.SIGUSR1)
+libc = ctypes.CDLL(None, use_errno=True)
+said = {}
+def look():
+    said["tid"] = threading.get_native_id()
+    said["thread_self"] = os.readlink("/proc/thread-self")
+    said["thread_stat"] = open(f"/proc/self/task/{said['tid']}/stat").read().split()[0]
+    said["tasks"] = os.listdir("/proc/self/task")
+    libc.syscall(%d, said["tid"], int(signal.SIGUSR1))
+t = threading.Thread(target=look)
+t.start(); t.join()
+refused = []
+for who in (1, os.getpid() + 1, os.getpid() - 1, 4000000):
+    try:
+        os.kill(who, 0)
+        refused.append("sent")
+    except OSError as e:
+        refused.append(errno.errorcode[e.errno])
+said.update(getpid=os.getpid(), getpgid=os.getpgid(os.getpid()), getsid=os.getsid(os.getpid()), self=os.readlink("/proc/self"),
+            status=dict(l.split(":\\t") for l in open("/proc/self/status").read().splitlines() if ":\\t" in l),
+            stat=open(f"/proc/{os.getpid()}/stat").read().split(), signals=len(heard), refused=refused)
+print(json.dumps(said))
+""" % {"x86_64": 200, "aarch64": 130}[platform.machine()]  # tkill
 SLEEP = "import time\nprint('on', flush=True)\ntime.sleep(60)\n"
+
+IN_NAMESPACES = subprocess.run(["unshare", "--pid", "--fork", "--mount", "--net", "true"], capture_output=True).returncode == 0
 
 
 def parent(pid):
@@ -66,6 +97,26 @@ class RequiredLayers(unittest.TestCase):
     def test_require(self):
         self.assertDoesNotStart("cgroup", *self.config("require: [cgroup]\n"))
 
+    def test_each_layer_can_be_required(self):
+        """A name that is not there is the first that is missed; one that is there is no hindrance."""
+        done = subprocess.run([support.WARDERD, "--doctor", "--json"], capture_output=True)
+        for layer in json.loads(done.stdout)["layers"]:
+            with self.subTest(layer["name"]):
+                args = self.config(f"require: [{layer['name']}]\n")
+                told = json.loads(subprocess.run([support.WARDERD, *args, "--doctor", "--json"], capture_output=True).stdout)
+                self.assertTrue({x["name"]: x["required"] for x in told["layers"]}[layer["name"]])
+                self.assertEqual(bool(layer["why"]), not layer["on"])
+                self.assertEqual(bool(layer["remedy"]), not layer["on"])
+                if not layer["on"]:
+                    self.assertDoesNotStart(layer["name"], *args)
+
+    def test_namespaces_are_required_and_refused(self):
+        self.assertDoesNotStart("namespaces", *self.config("require: [namespaces]\n"),
+                                prefix=(FAILCALL, "clone:0=0x20000000&0x20000000", "EPERM", "--"))
+
+    def test_empty_root_is_required_and_refused(self):
+        self.assertDoesNotStart("empty_root", *self.config("require: [empty_root]\n"), prefix=(FAILCALL, "pivot_root", "EPERM", "--"))
+
     def test_optional(self):
         s = Supervisor(*self.config("optional: [landlock]\n"), prefix=NO_LANDLOCK)
         self.addCleanup(s.stop)
@@ -73,6 +124,80 @@ class RequiredLayers(unittest.TestCase):
         self.assertEqual((r["outcome"], r["stdout"]), ("exited", b"1\n"), r)
         self.assertFalse([x for x in r["layers"] if x.startswith("landlock")], r["layers"])
         self.assertIn("seccomp", r["layers"])
+
+
+class Namespaces(Case):
+    """What a job's process is in, as the host's /proc tells it."""
+    supervisor_args = ("--workers", "1")
+    KINDS = ("pid", "net", "mnt", "ipc", "uts", "cgroup")
+
+    def setUp(self):
+        if not IN_NAMESPACES:
+            self.skipTest("capability: namespaces are refused here")
+
+    def running(self, code):
+        c = self.supervisor.client()
+        self.addCleanup(c.close)
+        i = c.start(code, stream=True)
+        c.wait_output(b"on\n")
+        return c, i, c.rpc("jobs")[0]["tracee_pid"]
+
+    def test_made_once_per_zygote(self):
+        c, i, job = self.running(SLEEP)
+        zygote = parent(job)
+        where = {p: {k: os.readlink(f"/proc/{p}/ns/{k}") for k in self.KINDS} for p in (job, zygote, parent(zygote))}
+        self.assertEqual(where[job], where[zygote])
+        for kind in self.KINDS:
+            self.assertNotEqual(where[job][kind], where[parent(zygote)][kind], kind)
+        c.rpc("cancel", job=c.rpc("jobs")[0]["job"])
+        c.wait(i)
+
+    def test_nothing_is_there(self):
+        c, i, job = self.running(SLEEP)
+        for pid in (job, parent(job)):
+            self.assertEqual(os.listdir(f"/proc/{pid}/root"), [])
+            self.assertEqual(os.readlink(f"/proc/{pid}/cwd"), "/")
+            with open(f"/proc/{pid}/mountinfo") as f:
+                mounts = f.read().splitlines()
+            self.assertEqual([(m.split()[4], m.split()[5].split(",")[0], m.split(" - ")[1].split()[0]) for m in mounts], [("/", "ro", "tmpfs")])
+            with open(f"/proc/{pid}/net/dev") as f:  # a loopback that is down is all
+                self.assertEqual([line.split(":")[0].strip() for line in f.read().splitlines()[2:]], ["lo"])
+            with open(f"/proc/{pid}/net/route") as f:
+                self.assertLessEqual(len(f.read().splitlines()), 1)  # its title
+        with open(f"/proc/{job}/fd/0", "rb") as f:
+            self.assertEqual(f.read(), b"")
+        self.assertEqual([x for x in os.listdir(f"/proc/{job}/fd") if int(x) > 2], [])
+        c.rpc("cancel", job=c.rpc("jobs")[0]["job"])
+        c.wait(i)
+
+    def test_numbers_are_its_own(self):
+        """A job is never the first process; its numbers are the same wherever it looks, and reach itself alone."""
+        said = json.loads(self.run_ok(NUMBERS))
+        own = said["getpid"]
+        self.assertGreater(own, 1)
+        self.assertEqual(said["self"], str(own))
+        self.assertEqual((said["status"]["Pid"], said["status"]["Tgid"], said["status"]["PPid"]), (str(own), str(own), "1"))
+        self.assertEqual((said["stat"][0], said["stat"][3]), (str(own), "1"))
+        self.assertEqual((said["getpgid"], said["getsid"]), (own, own))
+        self.assertEqual(said["signals"], 2)
+        self.assertEqual(said["thread_self"], f"{own}/task/{said['tid']}")
+        self.assertEqual(said["thread_stat"], str(said["tid"]))
+        self.assertEqual(sorted(said["tasks"]), sorted([str(own), str(said["tid"])]))
+        self.assertEqual(said["refused"], ["EPERM"] * 4)
+
+    def test_where_they_are_refused(self):
+        prefix = (FAILCALL, "clone:0=0x20000000&0x20000000", "EPERM", "--")
+        s = Supervisor("--workers", "1", prefix=prefix)
+        self.addCleanup(s.stop)
+        r = s.run("import os\nprint(os.getpid() == int(os.readlink('/proc/self')))")
+        self.assertEqual((r["outcome"], r["stdout"]), ("exited", b"True\n"), r)
+        self.assertFalse({"namespaces", "empty_root"} & set(r["layers"]), r["layers"])
+        done = subprocess.run([*prefix, support.WARDERD, "--doctor", "--json"], capture_output=True, check=True)
+        told = {x["name"]: x for x in json.loads(done.stdout)["layers"]}
+        for name in ("namespaces", "empty_root"):
+            self.assertFalse(told[name]["on"])
+        self.assertIn("EPERM", told["namespaces"]["why"])
+        self.assertIn("user namespaces", told["namespaces"]["remedy"])
 
 
 class Dying(unittest.TestCase):

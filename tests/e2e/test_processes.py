@@ -62,7 +62,7 @@ class Processes(unittest.TestCase):
         return self.named("warderd-worker")
 
     def zygotes(self):
-        return sorted(p for p, (n, parent, _) in everybody().items() if parent in self.workers())
+        return sorted(p for p, (n, parent, _) in everybody().items() if parent in self.workers() and n != "warderd-midwife")
 
     def begin(self, client, seconds=30, **fields):
         i = client.start(SLEEP.format(client.last, seconds), stream=True, **fields)

@@ -2,6 +2,7 @@
 import os
 import shutil
 import socket
+import subprocess
 import tempfile
 import unittest
 
@@ -12,6 +13,10 @@ LOWER = os.path.join(BUILD, "tests", "lower")
 DOCKER = "a80425fb"    # Docker's default bounding set: no SYS_ADMIN, SYS_PTRACE, SYS_NICE, SYS_RESOURCE
 IDENTITIES = "c0"      # SETGID and SETUID
 USER = 12345
+
+# whether an ordinary user may make namespaces here
+USER_NAMESPACES = subprocess.run([LOWER, "--keep-caps", "0", "--uid", str(USER), "--", "unshare", "--user", "--map-current-user", "--mount-proc", "--pid",
+                                  "--fork", "true"], capture_output=True).returncode == 0 if IS_ROOT else False
 
 FILES = """
 import os, tempfile, threading, json
@@ -121,6 +126,8 @@ class Situation:
         self.assertTrue({"seccomp", "broker", "landlock", "no_new_privs", "rlimits", "ptrace"} <= layers, layers)
         self.assertEqual("identity" in layers, self.uid is None)
         self.assertEqual("tmp_quota" in layers, not self.prefix)
+        named = {"namespaces", "empty_root"}
+        self.assertEqual(layers & named, named if not self.prefix or self.uid and USER_NAMESPACES else set())
 
     def test_what_does_not_end_is_ended(self):
         result = self.run_job("import signal\nfor n in range(1, 32):\n    try: signal.signal(n, signal.SIG_IGN)\n"

@@ -205,6 +205,8 @@ static inline void fixture_job(struct fixture *f)
 
 	child_start(&f->c, root);
 	struct broker_tracee who = {
+		.proc = -1,
+		.t_own_pid = f->c.pid,
 		.t_pid = f->c.pid, .pidfd = f->c.pidfd, .mem = f->c.mem,
 		.uid = root ? JOB_UID : (uid_t)-1, .gid = root ? JOB_UID : (gid_t)-1,
 	};

@@ -171,7 +171,7 @@ static void test_forged(void **state)
 	uint64_t *m = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED, mem, 0);
 	assert_ptr_not_equal(m, MAP_FAILED);
 	f = fitted();
-	frames_job_init(&j, all, mem, 1);
+	frames_job_init(&j, all, &(struct broker_tracee){.t_pid = 1, .t_own_pid = 1, .proc = -1, .mem = mem});
 	build(m);
 	j.until = now() + 60;
 	w = (struct where){.line = 0};
@@ -218,7 +218,7 @@ static void test_chains(void **state)
 	f = fitted();
 	for (size_t i = 0; i < size / 8; i++)
 		m[i] = 8 * i + 8;
-	frames_job_init(&j, all, mem, 1);
+	frames_job_init(&j, all, &(struct broker_tracee){.t_pid = 1, .t_own_pid = 1, .proc = -1, .mem = mem});
 	double begun = now();
 	j.until = begun + FRAMES_SECONDS;
 	assert_false(frames_node(&j, &f, 1, &w));
