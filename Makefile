@@ -76,7 +76,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2))
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all help deps demo check check-long check-unit check-asan check-e2e check-attacks bench stress lint format clean run gdb \
+.PHONY: all help deps demo check check-long check-unit check-asan check-e2e check-attacks check-arm64 objects bench stress lint format clean run gdb \
         test-programs unit-programs
 
 all: $(PROGRAMS) $(TRACEE_PARTS) ## builds everything
@@ -162,6 +162,12 @@ demo: ## installs what is missing, builds, runs a real Dify code node and shows 
 	$(Q)tools/setup build
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tools/demo
+
+objects: $(foreach m,$(MODULES) tools,$(call objects,$(m),))
+
+# Headers of libraries are the same for both; nothing is linked. Python's and Node's parts need those of an arm64 interpreter.
+check-arm64: ## the C code compiles for arm64 without warnings (needs gcc-aarch64-linux-gnu)
+	$(Q)$(MAKE) --no-print-directory CC=aarch64-linux-gnu-gcc BUILD=$(BUILD)/arm64 EXTRA_CFLAGS="-Werror -idirafter /usr/include" objects
 
 test-programs: all $(UNIT_TESTS) $(NATIVE_TESTS) $(TEST_TOOLS) $(BENCH_TOOLS)
 

@@ -2,21 +2,20 @@
  * end is seen. When no byte of the job was run, another tracee gets it. */
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/ptrace.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 
 #include "inside.h"
+#include "regs.h"
 
 #define TRIES_MAX 3 /* tracees that a job may lose this way */
 
 /* In its exit stop: still in the call that it waited in, so it has never come back from there. Once it runs, every such call is brokered. */
 static bool is_in_first_call(const struct slot *s)
 {
-	struct user_regs_struct r;
+	struct regs_call c;
 
-	return s->n_tids == 1 && !ptrace(PTRACE_GETREGS, s->t_pid, 0, &r) && (int)r.orig_rax == policy_call_nr("openat") &&
-	       r.rip == s->first_at && r.rsi == s->first_path && broker_calls(s->broker) == 0;
+	return s->n_tids == 1 && !regs_read(s->t_pid, &c) && c.native && c.data.nr == policy_call_nr("openat") &&
+	       c.data.instruction_pointer == s->first_at && c.data.args[1] == s->first_path && broker_calls(s->broker) == 0;
 }
 
 bool again_is_due(const struct slot *s, int status, bool at_exit_stop)

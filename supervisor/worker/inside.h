@@ -14,6 +14,7 @@
  *   transfer.c files into a job's /tmp and out of it, a step a turn
  *   usage.c    bytes in the directory that stands for its /tmp
  *   outcome.c  how a job ended, what it used
+ *   regs.c     the call that a thread is in, by its registers
  *   tracer.c   ptrace and wait4: threads, exit stops, the killing call
  *   rlimits.c  the kernel's limits of one job
  *   watch.c    its CPU time and memory

@@ -3,7 +3,6 @@
  * A tracee is seized at birth, with its threads to come. Each thread stops once more at PTRACE_EVENT_EXIT; the leader is held
  * there until the others are gone: then nothing of the job can write any more, and the job is answered. */
 #include <errno.h>
-#include <linux/audit.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,7 +10,6 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,12 +17,7 @@
 #include "identity.h"
 #include "inside.h"
 #include "log.h"
-
-#if defined(__x86_64__)
-#define NATIVE_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define NATIVE_ARCH AUDIT_ARCH_AARCH64
-#endif
+#include "regs.h"
 
 #define STATUSES_A_TURN 64
 #define STOPS_A_PERIOD  500   /* signal stops of one job */
@@ -140,37 +133,22 @@ static void go_on(pid_t tid, long signal_number)
 	ptrace(PTRACE_CONT, tid, 0, signal_number); /* ESRCH: it was killed meanwhile, wait4 will tell */
 }
 
-/* At a seccomp kill the culprit's registers still hold the call: the kernel rolls the result back (rax == orig_rax). Whether the filters
- * really kill that call is computed, not believed: a job can send itself SIGSYS from any call. */
+/* At a seccomp kill the culprit's registers still hold the call. Whether the filters really kill that call is computed, not believed: a job
+ * can send itself SIGSYS from any call. */
 static void look_for_kill(struct slot *s, pid_t tid)
 {
-	struct user_regs_struct r;
-	struct __ptrace_syscall_info info;
+	struct regs_call c;
 
-	if (s->kill_seen || !s->broker || ptrace(PTRACE_GETREGS, tid, 0, &r) || r.rax != r.orig_rax)
+	if (s->kill_seen || !s->broker || regs_read(tid, &c) || !c.untouched)
 		return;
 	/* -1 is also what a thread has that is in no call at all: not believed when a SIGSYS came as an ordinary signal */
-	if ((int)r.orig_rax == -1 && s->sigsys_seen)
+	if (c.data.nr == -1 && s->sigsys_seen)
 		return;
-	if (ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof(info), &info) <= 0)
-		info.arch = NATIVE_ARCH;
-	bool native = info.arch == NATIVE_ARCH;
-	struct seccomp_data d = {
-		.nr = (int)r.orig_rax,
-		.arch = info.arch,
-		.instruction_pointer = r.rip,
-		.args = {r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9},
-	};
-	if (!native) { /* i386 entry: ebx, ecx, edx, esi, edi, ebp */
-		const uint64_t a[6] = {(uint32_t)r.rbx, (uint32_t)r.rcx, (uint32_t)r.rdx, (uint32_t)r.rsi, (uint32_t)r.rdi, (uint32_t)r.rbp};
-		for (int i = 0; i < 6; i++)
-			d.args[i] = a[i];
-	}
-	uint32_t verdict = filter_strictest(filter_run(&s->nursery->whitelist, &d), filter_run(&s->nursery->broker, &d));
+	uint32_t verdict = filter_strictest(filter_run(&s->nursery->whitelist, &c.data), filter_run(&s->nursery->broker, &c.data));
 	if (verdict != SECCOMP_RET_KILL_PROCESS)
 		return;
 	s->kill_seen = true;
-	broker_record_kill(s->broker, tid, native ? d.nr : -1 - d.nr, (const uint64_t *)d.args);
+	broker_record_kill(s->broker, tid, c.native ? c.data.nr : -1 - c.data.nr, (const uint64_t *)c.data.args);
 }
 
 /* A thread killed between its clone and its first stop never tells of its end to those who did not know it. */

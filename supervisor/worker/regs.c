@@ -1,0 +1,68 @@
+#include "regs.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <linux/audit.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+
+#ifndef NT_ARM_SYSTEM_CALL
+#define NT_ARM_SYSTEM_CALL 0x404
+#endif
+
+#if defined(__x86_64__)
+
+#define NATIVE_ARCH AUDIT_ARCH_X86_64
+
+static int read_registers(pid_t t_tid, struct regs_call *out)
+{
+	struct user_regs_struct r;
+
+	if (ptrace(PTRACE_GETREGS, t_tid, 0, &r))
+		return -errno;
+	out->untouched = r.rax == r.orig_rax;
+	out->data.nr = (int)r.orig_rax;
+	out->data.instruction_pointer = r.rip;
+	/* i386 entry: ebx, ecx, edx, esi, edi, ebp */
+	const uint64_t wide[6] = {r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9};
+	const uint64_t narrow[6] = {(uint32_t)r.rbx, (uint32_t)r.rcx, (uint32_t)r.rdx, (uint32_t)r.rsi, (uint32_t)r.rdi, (uint32_t)r.rbp};
+	memcpy(out->data.args, out->native ? wide : narrow, sizeof(out->data.args));
+	return 0;
+}
+
+#elif defined(__aarch64__)
+
+#define NATIVE_ARCH AUDIT_ARCH_AARCH64
+
+/* The first argument and the result share a register. The number is the kernel's own copy, -1 outside calls. */
+static int read_registers(pid_t t_tid, struct regs_call *out)
+{
+	union {
+		struct user_regs_struct wide;
+		uint32_t narrow[18]; /* of a 32-bit program: r0 to r15, cpsr, the first r0 */
+	} r;
+	struct iovec all = {&r, sizeof(r)}, nr = {&out->data.nr, sizeof(out->data.nr)};
+
+	if (ptrace(PTRACE_GETREGSET, t_tid, NT_PRSTATUS, &all) || ptrace(PTRACE_GETREGSET, t_tid, NT_ARM_SYSTEM_CALL, &nr))
+		return -errno;
+	out->untouched = true;
+	out->data.instruction_pointer = out->native ? r.wide.pc : r.narrow[15];
+	for (int i = 0; i < 6; i++)
+		out->data.args[i] = out->native ? r.wide.regs[i] : r.narrow[i];
+	return 0;
+}
+
+#endif
+
+int regs_read(pid_t t_tid, struct regs_call *out)
+{
+	struct __ptrace_syscall_info info;
+
+	memset(out, 0, sizeof(*out));
+	out->data.arch = ptrace(PTRACE_GET_SYSCALL_INFO, t_tid, sizeof(info), &info) > 0 ? info.arch : NATIVE_ARCH;
+	out->native = out->data.arch == NATIVE_ARCH;
+	return read_registers(t_tid, out);
+}
