@@ -28,7 +28,7 @@
 
 struct run_options {
 	bool help, json, stats;
-	const char *language, *policy, *filename, *stdin_file, *socket, *config, *output_dir;
+	const char *language, *policy, *dependencies, *filename, *stdin_file, *socket, *config, *output_dir;
 	struct option_list env, policy_dirs, files, collect, grants[GRANT_COUNT];
 	uint64_t limits[LIMIT_COUNT];
 };
@@ -37,6 +37,7 @@ struct run_options {
 static const struct option rows[] = {
 	{"--language", "NAME", OPTION_TEXT, AT(language), "python3 or nodejs; guessed from the suffix of FILE"},
 	{"--policy", "NAME|FILE", OPTION_TEXT, AT(policy), "policy of the job, by its name or as a file; the language's own"},
+	{"--dependencies", "NAME", OPTION_TEXT, AT(dependencies), "tree of packages in place of the policy's"},
 	{"--policy-dir", "DIR", OPTION_LIST, AT(policy_dirs), "where a supervisor of its own looks for policies"},
 	{"--config", "FILE", OPTION_TEXT, AT(config), "configuration of a supervisor of its own"},
 	{"--socket", "PATH", OPTION_TEXT, AT(socket), "use the supervisor at PATH; WARDER_SOCKET does the same"},
@@ -287,6 +288,8 @@ static int fill_job(struct job *j, const struct run_options *o, const char *file
 		rc = set_policy(j, o->policy, e);
 	if (!rc)
 		rc = set_text(&j->filename, filename_of(o, file, j->language), e);
+	if (!rc)
+		rc = set_text(&j->dependencies, o->dependencies, e);
 	if (!rc)
 		rc = set_env(j, &o->env, e);
 	if (!rc)

@@ -88,6 +88,14 @@ class Jobs(PackageCase):
         import hashlib
         self.assertEqual(r.text, hashlib.sha256(data).hexdigest() + "\n" + "y" * (12 << 20) + "\n")
 
+    def test_packages(self):
+        names = {p.name.lower() for p in self.client.packages()}
+        self.assertIn("jinja2", names)
+        with self.assertRaises(warder.BadRequest):
+            self.client.packages(dependencies="nowhere")
+        if not node_jobs.why_not():
+            self.assertIsInstance(self.client.packages("nodejs"), list)
+
     def test_other_methods(self):
         self.assertIn("python3", self.client.policies())
         self.assertEqual(self.client.status()["workers"], 1)
@@ -273,6 +281,7 @@ class Asyncio(PackageCase):
         texts, policies, jobs, workers = self.with_client(use)
         self.assertEqual(texts, [f"{i}\n" for i in range(40)])
         self.assertEqual((jobs, workers), ([], 1))
+        self.assertEqual(self.with_client(lambda client: client.packages()), self.client.packages())
         self.assertIn("python3", policies)
 
     def test_stream_and_cancel(self):
@@ -364,6 +373,7 @@ class CommandLine(PackageCase):
         self.assertEqual(json.loads(self.command("jobs")[1]), [])
         self.assertEqual(json.loads(self.command("status")[1])["workers"], 1)
         self.assertIn("python3", self.command("policies")[1].split())
+        self.assertRegex(self.command("packages")[1], r"(?m)^Jinja2 \S+$")
         self.assertEqual(self.command("cancel", "nobody")[0], 1)
 
     def test_installed_by_pip(self):

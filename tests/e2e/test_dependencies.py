@@ -103,6 +103,10 @@ class Trees(FolderCase):
         got = self.run_ok("import colorsys, os, sys\nprint(colorsys.__file__, 'WARDER_DEPENDENCIES' in os.environ, len(sys.argv))")
         self.assertEqual(got, f"{os.path.dirname(os.__file__)}/colorsys.py False 1\n")
 
+    def test_command_line(self):
+        done = support.warder("run", "--socket", self.supervisor.path, "--dependencies", "other", "-", stdin=ASK.encode())
+        self.assertEqual(done.stdout, b"7\n", done.stderr)
+
     def test_refused(self):
         for name, told in (("nowhere", "dependencies: there is no tree nowhere for python3"), ("../x", "dependencies: must be of letters"),
                            (".versions", "dependencies: must be of letters")):

@@ -19,13 +19,13 @@ from .errors import (BadRequest, Busy, Disconnected, JobBroken, JobCancelled, Jo
                      JobViolated, NotPermitted, RequestError, ShuttingDown, TimedOut, TooLarge, Unreachable, UnknownMethod,
                      UnknownPolicy, WarderError)
 from .jobs import Grants, JobFields, Limits
-from .results import Dropped, JobInfo, Output, Result, Usage, Violation
+from .results import Dropped, JobInfo, Output, Package, Result, Usage, Violation
 from .wire import default_socket
 
 __version__ = "0.1.0"
 __all__ = [
     "AsyncClient", "AsyncStream", "BadRequest", "Busy", "Client", "Disconnected", "Dropped", "Grants", "JobBroken", "JobCancelled",
     "JobExited", "JobFailed", "JobFields", "JobInfo", "JobLimited", "JobSignaled", "JobViolated", "Limits", "NotPermitted",
-    "Output", "RequestError", "Result", "ShuttingDown", "Stream", "TimedOut", "TooLarge", "Unreachable", "UnknownMethod",
+    "Output", "Package", "RequestError", "Result", "ShuttingDown", "Stream", "TimedOut", "TooLarge", "Unreachable", "UnknownMethod",
     "UnknownPolicy", "Usage", "Violation", "WarderError", "default_socket",
 ]

@@ -140,6 +140,12 @@ def command_status(client: Client, args: argparse.Namespace) -> int:
     return 0
 
 
+def command_packages(client: Client, args: argparse.Namespace) -> int:
+    for package in client.packages(args.language, policy=args.policy, dependencies=args.dependencies):
+        print(escaped(f"{package.name} {package.version}"))
+    return 0
+
+
 def command_policies(client: Client, args: argparse.Namespace) -> int:
     print("\n".join(client.policies()))
     return 0
@@ -173,6 +179,11 @@ def parser() -> argparse.ArgumentParser:
     cancel = commands.add_parser("cancel", help="end a job")
     cancel.add_argument("job", metavar="JOB")
     cancel.set_defaults(do=command_cancel)
+    packages = commands.add_parser("packages", help="list what jobs can import")
+    packages.add_argument("--language", choices=("python3", "nodejs"), default="python3")
+    packages.add_argument("--policy", metavar="NAME")
+    packages.add_argument("--dependencies", metavar="NAME")
+    packages.set_defaults(do=command_packages)
     for name, do, words in (("jobs", command_jobs, "list the jobs that wait or run"),
                             ("status", command_status, "what the supervisor says of itself"),
                             ("policies", command_policies, "list the policies")):

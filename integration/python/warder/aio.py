@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, AsyncIterator, Awaitable, List, Optional,
 
 from .client import IDLE_MAX
 from .errors import Disconnected, TimedOut, Unreachable
-from .jobs import Bytes, job_params
-from .results import JobInfo, Output, Result
+from .jobs import LISTINGS, Bytes, job_params
+from .results import JobInfo, Output, Package, Result
 from .wire import READ_SIZE, OnOutput, Path, Wire, default_socket
 
 if TYPE_CHECKING:
@@ -212,6 +212,10 @@ class AsyncClient:
     async def jobs(self) -> List[JobInfo]:
         """The jobs of this user that wait or run; an operator sees everybody's."""
         return [JobInfo.from_wire(j) for j in await self.call("jobs")]
+
+    async def packages(self, language: str = "python3", **fields: Unpack[JobFields]) -> List[Package]:
+        """What a job with these fields can import beside the standard library, by name; a job of that language tells it."""
+        return (await self.run(LISTINGS[language], language, **fields)).packages()
 
     async def status(self) -> Any:
         """Version, layers, pool, queue and totals of the supervisor, as a dict."""

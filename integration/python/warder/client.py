@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Type
 
 from .errors import Disconnected, TimedOut, Unreachable
-from .jobs import Bytes, job_params
-from .results import JobInfo, Output, Result
+from .jobs import LISTINGS, Bytes, job_params
+from .results import JobInfo, Output, Package, Result
 from .wire import READ_SIZE, OnOutput, Path, Wire, default_socket
 
 if TYPE_CHECKING:
@@ -217,6 +217,10 @@ class Client:
     def jobs(self) -> List[JobInfo]:
         """The jobs of this user that wait or run; an operator sees everybody's."""
         return [JobInfo.from_wire(j) for j in self.call("jobs")]
+
+    def packages(self, language: str = "python3", **fields: Unpack[JobFields]) -> List[Package]:
+        """What a job with these fields can import beside the standard library, by name; a job of that language tells it."""
+        return (self.run(LISTINGS[language], language, **fields)).packages()
 
     def status(self) -> Any:
         """Version, layers, pool, queue and totals of the supervisor, as a dict."""

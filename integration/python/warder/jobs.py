@@ -47,6 +47,30 @@ class JobFields(TypedDict, total=False):
     trace: str | None                     # off, brokered, all
 
 
+# What a job of a language finds to import, told by one. The first place wins, as it does for the job.
+LISTINGS = {
+    "python3": """import importlib.metadata, json
+found = {}
+for d in importlib.metadata.distributions():
+    name = d.metadata["Name"]
+    if name:
+        found.setdefault(name.lower().replace("_", "-"), (name, d.version))
+print(json.dumps([found[k] for k in sorted(found)]))
+""",
+    "nodejs": """const { existsSync, readdirSync, readFileSync } = require('fs');
+const found = new Map();
+for (const place of require('module').globalPaths.filter((p) => existsSync(p))) {
+  const names = readdirSync(place).flatMap((n) => n.startsWith('@') ? readdirSync(`${place}/${n}`).map((m) => `${n}/${m}`) : [n]);
+  for (const name of names) {
+    const file = `${place}/${name}/package.json`;
+    if (!found.has(name) && existsSync(file)) found.set(name, JSON.parse(readFileSync(file)).version);
+  }
+}
+console.log(JSON.stringify([...found].sort()));
+""",
+}
+
+
 def job_params(code: Bytes, language: str, stream: bool, fields: Mapping[str, Any]) -> Dict[str, Any]:
     """The params of `run`. A str goes as UTF-8; None and what was not given stay out; a job without an id gets one."""
     params: Dict[str, Any] = {"language": str(getattr(language, "value", language)), "code": code}

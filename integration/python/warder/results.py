@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Type, TypeVar
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Type, TypeVar
 
 from .errors import JOB_ERRORS, JobFailed
 
@@ -45,6 +46,12 @@ class Violation:
         if self.rule:
             words += f" [{self.rule}]"
         return words + (f"; {self.hint}" if self.hint else "")
+
+
+class Package(NamedTuple):
+    """A package that jobs can import."""
+    name: str
+    version: str
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,10 @@ class Result:
     def killed_by(self) -> Optional[Violation]:
         """The call that the policy killed the job for, if one did."""
         return self.violations[-1] if self.outcome == "violation" and self.violations else None
+
+    def packages(self) -> List[Package]:
+        """What a job of `LISTINGS` printed."""
+        return [Package(str(name), str(version)) for name, version in json.loads(self.check().stdout)]
 
     def reason(self) -> str:
         """How the job ended, in a few words."""
