@@ -64,6 +64,9 @@ class Processes(unittest.TestCase):
     def zygotes(self):
         return sorted(p for p, (n, parent, _) in everybody().items() if parent in self.workers() and n != "warderd-midwife")
 
+    def midwives(self):
+        return sorted(p for p, (n, parent, _) in everybody().items() if n == "warderd-midwife" and parent in self.workers())
+
     def begin(self, client, seconds=30, **fields):
         i = client.start(SLEEP.format(client.last, seconds), stream=True, **fields)
         client.wait_output(b"on %d\n" % (i - 1))
@@ -119,7 +122,7 @@ class Deaths(Processes):
     def test_idle_parts(self):
         s = self.start("--workers", "2")
         self.both_workers_warm()
-        for who in (self.workers, lambda: [self.front()], self.zygotes, self.workers):
+        for who in (self.workers, lambda: [self.front()], self.zygotes, self.midwives, self.workers):
             for pid in who():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -128,10 +131,11 @@ class Deaths(Processes):
         self.assertTrue(s.alive())
 
     def answer(self, code):
-        """The result, or None while a part is being replaced, of whose death nobody knew when the job came."""
+        """The result, or None while a part is being replaced, of whose death nobody knew when the job came; a worker ends by SIGABRT when its
+        midwife has gone."""
         try:
             r = self.supervisor.run(code)
-            return None if (r["error"] or "").endswith(("worker died (signal 9)", "zygote died")) else r
+            return None if (r["error"] or "").endswith(("worker died (signal 9)", "worker died (signal 6)", "zygote died")) else r
         except (EOFError, ConnectionResetError, BrokenPipeError):
             return None
 
