@@ -327,6 +327,17 @@ static int parse_stream(struct job *j, const msgpack_object *v, struct err *e)
 	return take_bool(v, "stream", &j->stream, e);
 }
 
+static int parse_trace(struct job *j, const msgpack_object *v, struct err *e)
+{
+	char words[64], name[ENV_NAME_SHOWN];
+	int t = is_nil(v) ? TRACE_OFF : is_bytes(v) ? trace_parse(v->via.str.ptr, v->via.str.size) : -1;
+
+	if (t < 0)
+		return bad(e, "trace", "must be %s, is %s", list_words(trace_name, TRACE_COUNT, words, sizeof(words)), shown(v, name));
+	j->trace = (enum trace)t;
+	return 0;
+}
+
 /* Only the type: the range is the policy's business, so that an error can name the maximum that holds for this job. */
 static int parse_limit(struct job *j, int l, const msgpack_object *v, struct err *e)
 {
@@ -454,13 +465,6 @@ static bool is_empty_leaf(const msgpack_object *v)
 	}
 }
 
-static bool asks_for_nothing(const char *field, const msgpack_object *v)
-{
-	if (is_empty_leaf(v))
-		return true;
-	return strcmp(field, "trace") == 0 && same(v, trace_name(TRACE_OFF));
-}
-
 /* `parse` NULL: a field of the interface that this version does not carry out. It is refused when it asks for
  * something: to ignore it would let a job run that is not the one that was meant. */
 static const struct job_field {
@@ -486,7 +490,7 @@ static const struct job_field {
 	{"policy_text", parse_policy_text, false},
 	{"debug", parse_debug, false},
 	{"dependencies", parse_dependencies, false},
-	{"trace", NULL, false},
+	{"trace", parse_trace, false},
 };
 #define N_JOB_FIELDS (sizeof(job_fields) / sizeof(job_fields[0]))
 _Static_assert(N_JOB_FIELDS <= 32, "`seen` is a 32-bit mask");
@@ -505,7 +509,7 @@ static int parse_field(struct job *j, const struct job_field *f, const msgpack_o
 		return f->required ? bad(e, f->name, "is required") : 0;
 	if (f->parse)
 		return f->parse(j, v, e);
-	return asks_for_nothing(f->name, v) ? 0 : bad(e, f->name, "not supported by this version");
+	return is_empty_leaf(v) ? 0 : bad(e, f->name, "not supported by this version");
 }
 
 static int parse_fields(struct job *j, const msgpack_object_map *map, struct err *e)
@@ -657,6 +661,15 @@ static size_t pack_true_field(msgpack_packer *pk, const char *key, bool value)
 	return value;
 }
 
+static size_t pack_trace(msgpack_packer *pk, enum trace t)
+{
+	if (t != TRACE_OFF && pk) {
+		pack_key(pk, "trace");
+		pack_key(pk, trace_name(t));
+	}
+	return t != TRACE_OFF;
+}
+
 static size_t pack_bytes(msgpack_packer *pk, const char *key, struct bytes b, bool there)
 {
 	if (there && pk) {
@@ -740,7 +753,8 @@ static size_t pack_optional(msgpack_packer *pk, const struct job *j)
 	       pack_args(pk, j) + pack_env(pk, j) + pack_bytes(pk, "stdin", j->stdin_data, j->stdin_data.len > 0) + pack_limits(pk, j) + pack_grants(pk, j) +
 	       job_files_pack(pk, j) + job_collect_pack(pk, j) +
 	       pack_bytes(pk, "policy_text", j->policy_text, j->policy_text.p != NULL) + pack_true_field(pk, "debug", j->debug) +
-	       pack_true_field(pk, "detach", j->detach) + pack_true_field(pk, "stream", j->stream);
+	       pack_true_field(pk, "detach", j->detach) + pack_true_field(pk, "stream", j->stream) +
+	       pack_trace(pk, j->trace);
 }
 
 void job_pack(const struct job *j, msgpack_packer *pk)

@@ -72,11 +72,10 @@ struct job {
 	char *dependencies;     /* the tree of packages in place of the policy's; NULL: the policy's */
 	bool detach;
 	bool stream;
+	enum trace trace;       /* whose calls are told by `event` notifications */
 };
 
-/* Parses `map`. On success `*out` is new, to be freed with job_free. Fields of the interface that this version
- * does not carry out (trace other than "off") are
- * refused by name, never ignored. */
+/* Parses `map`. On success `*out` is new, to be freed with job_free. */
 int job_parse(const msgpack_object *map, struct job **out, struct err *e);
 /* Packs a job as the params map of `run` (for clients). Absent and default fields are left out. */
 void job_pack(const struct job *j, msgpack_packer *pk);

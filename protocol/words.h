@@ -31,6 +31,7 @@
 #define WORDS_STATE(X) X(QUEUED, "queued") X(RUNNING, "running") X(ENDING, "ending")
 #define WORDS_LANGUAGE(X) X(PYTHON3, "python3") X(NODEJS, "nodejs")
 #define WORDS_TRACE(X) X(OFF, "off") X(BROKERED, "brokered") X(ALL, "all")
+#define WORDS_EVENT_KIND(X) X(START, "start") X(END, "end") X(VIOLATION, "violation") X(SYSCALL, "syscall") X(LOST, "lost")
 /* errors of the protocol: the request was never accepted */
 #define WORDS_RPC_ERROR(X) X(BAD_REQUEST, "bad_request") X(UNKNOWN_METHOD, "unknown_method") \
 	X(UNKNOWN_POLICY, "unknown_policy") X(NOT_PERMITTED, "not_permitted") X(TOO_LARGE, "too_large") \
@@ -38,6 +39,7 @@
 
 #define WORDS_ALL(V) V(outcome, OUTCOME) V(verdict, VERDICT) V(ended_by, ENDED_BY) V(limit_hit, LIMIT_HIT) \
 	V(limit, LIMIT) V(layer, LAYER) V(grant_kind, GRANT) V(state, STATE) V(language, LANGUAGE) V(trace, TRACE) \
+	V(event_kind, EVENT_KIND) \
 	V(rpc_error, RPC_ERROR)
 
 /* enum outcome { OUTCOME_EXITED, …, OUTCOME_COUNT }, and so on */
@@ -51,6 +53,7 @@
 #define W_STATE(n, s) STATE_##n,
 #define W_LANGUAGE(n, s) LANGUAGE_##n,
 #define W_TRACE(n, s) TRACE_##n,
+#define W_EVENT_KIND(n, s) EVENT_KIND_##n,
 #define W_RPC_ERROR(n, s) RPC_ERROR_##n,
 #define W_ENUM(lower, UPPER) enum lower { WORDS_##UPPER(W_##UPPER) UPPER##_COUNT };
 WORDS_ALL(W_ENUM)

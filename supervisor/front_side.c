@@ -90,6 +90,20 @@ static void hold_output(void *ctx, uint64_t key, bool hold)
 	link_send(b->link, &sb, -1);
 }
 
+static void trace(void *ctx, uint64_t key, enum trace mode)
+{
+	struct back *b = ctx;
+	msgpack_sbuffer sb;
+	msgpack_packer pk;
+
+	if (!b->link)
+		return;
+	link_begin(&sb, &pk, LINK_TRACE, 2);
+	link_pack_uint(&pk, "key", key);
+	link_pack_uint(&pk, "mode", mode);
+	link_send(b->link, &sb, -1);
+}
+
 static void ask_status(void *ctx)
 {
 	struct back *b = ctx;
@@ -153,6 +167,18 @@ static int take_output(void *ctx, struct link_in *in)
 	return 0;
 }
 
+static int take_event(void *ctx, struct link_in *in)
+{
+	struct back *b = ctx;
+	struct bytes packed;
+	uint64_t key;
+
+	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_last(in, "packed", &packed))
+		return -EPROTO;
+	b->front.on_event(b->front.ctx, key, packed);
+	return 0;
+}
+
 /* The result is in the message as the client gets it: its bytes are passed on, not unpacked and packed again. */
 static int take_result(void *ctx, struct link_in *in)
 {
@@ -185,6 +211,7 @@ static const struct link_row worker_rows[] = {
 	{LINK_STATUS, take_status},
 	{LINK_STARTED, take_started},
 	{LINK_OUTPUT, take_output},
+	{LINK_EVENT, take_event},
 	{LINK_RESULT, take_result},
 	{LINK_REFUSED, take_refused},
 };
@@ -228,7 +255,7 @@ static int take_worker(void *ctx, struct link_in *in)
 	b->side = s;
 	b->index = (unsigned)index;
 	b->port = (struct port_worker){
-		.ctx = b, .submit = submit, .cancel = cancel, .hold_output = hold_output, .ask_status = ask_status};
+		.ctx = b, .submit = submit, .cancel = cancel, .hold_output = hold_output, .trace = trace, .ask_status = ask_status};
 	b->front = front_port(s->front, b->index);
 	b->link = link_new(s->loop, in->fd, &worker_handler, b);
 	in->fd = -1;

@@ -28,10 +28,12 @@
 	X(SUBMIT, "submit")           /* front → worker: a job */ \
 	X(CANCEL, "cancel")           /* front → worker: key */ \
 	X(HOLD, "hold")               /* front → worker: key, on */ \
+	X(TRACE, "trace")             /* front → worker: key, mode */ \
 	X(ASK_STATUS, "ask_status")   /* front → worker */ \
 	X(STATUS, "status")           /* worker → front: numbers; the first one says that it is ready */ \
 	X(STARTED, "started")         /* worker → front: key, pid */ \
 	X(OUTPUT, "output")           /* worker → front: key, stderr, data */ \
+	X(EVENT, "event")             /* worker → front: key, packed */ \
 	X(RESULT, "result")           /* worker → front: key, packed */ \
 	X(REFUSED, "refused")         /* worker → front: key, code, why; instead of a result */ \
 	X(WORKER, "worker")           /* keeper → front: index; the link to it beside */ \

@@ -37,6 +37,7 @@ struct port_worker {
 	void (*submit)(void *ctx, const struct port_job *facts, struct job *job, struct generation *g, const struct policy *policy);
 	void (*cancel)(void *ctx, uint64_t key);                 /* unknown keys are ignored */
 	void (*hold_output)(void *ctx, uint64_t key, bool hold); /* a slow client: stop and go on reading the job's output */
+	void (*trace)(void *ctx, uint64_t key, enum trace mode); /* from now on; unknown keys are ignored */
 	void (*ask_status)(void *ctx);                           /* answered by on_status, perhaps from inside */
 	void (*shutdown)(void *ctx);                             /* kill what is left, answer it, take nothing more */
 };
@@ -47,6 +48,7 @@ struct port_front {
 	void (*on_status)(void *ctx, const struct port_status *st); /* asked for; also once before the first job is taken */
 	void (*on_started)(void *ctx, uint64_t key, int tracee_pid);
 	void (*on_output)(void *ctx, uint64_t key, bool is_stderr, struct bytes data); /* only for job->stream; borrows */
+	void (*on_event)(void *ctx, uint64_t key, struct bytes packed);                /* of a traced job: a whole map, event.h; borrows */
 	void (*on_result)(void *ctx, uint64_t key, const struct result *r);            /* borrows; exactly once a job, */
 	/* or this instead: it was never begun, since what it wants granted cannot be. */
 	void (*on_refused)(void *ctx, uint64_t key, enum rpc_error code, const struct err *why);

@@ -113,6 +113,23 @@ static void on_output(void *ctx, uint64_t key, bool is_stderr, struct bytes data
 		worker_pause_output(s->worker, s->paused = true);
 }
 
+static void on_event(void *ctx, uint64_t key, struct bytes packed)
+{
+	struct side *s = ctx;
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	if (!is_heard(s, key))
+		return;
+	link_begin(&b, &pk, LINK_EVENT, 2);
+	link_pack_uint(&pk, "key", key);
+	rpc_pack_cstr(&pk, "packed"); /* the last one: link_last */
+	msgpack_sbuffer_write(&b, packed.p, packed.len);
+	link_send(s->front, &b, -1);
+	if (!s->paused && link_backlog(s->front) > BACKLOG_HIGH)
+		worker_pause_output(s->worker, s->paused = true);
+}
+
 static void on_drained(void *ctx)
 {
 	struct side *s = ctx;
@@ -315,6 +332,18 @@ static int take_hold(void *ctx, struct link_in *in)
 	return 0;
 }
 
+static int take_trace(void *ctx, struct link_in *in)
+{
+	struct side *s = ctx;
+	uint64_t key, mode;
+
+	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_uint(in->m.params, "mode", TRACE_COUNT - 1, &mode))
+		return -EPROTO;
+	if (is_heard(s, key))
+		s->port.trace(s->port.ctx, key, (enum trace)mode);
+	return 0;
+}
+
 static int take_ask_status(void *ctx, struct link_in *in)
 {
 	struct side *s = ctx;
@@ -328,6 +357,7 @@ static const struct link_row front_rows[] = {
 	{LINK_SUBMIT, take_submit},
 	{LINK_CANCEL, take_cancel},
 	{LINK_HOLD, take_hold},
+	{LINK_TRACE, take_trace},
 	{LINK_ASK_STATUS, take_ask_status},
 };
 
@@ -507,7 +537,7 @@ int worker_side_run(const struct worker_side *o)
 	s.from = o->from;
 	s.generation = o->generation;
 	s.to_front = (struct port_front){
-		.ctx = &s, .on_status = on_status, .on_started = on_started, .on_output = on_output, .on_result = on_result,
+		.ctx = &s, .on_status = on_status, .on_started = on_started, .on_output = on_output, .on_event = on_event, .on_result = on_result,
 		.on_refused = on_refused};
 	/* Not the default loop: that one reaps every child by itself, and exit statuses were lost (measured, libev 4.33).
 	 * By signalfd, so that signals stay blocked: one that interrupts SECCOMP_IOCTL_NOTIF_ADDFD with SEND makes the restarted call

@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "cwd.h"
 #include "decode.h"
+#include "descriptors.h"
 #include "guest.h"
 #include "handlers.h"
 #include "identity.h"
@@ -224,8 +226,55 @@ static void record(struct request *r, enum verdict verdict, int err, const char 
 	decode_record(&d, &r->job->violations, verdict, err, rule);
 }
 
+/* What a descriptor is, for telling alone. */
+static bool fd_name(void *arg, int t_fd, char *buf, size_t size)
+{
+	struct request *r = arg;
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+	bool real, named = false;
+	int fd = descriptor_get(r, t_fd, &real), n;
+
+	if (fd < 0)
+		return false;
+	named = descriptor_show(r, fd, buf, size);
+	if (named) {
+		memmove(buf, vpath_show(buf), strlen(vpath_show(buf)) + 1);
+	} else if (real && getpeername(fd, (struct sockaddr *)&sa, &len) == 0) {
+		n = snprintf(buf, size, "socket ");
+		decode_address((struct sockaddr *)&sa, len, buf + n, size - (size_t)n);
+		named = true;
+	} else if (descriptor_kind(r, fd, buf, size)) {
+		named = true;
+	}
+	close(fd);
+	return named;
+}
+
+/* For a trace: each call in words. What was resolved says more than what was asked for. */
+static void tell(struct request *r, enum verdict verdict, int err, const char *path, const char *rule)
+{
+	struct decode d = {
+		.policy = r->job->tree->policy, .mem = r->job->who.mem, .nr = r->call->nr, .args = r->call->args,
+		.cwd = r->job->cwd.s, .path = path, .address = *r->address ? r->address : NULL, .fd_name = fd_name, .fd_arg = r,
+	};
+
+	for (size_t i = 0; r->row && i < 2; i++)
+		if (r->row->path[i] && !r->bad[i] && !r->no_path)
+			d.known[r->row->path[i] - 1] = r->text[i];
+	violation_done(r->job->told);
+	decode_call(&d, r->job->told, verdict, err, rule);
+}
+
+void broker_tell(struct broker_job *b, struct violation *told)
+{
+	b->told = told;
+}
+
 int request_hidden(struct request *r, const char *path)
 {
+	if (r->job->told)
+		tell(r, VERDICT_HIDDEN, ENOENT, vpath_show(path), r->job->tree->hidden_rule);
 	if (!policy_is_quiet(r->job->tree->policy, vpath_show(path)))
 		record(r, VERDICT_HIDDEN, ENOENT, vpath_show(path), r->job->tree->hidden_rule);
 	r->told = true;
@@ -245,6 +294,8 @@ void request_hidden_host(struct request *r, const char *name, const char *rule)
 
 int request_refused(struct request *r, int err, const char *path, const char *rule)
 {
+	if (r->job->told)
+		tell(r, VERDICT_REFUSED, err, path ? vpath_show(path) : NULL, rule);
 	if (!path || !policy_is_quiet(r->job->tree->policy, vpath_show(path)))
 		record(r, VERDICT_REFUSED, err, path ? vpath_show(path) : NULL, rule);
 	r->told = true;
@@ -413,6 +464,37 @@ void broker_answer(struct broker_job *b, const struct broker_call *c, bool (*sti
 	b->calls++;
 	threads_not_cloning(&b->threads, c->t_tid);
 	out->value = judge(&r);
+	if (b->told && !b->told->syscall)
+		tell(&r, VERDICT_BROKERED, out->kind == REPLY_VALUE && out->value < 0 ? (int)-out->value : 0, NULL, NULL);
+	end(&r);
+}
+
+static bool always_there(void *arg, uint64_t id)
+{
+	(void)arg, (void)id;
+	return true;
+}
+
+static const enum verdict verdict_of[] = {
+	[RULE_KILL] = VERDICT_KILLED, [RULE_ALLOW] = VERDICT_ALLOWED, [RULE_BROKER] = VERDICT_BROKERED,
+	[RULE_REFUSE] = VERDICT_REFUSED, [RULE_REFUSE_QUIETLY] = VERDICT_REFUSED,
+};
+
+void broker_describe(struct broker_job *b, int nr, const uint64_t args[6], struct violation *out)
+{
+	struct judgement j = policy_judge(b->tree->policy, nr, args);
+	struct broker_call c = {.nr = nr};
+	struct broker_reply unused;
+	struct violation *told = b->told;
+	struct request r;
+
+	memcpy(c.args, args, sizeof(c.args));
+	start(&r, b, &c, &unused);
+	r.still_there = always_there;
+	*out = (struct violation){0};
+	b->told = out;
+	tell(&r, verdict_of[j.kind], j.err, NULL, j.rule);
+	b->told = told;
 	end(&r);
 }
 

@@ -141,6 +141,11 @@ void broker_thread_gone(struct broker_job *b, pid_t tid);
 void broker_record_kill(struct broker_job *b, pid_t t_tid, int nr, const uint64_t args[6]);
 /* Where in the job's source a stopped thread is: its own reader, frames.h. */
 struct frames_job *broker_frames(struct broker_job *b);
+/* Tracing. From now on the words of each call that is answered are put into *told as it was judged, texts from the same copy; whoever
+ * set it takes them out (violation_done) before the next call. NULL: no more. */
+void broker_tell(struct broker_job *b, struct violation *told);
+/* The same of a call that is not answered here, whose thread is stopped; what its pointers lead to is read, and may be anything. */
+void broker_describe(struct broker_job *b, int nr, const uint64_t args[6], struct violation *out);
 /* Moves the violations out (caller owns). limits_hit: bits as in struct result. */
 void broker_take_violations(struct broker_job *b, struct violation **v, size_t *n, uint64_t *dropped);
 uint32_t broker_limits_hit(const struct broker_job *b);

@@ -15,6 +15,7 @@
 #include "vpath.h"
 
 #define ARGV_SHOWN 6    /* strings of an argument vector */
+#define DATA_SHOWN 32   /* bytes of what is written */
 #define ARG_SIZE 1100   /* of one decoded argument: DECODE_SHOWN bytes, all escaped, and quotes */
 #define PATH_SIZE (PATH_MAX + 64)
 
@@ -251,6 +252,45 @@ static void put_pointer(struct text *t, uint64_t v)
 		put(t, "NULL");
 }
 
+/* Bytes that the job hands over; how many is in the next argument. */
+static void put_data(const struct decode *d, struct text *t, int arg)
+{
+	uint64_t len = arg < 5 ? d->args[arg + 1] : 0;
+	size_t n = len < DATA_SHOWN ? (size_t)len : DATA_SHOWN;
+	char buf[DATA_SHOWN];
+
+	if (d->mem < 0 || !d->args[arg] || guest_read(d->mem, d->args[arg], buf, n)) {
+		put_pointer(t, d->args[arg]);
+		return;
+	}
+	put(t, "\"");
+	put_escaped(t, buf, n, DATA_SHOWN, "\"\\");
+	put(t, len > n ? "\"…" : "\"");
+}
+
+static void put_time(const struct decode *d, struct text *t, int arg)
+{
+	int64_t v[2];
+
+	if (d->mem < 0 || !d->args[arg] || guest_read(d->mem, d->args[arg], v, sizeof(v)))
+		put_pointer(t, d->args[arg]);
+	else
+		put(t, "{%lld.%09lld s}", (long long)v[0], (long long)v[1]);
+}
+
+/* A number of the tracee's table, and what is there. */
+static void put_fd(const struct decode *d, struct text *t, int t_fd)
+{
+	char name[PATH_SIZE];
+
+	put(t, "%d", t_fd);
+	if (!d->fd_name || t_fd < 0 || !d->fd_name(d->fd_arg, t_fd, name, sizeof(name)))
+		return;
+	put(t, "<");
+	put_escaped(t, name, strlen(name), DECODE_SHOWN, "<>");
+	put(t, ">");
+}
+
 static void put_number(struct text *t, enum decode_kind kind, uint64_t v)
 {
 	if (kind == A_DIRFD && (int)v == AT_FDCWD)
@@ -287,6 +327,12 @@ void decode_arg(const struct decode *d, int arg, char *buf, size_t size)
 		put_text(d, &t, arg);
 	else if (kind == A_ARGV)
 		put_argv(d, &t, d->args[arg]);
+	else if (kind == A_DATA)
+		put_data(d, &t, arg);
+	else if (kind == A_TIME)
+		put_time(d, &t, arg);
+	else if (kind == A_FD || (kind == A_DIRFD && (int)d->args[arg] != AT_FDCWD))
+		put_fd(d, &t, (int)d->args[arg]);
 	else if (kind == A_PTR || (kind == A_ADDR && !address_of(d, arg, &t)))
 		put_pointer(&t, d->args[arg]);
 	else if (decode_words[kind].v->name)
@@ -322,13 +368,18 @@ static bool escaped_path(const char *path, char *buf, size_t size)
 	return true;
 }
 
-/* A path argument as the job's tree has it: relative ones from the working directory, unless a descriptor is their
- * base. */
+/* The path behind a descriptor, where that can be told. */
+static bool path_of_fd(const struct decode *d, int t_fd, char *buf, size_t size)
+{
+	return d->fd_name && t_fd >= 0 && d->fd_name(d->fd_arg, t_fd, buf, size) && *buf == '/';
+}
+
+/* A path argument as the job's tree has it: relative ones from the working directory, or from what a descriptor is known to be. */
 static bool path_from_args(const struct decode *d, const struct decode_row *row, char *buf, size_t size)
 {
 	struct vpath v;
-	char raw[PATH_MAX];
-	const char *s;
+	char raw[PATH_MAX], base[PATH_SIZE];
+	const char *s, *from = d->cwd;
 	int arg = 0, rc;
 
 	while (arg < 6 && row->kind[arg] != A_PATH)
@@ -336,13 +387,16 @@ static bool path_from_args(const struct decode *d, const struct decode_row *row,
 	s = arg < 6 ? text_of(d, arg, raw) : NULL;
 	if (!s || !*s)
 		return false;
-	if (*s != '/' && arg && row->kind[arg - 1] == A_DIRFD && (int)d->args[arg - 1] != AT_FDCWD)
-		return false;
-	rc = vpath_join(&v, d->cwd, s);
+	if (*s != '/' && arg && row->kind[arg - 1] == A_DIRFD && (int)d->args[arg - 1] != AT_FDCWD) {
+		if (!path_of_fd(d, (int)d->args[arg - 1], base, sizeof(base)))
+			return false;
+		from = strcmp(base, "/") ? base : "";
+	}
+	rc = vpath_join(&v, from, s);
 	if (rc < 0)
 		return false;
 	if (rc == 1) { /* "..": told as it was given */
-		rc = vpath_set(&v, *s == '/' ? "" : d->cwd);
+		rc = vpath_set(&v, *s == '/' ? "" : from);
 		rc = rc ? rc : vpath_push(&v, s + (*s == '/'), strlen(s) - (*s == '/'));
 	}
 	return !rc && escaped_path(vpath_show(v.s), buf, size);
@@ -350,9 +404,18 @@ static bool path_from_args(const struct decode *d, const struct decode_row *row,
 
 static bool find_path(const struct decode *d, const struct decode_row *row, char *buf, size_t size)
 {
+	char name[PATH_SIZE];
+
 	if (d->path)
 		return escaped_path(d->path, buf, size);
-	return row && path_from_args(d, row, buf, size);
+	if (!row)
+		return false;
+	if (path_from_args(d, row, buf, size))
+		return true;
+	for (int arg = 0; arg < 6 && row->kind[arg] != A_NONE; arg++) /* the first descriptor is what the call is about */
+		if (row->kind[arg] == A_FD || (row->kind[arg] == A_DIRFD && (int)d->args[arg] != AT_FDCWD))
+			return path_of_fd(d, (int)d->args[arg], name, sizeof(name)) && escaped_path(name, buf, size);
+	return false;
 }
 
 static bool find_address(const struct decode *d, const struct decode_row *row, char *buf, size_t size)
@@ -418,4 +481,15 @@ void decode_record(const struct decode *d, struct violations *vs, enum verdict v
 	v = violations_add(vs, d->nr, verdict);
 	if (v)
 		fill(d, v, err, path, address, rule);
+}
+
+void decode_call(const struct decode *d, struct violation *out, enum verdict verdict, int err, const char *rule)
+{
+	const struct decode_row *row = row_of(d);
+	char path_buf[PATH_SIZE], address_buf[DECODE_SHOWN];
+	const char *path = find_path(d, row, path_buf, sizeof(path_buf)) ? path_buf : NULL;
+	const char *address = find_address(d, row, address_buf, sizeof(address_buf)) ? address_buf : NULL;
+
+	*out = (struct violation){.verdict = verdict, .count = 1};
+	fill(d, out, err, path, address, rule);
 }

@@ -8,14 +8,17 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -132,6 +135,15 @@ static const struct decode_symbol clocks[] = {
 	S(CLOCK_REALTIME_ALARM), S(CLOCK_BOOTTIME_ALARM), S(CLOCK_TAI),
 };
 
+static const struct decode_symbol epoll_ops[] = {{"0", 0}, S(EPOLL_CTL_ADD), S(EPOLL_CTL_DEL), S(EPOLL_CTL_MOD)};
+static const struct decode_symbol epoll_flags[] = {{"0", 0}, S(EPOLL_CLOEXEC)};
+static const struct decode_symbol timerfd_flags[] = {{"0", 0}, S(TFD_NONBLOCK), S(TFD_CLOEXEC)};
+static const struct decode_symbol sighows[] = {S(SIG_BLOCK), S(SIG_UNBLOCK), S(SIG_SETMASK)};
+static const struct decode_symbol shuts[] = {S(SHUT_RD), S(SHUT_WR), S(SHUT_RDWR)};
+static const struct decode_symbol grnds[] = {{"0", 0}, S(GRND_NONBLOCK), S(GRND_RANDOM)};
+static const struct decode_symbol rusages[] = {S(RUSAGE_SELF), S(RUSAGE_THREAD)};
+static const struct decode_symbol futex2s[] = {{"0", 0}, {"FUTEX2_SIZE_U32", 2}, {"FUTEX2_PRIVATE", 128}};
+
 /* bits of each kind that hold one value among the names */
 #define ENUM_none 0
 #define ENUM_open_flags O_ACCMODE
@@ -158,6 +170,14 @@ static const struct decode_symbol clocks[] = {
 #define ENUM_ptrace_requests ALL_BITS
 #define ENUM_futexes 0x7f
 #define ENUM_clocks ALL_BITS
+#define ENUM_epoll_ops ALL_BITS
+#define ENUM_epoll_flags 0
+#define ENUM_timerfd_flags 0
+#define ENUM_sighows ALL_BITS
+#define ENUM_shuts ALL_BITS
+#define ENUM_grnds 0
+#define ENUM_rusages ALL_BITS
+#define ENUM_futex2s 3
 
 #define WORDS_ROW(kind, t) [A_##kind] = {t, sizeof(t) / sizeof(t[0]), ENUM_##t},
 const struct decode_words decode_words[DECODE_KIND_COUNT] = {DECODE_KINDS(WORDS_ROW)};
@@ -186,7 +206,7 @@ static const struct decode_row table[] = {
 	{"clock_adjtime", {A_CLOCK, A_PTR}},
 	{"clock_getres", {A_CLOCK, A_PTR}},
 	{"clock_gettime", {A_CLOCK, A_PTR}},
-	{"clock_nanosleep", {A_CLOCK, A_INT, A_PTR, A_PTR}},
+	{"clock_nanosleep", {A_CLOCK, A_INT, A_TIME, A_PTR}},
 	{"clock_settime", {A_CLOCK, A_PTR}},
 	{"clone", {A_CLONE, A_PTR, A_PTR, A_PTR, A_PTR}},
 	{"clone3", {A_PTR, A_SIZE}},
@@ -200,10 +220,10 @@ static const struct decode_row table[] = {
 	{"dup2", {A_FD, A_FD}},
 	{"dup3", {A_FD, A_FD, A_OPEN}},
 	{"epoll_create", {A_INT}},
-	{"epoll_create1", {A_OPEN}},
-	{"epoll_ctl", {A_FD, A_INT, A_FD, A_PTR}},
+	{"epoll_create1", {A_EPOLLFD}},
+	{"epoll_ctl", {A_FD, A_EPOLL, A_FD, A_PTR}},
 	{"epoll_pwait", {A_FD, A_PTR, A_INT, A_INT, A_PTR, A_SIZE}},
-	{"epoll_pwait2", {A_FD, A_PTR, A_INT, A_PTR, A_PTR, A_SIZE}},
+	{"epoll_pwait2", {A_FD, A_PTR, A_INT, A_TIME, A_PTR, A_SIZE}},
 	{"epoll_wait", {A_FD, A_PTR, A_INT, A_INT}},
 	{"eventfd", {A_INT}},
 	{"eventfd2", {A_INT, A_OPEN}},
@@ -244,9 +264,9 @@ static const struct decode_row table[] = {
 	{"ftruncate", {A_FD, A_SIZE}},
 	{"futex", {A_PTR, A_FUTEX, A_INT, A_PTR, A_PTR, A_INT}},
 	{"futex_requeue", {A_PTR, A_HEX, A_INT, A_INT}},
-	{"futex_wait", {A_PTR, A_HEX, A_HEX, A_HEX, A_PTR, A_CLOCK}},
+	{"futex_wait", {A_PTR, A_HEX, A_HEX, A_FUTEX2, A_TIME, A_CLOCK}},
 	{"futex_waitv", {A_PTR, A_INT, A_HEX, A_PTR, A_CLOCK}},
-	{"futex_wake", {A_PTR, A_HEX, A_INT, A_HEX}},
+	{"futex_wake", {A_PTR, A_HEX, A_INT, A_FUTEX2}},
 	{"futimesat", {A_DIRFD, A_PATH, A_PTR}},
 	{"get_mempolicy", {A_PTR, A_PTR, A_SIZE, A_PTR, A_HEX}},
 	{"get_robust_list", {A_INT, A_PTR, A_PTR}},
@@ -266,11 +286,11 @@ static const struct decode_row table[] = {
 	{"getpid", {A_NONE}},
 	{"getppid", {A_NONE}},
 	{"getpriority", {A_INT, A_INT}},
-	{"getrandom", {A_PTR, A_SIZE, A_HEX}},
+	{"getrandom", {A_PTR, A_SIZE, A_GRND}},
 	{"getresgid", {A_PTR, A_PTR, A_PTR}},
 	{"getresuid", {A_PTR, A_PTR, A_PTR}},
 	{"getrlimit", {A_RLIMIT, A_PTR}},
-	{"getrusage", {A_INT, A_PTR}},
+	{"getrusage", {A_WHO, A_PTR}},
 	{"getsid", {A_INT}},
 	{"getsockname", {A_FD, A_PTR, A_PTR}},
 	{"getsockopt", {A_FD, A_LEVEL, A_INT, A_PTR, A_PTR}},
@@ -362,7 +382,7 @@ static const struct decode_row table[] = {
 	{"munlockall", {A_NONE}},
 	{"munmap", {A_PTR, A_SIZE}},
 	{"name_to_handle_at", {A_DIRFD, A_PATH, A_PTR, A_PTR, A_AT}},
-	{"nanosleep", {A_PTR, A_PTR}},
+	{"nanosleep", {A_TIME, A_PTR}},
 	{"newfstatat", {A_DIRFD, A_PATH, A_PTR, A_AT}},
 	{"open", {A_PATH, A_OPEN, A_OMODE}},
 	{"open_by_handle_at", {A_DIRFD, A_PTR, A_OPEN}},
@@ -383,7 +403,7 @@ static const struct decode_row table[] = {
 	{"pkey_free", {A_INT}},
 	{"pkey_mprotect", {A_PTR, A_SIZE, A_PROT, A_INT}},
 	{"poll", {A_PTR, A_INT, A_INT}},
-	{"ppoll", {A_PTR, A_INT, A_PTR, A_PTR, A_SIZE}},
+	{"ppoll", {A_PTR, A_INT, A_TIME, A_PTR, A_SIZE}},
 	{"prctl", {A_PRCTL, A_HEX, A_HEX, A_HEX, A_HEX}},
 	{"pread64", {A_FD, A_PTR, A_SIZE, A_INT}},
 	{"preadv", {A_FD, A_PTR, A_INT, A_HEX, A_HEX}},
@@ -395,7 +415,7 @@ static const struct decode_row table[] = {
 	{"process_vm_writev", {A_INT, A_PTR, A_SIZE, A_PTR, A_SIZE, A_HEX}},
 	{"pselect6", {A_INT, A_PTR, A_PTR, A_PTR, A_PTR, A_PTR}},
 	{"ptrace", {A_PTRACE, A_INT, A_PTR, A_PTR}},
-	{"pwrite64", {A_FD, A_PTR, A_SIZE, A_INT}},
+	{"pwrite64", {A_FD, A_DATA, A_SIZE, A_INT}},
 	{"pwritev", {A_FD, A_PTR, A_INT, A_HEX, A_HEX}},
 	{"pwritev2", {A_FD, A_PTR, A_INT, A_HEX, A_HEX, A_HEX}},
 	{"quotactl", {A_HEX, A_PATH, A_INT, A_PTR}},
@@ -421,7 +441,7 @@ static const struct decode_row table[] = {
 	{"rseq", {A_PTR, A_SIZE, A_HEX, A_HEX}},
 	{"rt_sigaction", {A_SIGNAL, A_PTR, A_PTR, A_SIZE}},
 	{"rt_sigpending", {A_PTR, A_SIZE}},
-	{"rt_sigprocmask", {A_INT, A_PTR, A_PTR, A_SIZE}},
+	{"rt_sigprocmask", {A_SIGHOW, A_PTR, A_PTR, A_SIZE}},
 	{"rt_sigqueueinfo", {A_INT, A_SIGNAL, A_PTR}},
 	{"rt_sigreturn", {A_NONE}},
 	{"rt_sigsuspend", {A_PTR, A_SIZE}},
@@ -448,7 +468,7 @@ static const struct decode_row table[] = {
 	{"sendfile", {A_FD, A_FD, A_PTR, A_SIZE}},
 	{"sendmmsg", {A_FD, A_PTR, A_INT, A_MSG}},
 	{"sendmsg", {A_FD, A_PTR, A_MSG}},
-	{"sendto", {A_FD, A_PTR, A_SIZE, A_MSG, A_ADDR, A_INT}},
+	{"sendto", {A_FD, A_DATA, A_SIZE, A_MSG, A_ADDR, A_INT}},
 	{"set_mempolicy", {A_INT, A_PTR, A_SIZE}},
 	{"set_mempolicy_home_node", {A_PTR, A_SIZE, A_INT, A_HEX}},
 	{"set_robust_list", {A_PTR, A_SIZE}},
@@ -479,7 +499,7 @@ static const struct decode_row table[] = {
 	{"shmctl", {A_INT, A_INT, A_PTR}},
 	{"shmdt", {A_PTR}},
 	{"shmget", {A_HEX, A_SIZE, A_OCTAL}},
-	{"shutdown", {A_FD, A_INT}},
+	{"shutdown", {A_FD, A_SHUT}},
 	{"sigaltstack", {A_PTR, A_PTR}},
 	{"signalfd", {A_FD, A_PTR, A_SIZE}},
 	{"signalfd4", {A_FD, A_PTR, A_SIZE, A_OPEN}},
@@ -508,7 +528,7 @@ static const struct decode_row table[] = {
 	{"timer_getoverrun", {A_INT}},
 	{"timer_gettime", {A_INT, A_PTR}},
 	{"timer_settime", {A_INT, A_HEX, A_PTR, A_PTR}},
-	{"timerfd_create", {A_CLOCK, A_OPEN}},
+	{"timerfd_create", {A_CLOCK, A_TIMERFD}},
 	{"timerfd_gettime", {A_FD, A_PTR}},
 	{"timerfd_settime", {A_FD, A_HEX, A_PTR, A_PTR}},
 	{"times", {A_PTR}},
@@ -531,7 +551,7 @@ static const struct decode_row table[] = {
 	{"vmsplice", {A_FD, A_PTR, A_SIZE, A_HEX}},
 	{"wait4", {A_INT, A_PTR, A_HEX, A_PTR}},
 	{"waitid", {A_INT, A_INT, A_PTR, A_HEX, A_PTR}},
-	{"write", {A_FD, A_PTR, A_SIZE}},
+	{"write", {A_FD, A_DATA, A_SIZE}},
 	{"writev", {A_FD, A_PTR, A_INT}},
 };
 

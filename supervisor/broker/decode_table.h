@@ -19,12 +19,13 @@ struct decode_words {
 /* X(kind, table of names or NULL) */
 #define DECODE_KINDS(X) \
 	X(NONE, none) X(INT, none) X(HEX, none) X(PTR, none) X(SIZE, none) X(OCTAL, none) X(FD, none) X(DIRFD, none) \
-	X(PATH, none) X(TEXT, none) X(ARGV, none) X(ADDR, none) X(OMODE, none) \
+	X(PATH, none) X(TEXT, none) X(ARGV, none) X(DATA, none) X(TIME, none) X(ADDR, none) X(OMODE, none) \
 	X(OPEN, open_flags) X(AT, at_flags) X(UNLINK, unlink_flags) X(ACCESS, access_modes) X(PROT, prot) \
 	X(MAP, map_flags) X(CLONE, clone_flags) X(FAMILY, families) X(SOCKET, socket_types) X(SIGNAL, signals) \
 	X(IOCTL, ioctls) X(PRCTL, prctls) X(FCNTL, fcntls) X(MOUNT, mount_flags) X(MSG, msg_flags) \
 	X(LEVEL, levels) X(FLOCK, flocks) X(RENAME, rename_flags) X(WHENCE, whences) X(MADVISE, advices) \
-	X(RLIMIT, rlimits) X(PTRACE, ptrace_requests) X(FUTEX, futexes) X(CLOCK, clocks)
+	X(RLIMIT, rlimits) X(PTRACE, ptrace_requests) X(FUTEX, futexes) X(CLOCK, clocks) X(EPOLL, epoll_ops) X(SIGHOW, sighows) X(SHUT, shuts) X(GRND, grnds) \
+	X(EPOLLFD, epoll_flags) X(TIMERFD, timerfd_flags) X(WHO, rusages) X(FUTEX2, futex2s)
 
 #define DECODE_ENUM(k, t) A_##k,
 enum decode_kind { DECODE_KINDS(DECODE_ENUM) DECODE_KIND_COUNT };

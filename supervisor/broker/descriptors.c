@@ -153,6 +153,34 @@ bool descriptor_show(struct request *r, int fd, char *path, size_t size)
 	return !name_of(r, fd, path, size) && !to_virtual(r, scratch_mount_id(fd), path, size);
 }
 
+bool descriptor_kind(struct request *r, int fd, char *buf, size_t size)
+{
+	static const char anonymous[] = "anon_inode:", memfd[] = "/memfd:";
+	char name[16];
+	ssize_t n;
+
+	snprintf(name, sizeof(name), "%d", fd);
+	n = readlinkat(r->job->tree->proc_fds, name, buf, size - 1);
+	if (n <= 0)
+		return false;
+	buf[n] = '\0';
+	if (!strncmp(buf, memfd, sizeof(memfd) - 1)) {
+		snprintf(buf, size, "memfd");
+		return true;
+	}
+	if (!strncmp(buf, anonymous, sizeof(anonymous) - 1)) /* "anon_inode:[eventpoll]" */
+		memmove(buf, buf + sizeof(anonymous) - 1, strlen(buf) - (sizeof(anonymous) - 1) + 1);
+	else
+		buf[strcspn(buf, ":")] = '\0'; /* "pipe:[1234]" */
+	if (*buf == '/') /* a name of the host's, which is nothing to the job */
+		return false;
+	if (*buf == '[') {
+		memmove(buf, buf + 1, strlen(buf));
+		buf[strcspn(buf, "]")] = '\0';
+	}
+	return true;
+}
+
 enum owner descriptor_owner(struct request *r, int fd)
 {
 	const struct private_tmp *tmp = &r->job->tmp;

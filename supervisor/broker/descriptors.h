@@ -21,6 +21,9 @@ int descriptor_directory(struct request *r, int fd, char *path, size_t size, boo
 /* The virtual path of any object behind the worker's fd, for telling: false when it has none. */
 bool descriptor_show(struct request *r, int fd, char *path, size_t size);
 
+/* What it is when it has no path, for telling: "pipe", "socket", "eventfd". */
+bool descriptor_kind(struct request *r, int fd, char *buf, size_t size);
+
 enum owner { OWNER_JOB, OWNER_OTHER };
 /* Whether the object behind fd (the worker's duplicate) belongs to the job alone: its /tmp, its memfds. */
 enum owner descriptor_owner(struct request *r, int fd);

@@ -51,6 +51,7 @@ struct broker_job {
 	unsigned watched;         /* sockets on their way that are watched, though their call is answered */
 	unsigned sleeps;          /* connects that made the worker sleep */
 	uint32_t limits_hit;      /* bit (1 << LIMIT_HIT_x) */
+	struct violation *told;   /* traced: where the words of each call go; else NULL */
 	uint64_t calls;
 	uint64_t signals_sent;    /* bit (1 << signal): to itself, by kill(2) and its like */
 	uint64_t shared_memory;   /* bytes, shared and anonymous, that may be mapped */

@@ -39,6 +39,7 @@ static void on_message(void *ctx, struct session *s, const struct rpc_message *m
 static void on_drained(void *ctx, struct session *s)
 {
 	runs_release(ctx, s);
+	events_release(ctx, s);
 }
 
 /* Feeding a watcher that is not started calls it once, after the callback that we are in: nothing is freed under it. */
@@ -163,6 +164,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *w, int revents)
 			c->told = true;
 			runs_let_go(f, c->session);
 			workers_let_go(f, c->session);
+			events_let_go(f, c->session);
 		}
 		if (!session_dead(c->session))
 			continue; /* it lingers, and ends once more */
@@ -338,6 +340,7 @@ void front_free(struct front *f)
 		return;
 	shut_gate(f);
 	ev_clear_pending(f->loop, &f->sweep);
+	events_free(f);
 	while ((c = LIST_FIRST(&f->peers)))
 		remove_peer(f, c);
 	runs_free(f);

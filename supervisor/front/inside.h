@@ -1,7 +1,7 @@
 /* inside.h - what the front's own files share: the front itself, and a run.
  *
  * front.c has the life, the connections and the loop's callbacks; runs.c what happens to a job from admission to
- * answer; workers.c who the workers are and what they say of themselves; methods.c the table of what clients may call. Nobody else includes this.
+ * answer; events.c who is told of jobs as they go; workers.c who the workers are and what they say of themselves; methods.c the table of what clients may call. Nobody else includes this.
  */
 #ifndef WARDER_FRONT_INSIDE_H
 #define WARDER_FRONT_INSIDE_H
@@ -38,10 +38,13 @@ struct run {
 	double started_unix_ms; /* 0: not started */
 	double queue_ms;
 	bool detach;
+	enum trace trace;  /* as its client asked for */
+	enum trace traced; /* as the worker was told last */
 	bool held; /* the worker was told to hold its output */
 };
 
 LIST_HEAD(run_list, run);
+LIST_HEAD(watch_list, watch);
 
 struct share { /* the connections of one uid */
 	LIST_ENTRY(share) link;
@@ -104,6 +107,7 @@ struct front {
 
 	struct queue queue;
 	struct run_list waiting, submitted;
+	struct watch_list watches;
 	size_t waiting_bytes;
 	uint64_t next_key;
 	double mean_ms; /* moving mean from submission to result; 0: none yet */
@@ -148,8 +152,22 @@ void runs_lost(struct front *f, struct front_worker *w, const char *why);
 void runs_refuse_waiting(struct front *f);
 void runs_free(struct front *f);
 void runs_started(void *ctx, uint64_t key, int tracee_pid);
+/* A job of this id that this uid may see, or NULL; the job of a key. */
+struct run *runs_find(const struct front *f, uid_t uid, struct bytes id);
+struct run *runs_of_key(const struct front *f, uint64_t key);
+void runs_event(void *ctx, uint64_t key, struct bytes packed);
 void runs_output(void *ctx, uint64_t key, bool is_stderr, struct bytes data);
 void runs_result(void *ctx, uint64_t key, const struct result *r);
 void runs_refused(void *ctx, uint64_t key, enum rpc_error code, const struct err *why);
+
+/* events.c */
+void events_subscribe(struct front *f, struct session *s, const struct rpc_message *m);
+void events_let_go(struct front *f, struct session *s);  /* the session has ended */
+void events_release(struct front *f, struct session *s); /* it reads again */
+void events_started(struct front *f, const struct run *r);
+void events_call(struct front *f, struct run *r, struct bytes packed);
+void events_ended(struct front *f, const struct run *r, struct bytes result);
+void events_job_gone(struct front *f, const struct run *r); /* after the last event of it */
+void events_free(struct front *f);
 
 #endif

@@ -262,6 +262,7 @@ static const struct method {
 } methods[] = {
 	{"run", runs_request, false},     {"cancel", method_cancel, false},     {"jobs", method_jobs, false},
 	{"status", method_status, false}, {"policies", method_policies, false},
+	{"events.subscribe", events_subscribe, false},
 };
 
 static const struct method *find_method(struct bytes name)

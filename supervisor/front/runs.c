@@ -65,6 +65,7 @@ static struct run *run_new(struct front *f, struct session *s, uint32_t msgid, s
 	r->asked_ms = front_now_ms();
 	r->detach = j->detach;
 	r->proof = -1;
+	r->trace = r->traced = j->trace;
 	return r;
 }
 
@@ -74,39 +75,42 @@ static void pack_begin(msgpack_sbuffer *b, msgpack_packer *pk)
 	msgpack_packer_init(pk, b, msgpack_sbuffer_write);
 }
 
-static void answer_packed(struct run *r, struct bytes packed)
+/* The client's answer, and what watchers are told. */
+static void answer_packed(struct front *f, struct run *r, struct bytes packed)
 {
 	msgpack_sbuffer b;
 	msgpack_packer pk;
 
+	events_ended(f, r, packed);
+	events_job_gone(f, r);
+	if (!r->session)
+		return;
 	pack_begin(&b, &pk);
 	rpc_pack_response_ok(&pk, r->msgid);
 	msgpack_sbuffer_write(&b, packed.p, packed.len);
 	session_answer(r->session, &b);
 }
 
-static void answer_result(struct run *r, const struct result *result)
+static void answer_result(struct front *f, struct run *r, const struct result *result)
 {
 	msgpack_sbuffer b;
 	msgpack_packer pk;
 
-	if (!r->session)
-		return;
 	pack_begin(&b, &pk);
-	rpc_pack_response_ok(&pk, r->msgid);
 	result_pack(result, &pk);
-	session_answer(r->session, &b);
+	answer_packed(f, r, (struct bytes){b.data, b.size});
+	msgpack_sbuffer_destroy(&b);
 }
 
 /* A run that ends here, without a word from its worker, which logs what it answers. */
-static void answer_alone(struct run *r, const struct result *result)
+static void answer_alone(struct front *f, struct run *r, const struct result *result)
 {
 	char id[ID_SHOWN], error[200];
 
 	log_write(LOG_INFO, "job_end", "job=%s uid=%u outcome=%s queue_ms=%.1f wall_ms=%.1f client=%s error=%s",
 		  log_value(id, sizeof(id), r->id), r->uid, outcome_name(result->outcome), result->usage.queue_ms,
 		  result->usage.wall_ms, r->session ? "there" : "gone", log_value(error, sizeof(error), result->error));
-	answer_result(r, result);
+	answer_result(f, r, result);
 }
 
 /* --- to the worker ------------------------------------------------------------------------------------------- */
@@ -311,6 +315,7 @@ void runs_started(void *ctx, uint64_t key, int tracee_pid)
 	clock_gettime(CLOCK_REALTIME, &t);
 	r->started_unix_ms = (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 	r->tracee_pid = tracee_pid;
+	events_started(r->worker->front, r);
 	if (r->state == STATE_QUEUED)
 		run_set_state(r, STATE_RUNNING);
 }
@@ -348,6 +353,18 @@ void runs_output(void *ctx, uint64_t key, bool is_stderr, struct bytes data)
 		hold(r, true);
 }
 
+void runs_event(void *ctx, uint64_t key, struct bytes packed)
+{
+	struct front_worker *w = ctx;
+	struct run *r = find_key(w, key);
+
+	if (!r)
+		return;
+	events_call(w->front, r, packed);
+	if (r->session && r->trace != TRACE_OFF && session_backlog(r->session) > FRONT_WRITE_HIGH)
+		hold(r, true);
+}
+
 void runs_release(struct front *f, struct session *s)
 {
 	struct run *r;
@@ -375,7 +392,7 @@ void runs_result(void *ctx, uint64_t key, const struct result *result)
 
 	if (!r)
 		return;
-	answer_result(r, result);
+	answer_result(w->front, r, result);
 	end_submitted(w->front, r);
 }
 
@@ -385,8 +402,7 @@ void front_result(struct front *f, unsigned index, uint64_t key, struct bytes pa
 
 	if (!r)
 		return;
-	if (r->session)
-		answer_packed(r, packed);
+	answer_packed(f, r, packed);
 	end_submitted(f, r);
 }
 
@@ -405,6 +421,7 @@ void runs_refused(void *ctx, uint64_t key, enum rpc_error code, const struct err
 	else
 		log_write(LOG_INFO, "job_refused", "job=%s uid=%u why=%s", log_value(id, sizeof(id), r->id), r->uid,
 			  log_value(shown, sizeof(shown), words));
+	events_job_gone(w->front, r);
 	end_submitted(w->front, r);
 }
 
@@ -416,7 +433,7 @@ static void cancel_waiting(struct front *f, struct run *r)
 		.id = r->id, .outcome = OUTCOME_CANCELLED, .usage.queue_ms = front_now_ms() - r->asked_ms};
 
 	leave_waiting(f, r);
-	answer_alone(r, &result); /* result owns nothing: not to be given to result_done */
+	answer_alone(f, r, &result); /* result owns nothing: not to be given to result_done */
 	run_free(r);
 }
 
@@ -428,12 +445,30 @@ static void cancel_submitted(struct run *r)
 		r->worker->port->cancel(r->worker->port->ctx, r->key);
 }
 
-bool runs_cancel(struct front *f, uid_t uid, struct bytes id)
+struct run *runs_find(const struct front *f, uid_t uid, struct bytes id)
 {
 	struct run *r = find_id(f, false, uid, id.p, id.len);
 
-	if (!r && front_is_operator(f, uid))
-		r = find_id(f, true, uid, id.p, id.len);
+	return r || !front_is_operator(f, uid) ? r : find_id(f, true, uid, id.p, id.len);
+}
+
+struct run *runs_of_key(const struct front *f, uint64_t key)
+{
+	struct run *r;
+
+	for (r = LIST_FIRST(&f->submitted); r; r = LIST_NEXT(r, link))
+		if (r->key == key)
+			return r;
+	for (r = LIST_FIRST(&f->waiting); r; r = LIST_NEXT(r, link))
+		if (r->key == key)
+			return r;
+	return NULL;
+}
+
+bool runs_cancel(struct front *f, uid_t uid, struct bytes id)
+{
+	struct run *r = runs_find(f, uid, id);
+
 	if (!r)
 		return false;
 	if (r->job)
@@ -481,7 +516,7 @@ void runs_lost(struct front *f, struct front_worker *w, const char *why)
 					.layers = 0,
 					.usage = {.queue_ms = r->queue_ms, .wall_ms = front_now_ms() - r->submitted_ms}};
 		leave_submitted(r);
-		answer_alone(r, &result); /* owns nothing, as above */
+		answer_alone(f, r, &result); /* owns nothing, as above */
 		run_free(r);
 	}
 }
@@ -498,6 +533,7 @@ void runs_refuse_waiting(struct front *f)
 		else
 			log_write(LOG_WARN, "job_lost", "job=%s uid=%u why=\"going down\"",
 				  log_value(id, sizeof(id), r->id), r->uid);
+		events_job_gone(f, r);
 		run_free(r);
 	}
 	runs_pump(f);

@@ -20,6 +20,7 @@
  *   watch.c    its CPU time and memory
  *   pump.c     the job's output
  *   names.c    the host names that a job is granted, looked up by resolver.c
+ *   trace.c    the calls of a traced job, told as events
  *   waits.c    brokered calls that are answered later
  *   uids.c     which uids its tracees get
  *   watchdog.c the thread that ends a job which holds the worker up
@@ -160,6 +161,7 @@ struct slot {
 	uint64_t key;
 	struct job *job;
 	struct broker_job *broker;
+	struct tracing *trace;     /* NULL: its calls are not told */
 	struct names *names;     /* NULL: not needed so far */
 	struct waiting *waits;   /* calls that are not answered yet: waits.c */
 	struct pump pumps[2];
@@ -299,6 +301,7 @@ void tracer_wait(struct worker *w); /* every status there is */
 void tracer_unpark(struct slot *s); /* a new period of signal stops */
 void tracer_forget_threads(struct slot *s);
 void tracer_let_loose(struct slot *s); /* all CPUs for all its threads */
+void tracer_go_on(const struct slot *s, pid_t tid, long signal_number); /* from a stop; s NULL: nobody's */
 int tracer_kill(struct slot *s);       /* SIGKILL through its pidfd; -ESRCH when it has ended */
 void tracer_pin(struct slot *s);       /* to the worker's CPU */
 /* Does `f` with the job's identity where the worker's own is refused (-EPERM). Gives what f gave. */

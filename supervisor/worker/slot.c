@@ -14,6 +14,7 @@
 #include "job_files.h"
 #include "log.h"
 #include "notify.h"
+#include "trace.h"
 #include "waits.h"
 
 /* A job that has computed for a whole period may use every CPU; one that lives on brokered calls stays beside its worker, or comes back: from
@@ -143,6 +144,7 @@ static void clear(struct slot *s)
 	}
 	tracer_forget_threads(s);
 	names_drop(s);
+	trace_drop(s);
 	broker_job_free(s->broker);
 	if (s->state == SLOT_COLLECTING) /* at the worker's end: nobody takes it any more */
 		result_done(&s->result);
@@ -256,6 +258,7 @@ static int give_pair(struct slot *s, uint64_t id, const struct broker_reply *r)
 void slot_carry_out(struct slot *s, const struct broker_call *c, struct broker_reply *r)
 {
 	uint64_t id = c->id;
+	int64_t result = 0;
 	int e = 0;
 
 	switch (r->kind) {
@@ -263,17 +266,20 @@ void slot_carry_out(struct slot *s, const struct broker_call *c, struct broker_r
 		notify_answer(s->listener, id, r->value);
 		if (r->beside)
 			waits_add(s, c, r->beside, true);
-		return;
+		result = r->value;
+		break;
 	case REPLY_CONTINUE:
 		notify_continue(s->listener, id);
-		return;
+		break;
 	case REPLY_FD:
 		e = r->fd2 >= 0 ? give_pair(s, id, r) : notify_answer_fd(s->listener, id, r->fd, r->cloexec);
 		close_fd(&r->fd);
 		close_fd(&r->fd2);
+		result = e;
 		break;
 	case REPLY_LATER:
 		e = waits_add(s, c, r->wait, false);
+		result = e;
 		break;
 	case REPLY_NAMES:
 		return;
@@ -282,6 +288,8 @@ void slot_carry_out(struct slot *s, const struct broker_call *c, struct broker_r
 		s->limits_hit |= 1u << LIMIT_HIT_OPEN_FILES;
 	if (e < 0 && e != -ENOENT)
 		notify_answer(s->listener, id, e);
+	if (s->trace && (r->kind != REPLY_LATER || e < 0))
+		trace_answered(s, c, r->kind != REPLY_CONTINUE, result);
 }
 
 void slot_guard(struct slot *s)
@@ -308,6 +316,8 @@ void slot_answer(struct slot *s, const struct broker_call *c)
 
 	slot_guard(s);
 	broker_answer(s->broker, c, still_there, s, &r);
+	if (s->trace)
+		trace_judged(s, c);
 	slot_carry_out(s, c, &r);
 	slot_unguard(s, r.held_up);
 	if (r.kind == REPLY_NAMES)
@@ -320,6 +330,8 @@ static void on_call(struct slot *s, const struct seccomp_notif *n)
 
 	memcpy(c.args, n->data.args, sizeof(c.args));
 	waits_interrupted(s, c.t_tid);
+	if (s->trace)
+		trace_came(s, &c);
 	slot_answer(s, &c);
 }
 
@@ -438,7 +450,11 @@ static void go(struct slot *s)
 		ev_timer_start(loop, &s->loose);
 	watch_start(s);
 	usage_start(s);
+	if (s->job->trace != TRACE_OFF)
+		trace_begin(s);
 	int r = hand_over(s);
+	if (s->trace)
+		trace_begun(s);
 	if (r) {
 		s->unbegun = r == -ESRCH || r == -ENOENT; /* the call is not there any more */
 		start_failed(s, err_name(-r));
@@ -496,7 +512,10 @@ void slot_retire(struct slot *s)
 
 void slot_update_output(struct slot *s)
 {
-	bool hold = s->held || (s->worker->output_paused && s->job->stream);
+	bool hold = s->held || (s->worker->output_paused && (s->job->stream || s->trace));
+
+	if (s->trace)
+		trace_hold(s, hold);
 
 	for (int i = 0; i < 2; i++)
 		pump_hold(&s->pumps[i], hold);

@@ -18,11 +18,14 @@
 #include "inside.h"
 #include "log.h"
 #include "regs.h"
+#include "trace.h"
 
 #define STATUSES_A_TURN 64
 #define STOPS_A_PERIOD  500   /* signal stops of one job */
 #define STOPS_PERIOD    0.050 /* seconds */
-#define SEIZE_OPTIONS (PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL)
+#define CALLS_A_PERIOD  4000  /* syscall stops likewise, two a call of a job that is traced to the full */
+#define SYSCALL_STOP    (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
+#define SEIZE_OPTIONS (PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD)
 
 /* Does `f` with the job's real and effective identity, by raw calls of this one thread: without CAP_SYS_PTRACE, CAP_SYS_NICE (plain
  * Docker) or CAP_KILL the kernel asks for the same uid. File-system ids follow the effective ones, so they are put to rest again. */
@@ -128,9 +131,10 @@ static struct slot *slot_of(struct worker *w, pid_t tid)
 	return NULL;
 }
 
-static void go_on(pid_t tid, long signal_number)
+void tracer_go_on(const struct slot *s, pid_t tid, long signal_number)
 {
-	ptrace(PTRACE_CONT, tid, 0, signal_number); /* ESRCH: it was killed meanwhile, wait4 will tell */
+	/* ESRCH: it was killed meanwhile, wait4 will tell */
+	ptrace(s && trace_is_deep(s) ? PTRACE_SYSCALL : PTRACE_CONT, tid, 0, signal_number);
 }
 
 /* At a seccomp kill the culprit's registers still hold the call. Whether the filters really kill that call is computed, not believed: a job
@@ -148,7 +152,10 @@ static void look_for_kill(struct slot *s, pid_t tid)
 	if (verdict != SECCOMP_RET_KILL_PROCESS)
 		return;
 	s->kill_seen = true;
-	broker_record_kill(s->broker, tid, c.native ? c.data.nr : -1 - c.data.nr, (const uint64_t *)c.data.args);
+	int nr = c.native ? c.data.nr : -1 - c.data.nr;
+	broker_record_kill(s->broker, tid, nr, (const uint64_t *)c.data.args);
+	if (s->trace)
+		trace_killed(s, tid, nr, (const uint64_t *)c.data.args);
 }
 
 /* A thread killed between its clone and its first stop never tells of its end to those who did not know it. */
@@ -173,7 +180,7 @@ static void end_if_alone(struct slot *s)
 	s->leader_stopped = false;
 	if (s->worker->config.cpu >= 0)
 		tracer_let_loose(s); /* its teardown takes 0.7 to 1 ms, best on a CPU where nobody waits for it */
-	go_on(s->t_pid, 0);
+	tracer_go_on(s, s->t_pid, 0);
 }
 
 static void on_exit_stop(struct slot *s, pid_t tid)
@@ -185,6 +192,8 @@ static void on_exit_stop(struct slot *s, pid_t tid)
 		slot_retire(s);
 	if ((status & 0x7f) == SIGSYS)
 		look_for_kill(s, tid);
+	if (s->trace)
+		trace_thread_ends(s, tid);
 	if (tid == s->t_pid) {
 		s->leader_stopped = true;
 		s->leader_status = (int)status;
@@ -194,7 +203,7 @@ static void on_exit_stop(struct slot *s, pid_t tid)
 	}
 	if (s->leader_stopped && (int)status != s->leader_status)
 		s->codes_differ = true;
-	go_on(tid, 0);
+	tracer_go_on(s, tid, 0);
 }
 
 static bool has_thread(const struct slot *s, pid_t tid)
@@ -222,7 +231,7 @@ static void on_clone(struct slot *s, pid_t parent)
 		if (s->broker)
 			broker_thread_born(s->broker, parent, (pid_t)tid);
 	}
-	go_on(parent, 0);
+	tracer_go_on(s, parent, 0);
 }
 
 /* A job that stops more often than this has its threads wait for the next period: wait4 gives statuses in the order of births,
@@ -240,7 +249,7 @@ static bool park(struct slot *s, pid_t tid, int sig)
 	return true;
 }
 
-static bool too_many_stops(struct slot *s)
+static bool too_many_stops(struct slot *s, unsigned most)
 {
 	double now = worker_clock();
 
@@ -248,7 +257,7 @@ static bool too_many_stops(struct slot *s)
 		s->stops_since = now;
 		s->stops = 0;
 	}
-	return ++s->stops > STOPS_A_PERIOD;
+	return ++s->stops > most;
 }
 
 void tracer_unpark(struct slot *s)
@@ -257,7 +266,7 @@ void tracer_unpark(struct slot *s)
 
 	s->n_parked = 0;
 	for (unsigned i = 0; i < n; i++)
-		go_on(s->parked[i].t_tid, s->parked[i].sig);
+		tracer_go_on(s, s->parked[i].t_tid, s->parked[i].sig);
 }
 
 /* Not to be forged: policies refuse rt_sigqueueinfo, and changes of RLIMIT_CPU are refused too. */
@@ -282,6 +291,13 @@ static bool stops_a_group(int sig)
 	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
 }
 
+static void on_syscall_stop(struct slot *s, pid_t tid)
+{
+	if (!trace_stopped(s, tid) || (too_many_stops(s, CALLS_A_PERIOD) && park(s, tid, 0)))
+		return;
+	tracer_go_on(s, tid, 0);
+}
+
 static void on_stop(struct slot *s, pid_t tid, int status)
 {
 	int sig = WSTOPSIG(status), event = status >> 16;
@@ -297,18 +313,22 @@ static void on_stop(struct slot *s, pid_t tid, int status)
 		if (stops_a_group(sig))
 			ptrace(PTRACE_LISTEN, tid, 0, 0);
 		else
-			go_on(tid, 0);
+			tracer_go_on(s, tid, 0);
 		break;
 	default:
+		if (sig == SYSCALL_STOP) {
+			on_syscall_stop(s, tid);
+			return;
+		}
 		if (sig == SIGSYS)
 			s->sigsys_seen = true;
 		if (sig == SIGXCPU && is_from_kernel(tid)) /* RLIMIT_CPU; whoever blocks it is killed at the hard limit, a second later */
 			slot_kill(s, KILLED_CPU_TIME);
 		if (sig == SIGXFSZ && is_of_write(s, tid))
 			s->limits_hit |= 1u << LIMIT_HIT_FILE_SIZE;
-		if (too_many_stops(s) && park(s, tid, event ? 0 : sig))
+		if (too_many_stops(s, trace_is_deep(s) ? CALLS_A_PERIOD : STOPS_A_PERIOD) && park(s, tid, event ? 0 : sig))
 			return;
-		go_on(tid, event ? 0 : sig);
+		tracer_go_on(s, tid, event ? 0 : sig);
 	}
 }
 
@@ -367,7 +387,7 @@ static void on_status(struct worker *w, pid_t tid, int status, const struct rusa
 	else if (s)
 		on_gone(s, tid, status, ru);
 	else if (WIFSTOPPED(status))
-		go_on(tid, 0);
+		tracer_go_on(NULL, tid, 0);
 }
 
 void tracer_wait(struct worker *w)

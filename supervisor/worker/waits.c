@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "notify.h"
+#include "trace.h"
 
 #define EVENTS_A_TURN 16
 #define TICK 0.010      /* seconds between looks for signals */
@@ -260,6 +261,8 @@ static void interrupt(struct waiting *w, int kind)
 	if (ptrace(PTRACE_INTERRUPT, w->call.t_tid, 0, 0))
 		value = -EINTR;
 	notify_answer(w->slot->listener, w->call.id, value);
+	if (w->slot->trace)
+		trace_answered(w->slot, &w->call, true, value);
 	end(w);
 }
 

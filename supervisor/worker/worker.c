@@ -15,6 +15,7 @@
 #include "log.h"
 #include "midwife.h"
 #include "notify.h"
+#include "trace.h"
 #include "waits.h"
 
 #define RENEW_LOOK_S 1.0
@@ -272,6 +273,20 @@ static void hold_output(void *ctx, uint64_t key, bool hold)
 		slot_hold_output(s, hold);
 }
 
+static void set_trace(void *ctx, uint64_t key, enum trace mode)
+{
+	struct worker *w = ctx;
+	struct slot *s = slot_of_key(w, key);
+
+	if (s && ev_is_active(&s->wall)) /* it was handed over */
+		trace_set(s, mode);
+	else if (s)
+		s->job->trace = mode;
+	for (struct pending *p = s ? NULL : w->first; p; p = p->next)
+		if (p->key == key)
+			p->job->trace = mode;
+}
+
 static void ask_status(void *ctx)
 {
 	struct worker *w = ctx;
@@ -312,7 +327,7 @@ static void shut_down(void *ctx)
 
 struct port_worker worker_port(struct worker *w)
 {
-	return (struct port_worker){.ctx = w, .submit = submit, .cancel = cancel, .hold_output = hold_output,
+	return (struct port_worker){.ctx = w, .submit = submit, .cancel = cancel, .hold_output = hold_output, .trace = set_trace,
 	                            .ask_status = ask_status, .shutdown = shut_down};
 }
 

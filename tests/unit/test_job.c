@@ -133,7 +133,8 @@ static void refused(void **state)
 		{"policy_text", "{" OK ", 'policy_text': 1}", "policy_text: must be bytes or a string"},
 		{"debug", "{" OK ", 'debug': 1}", "debug: must be true or false"},
 		{"dependencies", "{" OK ", 'dependencies': '../x'}", "dependencies: must be of letters, digits and . _ -, no dot first"},
-		{"trace", "{" OK ", 'trace': 'all'}", "trace: not supported by this version"},
+		{"trace", "{" OK ", 'trace': 'deep'}", "trace: must be off, brokered or all, is deep"},
+		{"trace type", "{" OK ", 'trace': true}", "trace: must be off, brokered or all, is (not a string)"},
 	};
 	char words[400];
 
