@@ -52,9 +52,10 @@ static void tell_lost(struct watch *w)
 	msgpack_sbuffer_destroy(&b);
 }
 
-static void deliver(struct watch *w, struct bytes packed)
+/* Who watches one job is told of its end in any case: that is one message more. */
+static void deliver(struct watch *w, enum event_kind kind, struct bytes packed)
 {
-	if (session_backlog(w->session) > FRONT_WRITE_HIGH) {
+	if (session_backlog(w->session) > FRONT_WRITE_HIGH && !(w->key && kind == EVENT_KIND_END)) {
 		w->lost++;
 		return;
 	}
@@ -76,7 +77,7 @@ static void tell_watches(struct front *f, const struct run *r, enum event_kind k
 	for (w = LIST_FIRST(&f->watches); w; w = next) {
 		next = LIST_NEXT(w, link);
 		if (is_for(f, w, r, kind) && !(kind == EVENT_KIND_SYSCALL && w->session == r->session && r->trace != TRACE_OFF))
-			deliver(w, packed);
+			deliver(w, kind, packed);
 	}
 }
 
@@ -338,6 +339,7 @@ void events_job_gone(struct front *f, const struct run *r)
 	for (w = LIST_FIRST(&f->watches); w; w = next) {
 		next = LIST_NEXT(w, link);
 		if (w->key == r->key) {
+			tell_lost(w);
 			LIST_REMOVE(w, link);
 			free(w);
 		}

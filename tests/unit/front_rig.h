@@ -24,6 +24,7 @@ struct rig {
 	struct front *front;
 	struct port_front port;
 	struct port_worker worker;
+	enum trace trace; /* as told last */
 	/* what the worker was told */
 	unsigned n_jobs, n_cancelled, held, released, n_closed;
 	uint64_t keys[RIG_JOBS], cancelled[RIG_JOBS];
@@ -57,6 +58,14 @@ static inline void rig_hold(void *ctx, uint64_t key, bool hold)
 	(void)key;
 	g->held += hold;
 	g->released += !hold;
+}
+
+static inline void rig_trace(void *ctx, uint64_t key, enum trace mode)
+{
+	struct rig *g = ctx;
+
+	(void)key;
+	g->trace = mode;
 }
 
 static inline void rig_ask_status(void *ctx)
@@ -117,7 +126,7 @@ static inline struct rig *rig_new(const struct front_config *c)
 	snprintf(g->sock, sizeof(g->sock), "%s/s", g->dir);
 	rig_policies(g);
 	g->loop = ev_loop_new(0);
-	g->worker = (struct port_worker){g, rig_submit, rig_cancel, rig_hold, rig_ask_status, rig_shutdown};
+	g->worker = (struct port_worker){g, rig_submit, rig_cancel, rig_hold, rig_trace, rig_ask_status, rig_shutdown};
 	if (front_new(g->loop, c ? c : &none, g->generation, &g->front, &e) < 0)
 		fail_msg("front_new: %s: %s", e.step, e.text);
 	g->port = front_port(g->front, 0);
