@@ -445,28 +445,6 @@ static int parse_grants(struct job *j, const msgpack_object *v, struct err *e)
 	return 0;
 }
 
-/* Whether a value asks for nothing: nil, false, "", [] or {}. */
-static bool is_empty_leaf(const msgpack_object *v)
-{
-	switch (v->type) {
-	case MSGPACK_OBJECT_NIL:
-		return true;
-	case MSGPACK_OBJECT_BOOLEAN:
-		return !v->via.boolean;
-	case MSGPACK_OBJECT_STR:
-	case MSGPACK_OBJECT_BIN:
-		return v->via.str.size == 0;
-	case MSGPACK_OBJECT_ARRAY:
-		return v->via.array.size == 0;
-	case MSGPACK_OBJECT_MAP:
-		return v->via.map.size == 0;
-	default:
-		return false;
-	}
-}
-
-/* `parse` NULL: a field of the interface that this version does not carry out. It is refused when it asks for
- * something: to ignore it would let a job run that is not the one that was meant. */
 static const struct job_field {
 	const char *name;
 	int (*parse)(struct job *j, const msgpack_object *v, struct err *e);
@@ -507,9 +485,7 @@ static int parse_field(struct job *j, const struct job_field *f, const msgpack_o
 {
 	if (is_nil(v))
 		return f->required ? bad(e, f->name, "is required") : 0;
-	if (f->parse)
-		return f->parse(j, v, e);
-	return is_empty_leaf(v) ? 0 : bad(e, f->name, "not supported by this version");
+	return f->parse(j, v, e);
 }
 
 static int parse_fields(struct job *j, const msgpack_object_map *map, struct err *e)

@@ -254,10 +254,17 @@ static bool fd_name(void *arg, int t_fd, char *buf, size_t size)
 /* For a trace: each call in words. What was resolved says more than what was asked for. */
 static void tell(struct request *r, enum verdict verdict, int err, const char *path, const char *rule)
 {
+	struct frames_job *frames = &r->job->frames;
+	double spent = frames->spent;
+	struct where where = {0};
 	struct decode d = {
 		.policy = r->job->tree->policy, .mem = r->job->who.mem, .nr = r->call->nr, .args = r->call->args,
 		.cwd = r->job->cwd.s, .path = path, .address = *r->address ? r->address : NULL, .fd_name = fd_name, .fd_arg = r,
+		.where = &where,
 	};
+
+	frames_where(frames, r->call->t_tid, &where);
+	frames->spent = spent; /* the time that violations have is theirs */
 
 	for (size_t i = 0; r->row && i < 2; i++)
 		if (r->row->path[i] && !r->bad[i] && !r->no_path)
@@ -480,10 +487,10 @@ static const enum verdict verdict_of[] = {
 	[RULE_REFUSE] = VERDICT_REFUSED, [RULE_REFUSE_QUIETLY] = VERDICT_REFUSED,
 };
 
-void broker_describe(struct broker_job *b, int nr, const uint64_t args[6], struct violation *out)
+void broker_describe(struct broker_job *b, pid_t t_tid, int nr, const uint64_t args[6], struct violation *out)
 {
 	struct judgement j = policy_judge(b->tree->policy, nr, args);
-	struct broker_call c = {.nr = nr};
+	struct broker_call c = {.t_tid = t_tid, .nr = nr};
 	struct broker_reply unused;
 	struct violation *told = b->told;
 	struct request r;

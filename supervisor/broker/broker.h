@@ -145,7 +145,7 @@ struct frames_job *broker_frames(struct broker_job *b);
  * set it takes them out (violation_done) before the next call. NULL: no more. */
 void broker_tell(struct broker_job *b, struct violation *told);
 /* The same of a call that is not answered here, whose thread is stopped; what its pointers lead to is read, and may be anything. */
-void broker_describe(struct broker_job *b, int nr, const uint64_t args[6], struct violation *out);
+void broker_describe(struct broker_job *b, pid_t t_tid, int nr, const uint64_t args[6], struct violation *out);
 /* Moves the violations out (caller owns). limits_hit: bits as in struct result. */
 void broker_take_violations(struct broker_job *b, struct violation **v, size_t *n, uint64_t *dropped);
 uint32_t broker_limits_hit(const struct broker_job *b);

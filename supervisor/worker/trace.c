@@ -62,7 +62,7 @@ static void tell(struct slot *s, struct open_call **at)
 
 	o->told.spent_us = (worker_clock() - o->since) * 1e6;
 	if (!o->told.what.syscall)
-		broker_describe(s->broker, o->call.nr, o->call.args, &o->told.what);
+		broker_describe(s->broker, o->call.t_tid, o->call.nr, o->call.args, &o->told.what);
 	if (o->told.what.syscall) {
 		msgpack_sbuffer_init(&b);
 		msgpack_packer_init(&pk, &b, msgpack_sbuffer_write);
@@ -235,7 +235,7 @@ static void on_entry(struct slot *s, pid_t t_tid, const struct __ptrace_syscall_
 		args[k] = i->entry.args[k];
 	o = add(s, t_tid, (int)i->entry.nr, args);
 	if (o)
-		broker_describe(s->broker, o->call.nr, args, &o->told.what);
+		broker_describe(s->broker, t_tid, o->call.nr, args, &o->told.what);
 }
 
 static void on_return(struct slot *s, pid_t t_tid, int64_t result)
@@ -292,7 +292,7 @@ void trace_killed(struct slot *s, pid_t t_tid, int nr, const uint64_t args[6])
 	if (!o)
 		return;
 	violation_done(&o->told.what);
-	broker_describe(s->broker, nr, args, &o->told.what);
+	broker_describe(s->broker, t_tid, nr, args, &o->told.what);
 	o->told.what.verdict = VERDICT_KILLED;
 	o->told.has_result = false;
 	tell(s, find(s->trace, t_tid));

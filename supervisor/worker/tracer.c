@@ -23,7 +23,7 @@
 #define STATUSES_A_TURN 64
 #define STOPS_A_PERIOD  500   /* signal stops of one job */
 #define STOPS_PERIOD    0.050 /* seconds */
-#define CALLS_A_PERIOD  4000  /* syscall stops likewise, two a call of a job that is traced to the full */
+#define CALLS_A_PERIOD  1000  /* syscall stops likewise, two a call of a job that is traced to the full */
 #define SYSCALL_STOP    (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
 #define SEIZE_OPTIONS (PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD)
 
