@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -73,6 +74,18 @@ class Tool(unittest.TestCase):
         self.assertIn("/etc/shadow", [c["path"] for c in data["calls"]])
         self.assertTrue(data["suggestions"])
         self.assertNotRegex(page, r"(?:src|href)=|https?://(?!www\.w3\.org/2000/svg)")
+
+    @unittest.skipUnless(support.LONG and shutil.which("chromium"), "missing chromium, or --long")
+    def test_page_in_a_browser(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "page.html")
+            self.assertEqual(trace_job("--html", path, "-").returncode, 0)
+            dom = subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/profile", "--dump-dom",
+                                  "file://" + path], capture_output=True, timeout=120).stdout.decode()
+        self.assertIn("<title>Traced: -</title>", dom)  # nothing of the job has run there
+        self.assertRegex(dom, r'<td class="call">openat\(AT_FDCWD, "/etc/shadow"')
+        self.assertRegex(dom, r'<span class="chip mono"[^>]*>.*?openat ?')
+        self.assertIn("<rect", dom)
 
 
 if __name__ == "__main__":
