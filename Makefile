@@ -33,6 +33,7 @@ LDFLAGS := -pie $(HARDEN_LD) $(SAN_FLAGS)
 
 # Debian's libmsgpack-dev calls its pkg-config file msgpack, newer ones msgpack-c
 MSGPACK := $(shell pkg-config --libs msgpack-c 2>/dev/null || pkg-config --libs msgpack 2>/dev/null || echo -lmsgpackc)
+HTTP_LIBS := -lmicrohttpd -ljson-c
 LIBS    := -pthread -lev $(MSGPACK) -lseccomp -lyaml -lcares
 # abi3: one extension for every CPython from 3.8 on, so any one's headers will do
 PY_INCLUDES := $(shell $(PYTHON)-config --includes 2>/dev/null || python3-config --includes 2>/dev/null)
@@ -43,7 +44,7 @@ NODE_PREFIX := $(if $(NODE),$(shell dirname "$$(dirname "$$(readlink -f $(NODE))
 NODE_INCLUDE := $(firstword $(patsubst %/node_api.h,%,$(wildcard $(addsuffix /include/node/node_api.h,$(NODE_PREFIX) /usr /usr/local))))
 
 # --- modules: a folder sees its own headers and those it may depend on, no others -------------------------------
-MODULES        := protocol policies supervisor/broker supervisor/front supervisor/worker supervisor tracee
+MODULES        := protocol policies supervisor/broker supervisor/front supervisor/worker supervisor tracee integration/http
 see_protocol   := protocol
 see_policies   := policies protocol
 see_supervisor/broker := supervisor/broker policies protocol
@@ -52,6 +53,8 @@ see_supervisor/worker := supervisor/worker supervisor supervisor/broker policies
 see_supervisor := supervisor supervisor/front supervisor/worker supervisor/broker policies protocol
 see_tracee     := tracee protocol
 see_tools      := tools policies protocol
+# of the supervisor it takes the log, nothing else; the Makefile gives it no archive of front or worker
+see_integration/http := integration/http supervisor policies protocol
 see_tests/unit := tests/unit $(MODULES)
 
 include_flags = $(addprefix -I,$(see_$(1)))
@@ -67,7 +70,7 @@ UNIT_TESTS      := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/u
 NATIVE_TESTS    := $(patsubst tests/attacks/%.c,$(BUILD)/tests/%.so,$(wildcard tests/attacks/*.c))
 TEST_TOOLS      := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 BENCH_TOOLS     := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
-PROGRAMS        := $(BUILD)/warderd $(BUILD)/warder
+PROGRAMS        := $(BUILD)/warderd $(BUILD)/warder $(BUILD)/warder-http
 TRACEE_PARTS    := $(BUILD)/tracee/_warder.abi3.so $(BUILD)/tracee/bootstrap.py $(BUILD)/tracee/fstat.so $(BUILD)/tracee/bootstrap.js \
                    $(if $(NODE_INCLUDE),$(BUILD)/tracee/_warder.node)
 
@@ -93,7 +96,7 @@ $(BUILD)/obj/$(1)/%.o: $(1)/%.c Makefile
 	$$(call say,CC,$$<)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(CFLAGS) $(call include_flags,$(1)) $(2) -c -o $$@ $$<
-$(call archive,$(1)): $(call objects,$(1),supervisor/main.c)
+$(call archive,$(1)): $(call objects,$(1),supervisor/main.c integration/http/main.c)
 	$$(call say,AR,$$@)
 	$$(Q)rm -f $$@ && ar rcs $$@ $$^
 endef
@@ -107,6 +110,9 @@ $(BUILD)/warderd: $(BUILD)/obj/supervisor/main.o $(SUPERVISOR_LIBS)
 $(BUILD)/warder: $(call objects,tools,) $(CLIENT_LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(call link,$^) $(LIBS)
+$(BUILD)/warder-http: $(BUILD)/obj/integration/http/main.o $(call archive,integration/http) $(BUILD)/obj/supervisor/log.o $(CLIENT_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(call link,$^) $(LIBS) $(HTTP_LIBS)
 
 # The extension is loaded by an unsanitized interpreter, so it is never built with SAN.
 $(BUILD)/tracee/_warder.abi3.so: $(wildcard tracee/*.c tracee/*.h tracee/python/*.[ch] protocol/err.c protocol/empty_root.c protocol/pyframes.c protocol/*.h) Makefile
@@ -139,10 +145,10 @@ $(BUILD)/tracee/bootstrap.py: tracee/python/bootstrap.py
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
 
-$(BUILD)/tests/test_%: tests/unit/test_%.c $(wildcard tests/unit/*.h) $(SUPERVISOR_LIBS) $(call archive,tracee)
+$(BUILD)/tests/test_%: tests/unit/test_%.c $(wildcard tests/unit/*.h) $(SUPERVISOR_LIBS) $(call archive,tracee) $(call archive,integration/http)
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(call include_flags,tests/unit) $(LDFLAGS) -o $@ $(call link,$(filter-out %.h,$^)) $(LIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS) $(call include_flags,tests/unit) $(LDFLAGS) -o $@ $(call link,$(filter-out %.h,$^)) $(LIBS) $(HTTP_LIBS) -lcmocka
 $(BUILD)/tests/%.so: tests/attacks/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)

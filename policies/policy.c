@@ -148,20 +148,38 @@ static int open_doc(const struct chain *c, const char *path, struct ydoc *d)
 	return t ? ydoc_open_read(d, t, c->es) : ydoc_open_file(d, path, c->es);
 }
 
-/* The file of base `name`: beside the file that names it, else in the policy directories. */
+static bool is_open(const struct chain *c, const char *path)
+{
+	char *real = real_path(c, path);
+	bool open = real && among(c->open, c->n_open, real);
+
+	free(real);
+	return open;
+}
+
+/* The file of base `name`: beside the file that names it, else in the policy directories. A file that is being read is its own base only where
+ * there is no other, which is an error: so an operator's python3 can extend the shipped one. */
 static bool find_base(const struct chain *c, const char *label, const char *name, char *out, size_t size)
 {
 	const char *slash = strrchr(label, '/');
 	char beside[PATH_MAX];
+	bool itself = false;
 
 	snprintf(beside, sizeof(beside), "%.*s", slash ? (int)(slash - label) : 1, slash ? label : ".");
-	if (c->n_open && exists(c, out, size, *beside ? beside : "/", name))
-		return true;
-	for (size_t i = 0; c->dirs && c->dirs[i]; i++) {
-		if (exists(c, out, size, c->dirs[i], name))
+	if (c->n_open && exists(c, out, size, *beside ? beside : "/", name)) {
+		if (!is_open(c, out))
 			return true;
+		itself = true;
 	}
-	return false;
+	for (size_t i = 0; c->dirs && c->dirs[i]; i++) {
+		char other[PATH_MAX];
+
+		if (!exists(c, other, sizeof(other), c->dirs[i], name) || is_open(c, other))
+			continue;
+		snprintf(out, size, "%s", other);
+		return true;
+	}
+	return itself;
 }
 
 static void take_base(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)

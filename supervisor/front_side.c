@@ -128,7 +128,8 @@ static int take_status(void *ctx, struct link_in *in)
 	if (!link_uint(map, "zygotes", UINT32_MAX, &zygotes) || !link_uint(map, "waiting", UINT32_MAX, &waiting) ||
 	    !link_uint(map, "running", UINT32_MAX, &running) || !link_uint(map, "capacity", CONFIG_POOL_MAX, &capacity) ||
 	    !link_uint(map, "jobs_done", UINT64_MAX, &st.jobs_done) || !link_uint(map, "births", UINT64_MAX, &st.births) ||
-	    !link_uint(map, "birth_failures", UINT64_MAX, &st.birth_failures))
+	    !link_uint(map, "birth_failures", UINT64_MAX, &st.birth_failures) ||
+	    !link_uint(map, "zygote_starts", UINT64_MAX, &st.zygote_starts))
 		return -EPROTO;
 	st.zygotes = (unsigned)zygotes;
 	st.waiting = (unsigned)waiting;

@@ -17,7 +17,7 @@
 
 struct port_status { /* what a worker tells of itself for `status` */
 	unsigned zygotes, waiting, running, capacity;
-	uint64_t jobs_done, births, birth_failures;
+	uint64_t jobs_done, births, birth_failures, zygote_starts;
 };
 
 /* What the front knows of a job beside its text. */

@@ -53,7 +53,7 @@ static void on_status(void *ctx, const struct port_status *st)
 
 	if (!s->front)
 		return;
-	link_begin(&b, &pk, LINK_STATUS, 7);
+	link_begin(&b, &pk, LINK_STATUS, 8);
 	link_pack_uint(&pk, "zygotes", st->zygotes);
 	link_pack_uint(&pk, "waiting", st->waiting);
 	link_pack_uint(&pk, "running", st->running);
@@ -61,6 +61,7 @@ static void on_status(void *ctx, const struct port_status *st)
 	link_pack_uint(&pk, "jobs_done", st->jobs_done);
 	link_pack_uint(&pk, "births", st->births);
 	link_pack_uint(&pk, "birth_failures", st->birth_failures);
+	link_pack_uint(&pk, "zygote_starts", st->zygote_starts);
 	link_send(s->front, &b, -1);
 }
 

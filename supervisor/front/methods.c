@@ -162,7 +162,7 @@ static void pack_layers(msgpack_packer *pk, uint32_t layers)
 static void pack_totals(msgpack_packer *pk, const struct front *f, const struct port_status *st)
 {
 	rpc_pack_cstr(pk, "totals");
-	msgpack_pack_map(pk, 7);
+	msgpack_pack_map(pk, 8);
 	pack_uint(pk, "connections", f->totals.connections);
 	pack_uint(pk, "requests", f->totals.requests);
 	pack_uint(pk, "jobs_accepted", f->totals.accepted);
@@ -170,6 +170,7 @@ static void pack_totals(msgpack_packer *pk, const struct front *f, const struct 
 	pack_uint(pk, "jobs_done", st->jobs_done);
 	pack_uint(pk, "births", st->births);
 	pack_uint(pk, "birth_failures", st->birth_failures);
+	pack_uint(pk, "zygote_starts", st->zygote_starts);
 }
 
 /* The workers that are up, and what they said together. */
@@ -188,6 +189,7 @@ static unsigned sum_up(const struct front *f, struct port_status *sum)
 		sum->jobs_done += st->jobs_done;
 		sum->births += st->births;
 		sum->birth_failures += st->birth_failures;
+		sum->zygote_starts += st->zygote_starts;
 	}
 	sum->capacity = front_capacity(f);
 	return up;

@@ -162,6 +162,7 @@ void front_worker_down(struct front *f, unsigned index, const char *why)
 	f->past.jobs_done += w->status.jobs_done;
 	f->past.births += w->status.births;
 	f->past.birth_failures += w->status.birth_failures;
+	f->past.zygote_starts += w->status.zygote_starts;
 	runs_lost(f, w, why);
 	workers_on_status(w, &none);
 }

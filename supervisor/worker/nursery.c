@@ -278,6 +278,7 @@ void nursery_start(struct nursery *n)
 		broken(n, &e);
 		return;
 	}
+	n->worker->totals.zygote_starts++;
 	ev_io_start(n->worker->loop, &n->on_control);
 	ev_io_start(n->worker->loop, &n->on_log);
 	be_patient(n, START_PATIENCE);

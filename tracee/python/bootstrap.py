@@ -105,6 +105,14 @@ def reseed():
         tempfile._name_sequence = tempfile.tempdir = None
 
 
+# A variable of a job's environment that the job does not see: its exit status after an uncaught exception
+UNCAUGHT = "WARDER_UNCAUGHT_STATUS"
+
+
+def exit_status(text):
+    return int(text) if text.isdecimal() and 1 <= int(text) <= 255 else 1
+
+
 def prepare(filename, args, env, source):
     """Gives (code object, namespace of __main__). Raises what `python3 main.py` would print, a SyntaxError for one."""
     path = "/tmp/" + filename if filename else "<rehearsal>"
@@ -116,6 +124,9 @@ def prepare(filename, args, env, source):
     os.environ._data.clear()
     for line in env:
         name, _, value = line.partition("=")
+        if name == UNCAUGHT:
+            state.uncaught = exit_status(value)
+            continue
         os.environ._data[os.environ.encodekey(name)] = os.environ.encodevalue(value)
     reseed()
     if os.environ.get("TZ") != state.tz:
@@ -173,7 +184,7 @@ def show(e):
             sys.__excepthook__(type(again), again, again.__traceback__)
             sys.stderr.write("\nOriginal exception was:\n")
             sys.__excepthook__(type(e), e, e.__traceback__)
-    return 1, False
+    return state.uncaught, False
 
 
 def flush(streams, tell=False):
@@ -269,7 +280,7 @@ def leave(status, interrupted):
     os._exit(status if good else 120)
 
 
-state = types.SimpleNamespace(known=frozenset(), n_known=0, streams=std_streams(), tz=os.environ.get("TZ"))
+state = types.SimpleNamespace(known=frozenset(), n_known=0, streams=std_streams(), tz=os.environ.get("TZ"), uncaught=1)
 threading_shutdown = threading._shutdown
 
 
