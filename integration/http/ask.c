@@ -136,7 +136,7 @@ static struct json_object *parse(struct bytes body, struct text *why, bool *pars
 		o = json_tokener_parse_ex(tok, "", 1), error = json_tokener_get_error(tok);
 	if (error == json_tokener_success)
 		*parsed = true;
-	else if (error == json_tokener_continue || json_tokener_get_parse_end(tok) >= body.len)
+	else if (error == json_tokener_continue || error == json_tokener_error_parse_eof)
 		text_put(why, "unexpected EOF");
 	else
 		text_printf(why, "invalid JSON at byte %zu: %s", json_tokener_get_parse_end(tok), json_tokener_error_desc(error));

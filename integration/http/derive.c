@@ -1,6 +1,7 @@
 #include "derive.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 
 #define POOL_DEFAULT  16  /* jobs at once of one worker */
 #define POOL_MAX      1024
+#define SEEN_MAX      4096 /* numbers above are no calls, and may be named twice */
 #define QUEUE_SPARE   64  /* beside MAX_WORKERS: the supervisor's own health checks, and jobs that just end */
 
 /* The environment is the operator's, but YAML must not read it as anything but one string. */
@@ -74,7 +76,7 @@ static const char *why_not(const struct policy *base, int nr)
 
 static void put_call(struct text *t, const struct policy *base, int nr)
 {
-	const char *name = calls_name(nr), *why = nr < calls_count() ? why_not(base, nr) : "is newer than the table of calls";
+	const char *name = nr < calls_count() ? calls_name(nr) : NULL, *why = nr < calls_count() ? why_not(base, nr) : "is newer than the table of calls";
 	char shown[300];
 
 	log_write(why ? LOG_WARN : LOG_INFO, "allowed_syscall", "policy=%s number=%d call=%s allowed=%s%s%s", base->name, nr, name ? name : "none",
@@ -86,7 +88,7 @@ static void put_call(struct text *t, const struct policy *base, int nr)
 static int put_calls(const struct knobs *k, const struct policy *base, struct text *t, struct err *e)
 {
 	const char *s = k->syscalls ? k->syscalls : "";
-	bool seen[4096] = {false};
+	bool seen[SEEN_MAX] = {false};
 
 	while (*s) {
 		char *end;
@@ -95,10 +97,10 @@ static int put_calls(const struct knobs *k, const struct policy *base, struct te
 
 		if (end == s || *s == '-' || *s == '+' || (*after && *after != ','))
 			return err_set(e, ERR_HOST, "ALLOWED_SYSCALLS", 0, "must be numbers with commas between, is %.80s", k->syscalls);
-		if (nr < sizeof(seen) && !seen[nr]) {
+		if (nr >= SEEN_MAX || !seen[nr])
+			put_call(t, base, nr < INT_MAX ? (int)nr : INT_MAX);
+		if (nr < SEEN_MAX)
 			seen[nr] = true;
-			put_call(t, base, (int)nr);
-		}
 		s = *after ? after + 1 : after;
 	}
 	return 0;
