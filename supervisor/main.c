@@ -25,6 +25,9 @@
  * process without a filter that was forked before and hears the worker alone (midwife.c). A call outside a list is not executed: it is
  * logged (forbidden_call) and ends the process. Users and groups are looked up by the keeper alone (accounts.h).
  *
+ * Namespaces. Where the machine permits it each zygote is the first process of its own (worker/namespaces.h), and has an empty root directory once it
+ * is ready. Its jobs lose nothing: their file calls are answered by the worker, and the sockets they get are made in the worker's network.
+ *
  * Who dies first. A tracee dies with its zygote (PDEATHSIG) and with its worker (PTRACE_O_EXITKILL); a zygote dies with its worker
  * (PDEATHSIG). A call pending on a listener whose worker died gets ENOSYS and is not executed. When a worker dies its jobs end with outcome
  * error and the keeper gives front and new worker a new link; the others do not notice. When the front dies its connections close;
