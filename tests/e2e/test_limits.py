@@ -194,12 +194,13 @@ class Bombs(Case):
         n = 1000 if support.LONG else 48
         late, alive = [], []
 
-        def one(_):
+        def one(k):
             with self.supervisor.client(timeout=60) as c:
-                i = c.start("import os, time\nprint(os.getpid(), flush=True)\nwhile True: time.sleep(1)", limits={"wall_ms": 1000}, stream=True)
+                i = c.start("import os, time\nprint(os.getpid(), flush=True)\nwhile True: time.sleep(1)", limits={"wall_ms": 1000}, stream=True, job=f"late {k}")
+                c.wait_output(b"\n")
+                pid = [j["tracee_pid"] for j in c.rpc("jobs") if j["job"] == f"late {k}"][0]
                 r = c.wait(i)
                 answered = time.monotonic()
-                pid = int(r["stdout"])
                 self.assertEqual((r["outcome"], r["limit"]), ("limit", "wall_time"), r)
                 late.append(r["usage"]["wall_ms"])
                 while os.path.exists(f"/proc/{pid}") and time.monotonic() < answered + 5:
