@@ -85,13 +85,19 @@ static enum remedy explain_option(const uint64_t *args, char *hint)
 
 /* --- calls --------------------------------------------------------------------------------------------------- */
 
-/* The registers that the row looks at, with the values they have: as narrow as a line can be. */
+/* The registers that the row looks at, with the values they have: as narrow as a line can be. Without such a row the first two, where calls
+ * that take a condition have what matters. */
 static enum remedy allow_if(const char *name, const struct policy_row *row, const uint64_t *args, char *hint)
 {
+	static struct policy_cond first_two[] = {{.arg = 0}, {.arg = 1}};
+	static const struct policy_row any = {.n_conds = 2, .conds = first_two};
+
 	char text[EXPLAIN_HINT];
 	size_t n = 0, used = 0;
 	unsigned seen = 0;
 
+	if (!row || !row->n_conds)
+		row = &any;
 	for (size_t i = 0; i < row->n_conds && n < sizeof(text); i++) {
 		unsigned arg = row->conds[i].arg;
 
@@ -112,7 +118,7 @@ static enum remedy native(const struct policy_call *c, const struct floor *f, co
 
 	if (f && args && (args[f->arg] & f->bits))
 		return nothing(hint, f->why);
-	if (last && last->n_conds && args)
+	if (args && ((last && last->n_conds) || f))
 		return allow_if(c->name, last, args, hint);
 	if ((last && last->n_conds) || f)
 		return say(hint, REMEDY_NATIVE, "allow_if: [{call: %s, arg: N, in: [VALUE]}]" IN_GROUP, c->name);

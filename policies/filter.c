@@ -74,20 +74,20 @@ static uint32_t row_ret(enum program prog, bool birth, const struct policy_row *
 	return SECCOMP_RET_ALLOW;
 }
 
-/* What follows when no row holds. */
-static uint32_t final_ret(enum program prog, bool birth, int otherwise)
+/* What follows when no row holds. `told`: the policy is that of a debugger, who is asked about what would kill. */
+static uint32_t final_ret(enum program prog, bool birth, bool told, int otherwise)
 {
-	if (otherwise)
+	if (otherwise || told)
 		return prog == BROKER ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW;
 	return birth == (prog == BROKER) ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ALLOW;
 }
 
-static void plan_rows(struct plan *pl, enum program prog, bool birth, const struct policy_call *c)
+static void plan_rows(struct plan *pl, enum program prog, bool birth, bool told, const struct policy_call *c)
 {
 	size_t i;
 
 	pl->rows = c->rows;
-	pl->final = final_ret(prog, birth, c->n_rows ? c->rows[c->n_rows - 1].otherwise : 0);
+	pl->final = final_ret(prog, birth, told, c->n_rows ? c->rows[c->n_rows - 1].otherwise : 0);
 	for (i = 0; i < c->n_rows; i++) {
 		uint32_t ret = row_ret(prog, birth, &c->rows[i]);
 
@@ -113,9 +113,9 @@ static uint8_t free_verdicts(const struct policy_call *c)
 	return 0;
 }
 
-static struct plan plan_call(enum program prog, const struct policy_call *c)
+static struct plan plan_call(enum program prog, const struct policy *p, const struct policy_call *c)
 {
-	bool birth = c->name && is_birth_call(c->name);
+	bool birth = c->name && is_birth_call(c->name), told = p->debug && c->name && !c->floor;
 	struct plan pl = {.final = SECCOMP_RET_ALLOW};
 
 	if (prog == WHITELIST && birth)
@@ -123,8 +123,8 @@ static struct plan plan_call(enum program prog, const struct policy_call *c)
 	if (!c->name)
 		pl.final = prog == WHITELIST ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ALLOW;
 	else
-		plan_rows(&pl, prog, birth, c);
-	if (prog == BROKER && !birth)
+		plan_rows(&pl, prog, birth, told, c);
+	if (prog == BROKER && !birth && !told)
 		pl.free = free_verdicts(c);
 	return pl;
 }
@@ -273,7 +273,7 @@ static size_t put_runs(struct bpf *b, enum program prog, const struct policy *p,
 	struct plan *plans = mem_zeroed((size_t)p->n_calls, sizeof(*plans));
 
 	for (int nr = 0; nr < p->n_calls; nr++)
-		plans[nr] = plan_call(prog, &p->calls[nr]);
+		plans[nr] = plan_call(prog, p, &p->calls[nr]);
 	use_freedom(plans, p->n_calls);
 	for (int nr = 0; nr < p->n_calls; nr++) {
 		bpf_label l = put_plan(b, &plans[nr]);

@@ -136,6 +136,7 @@ struct result {
 void result_pack(const struct result *r, msgpack_packer *pk);
 /* The other way round, for clients. Unknown keys are skipped: results may grow. */
 int result_parse(const msgpack_object *map, struct result *out, struct err *e);
+void violation_pack(const struct violation *v, msgpack_packer *pk); /* one map */
 void violation_done(struct violation *v);
 void result_done(struct result *r);
 

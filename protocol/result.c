@@ -74,7 +74,7 @@ static void pack_names(msgpack_packer *pk, const char *key, uint32_t mask, int c
 			rpc_pack_cstr(pk, name(i));
 }
 
-static void pack_violation(msgpack_packer *pk, const struct violation *v)
+void violation_pack(const struct violation *v, msgpack_packer *pk)
 {
 	size_t n = 0;
 
@@ -103,7 +103,7 @@ static void pack_violations(msgpack_packer *pk, const struct result *r)
 	pack_key(pk, "violations");
 	msgpack_pack_array(pk, r->n_violations);
 	for (size_t i = 0; i < r->n_violations; i++)
-		pack_violation(pk, &r->violations[i]);
+		violation_pack(&r->violations[i], pk);
 	pack_uint_field(pk, "violations_dropped", r->violations_dropped);
 }
 

@@ -26,6 +26,10 @@
 	X(IDENTITY, "identity") X(NAMESPACES, "namespaces") X(EMPTY_ROOT, "empty_root") \
 	X(READONLY_GRANTS, "readonly_grants") X(TMP_QUOTA, "tmp_quota") X(RLIMITS, "rlimits") \
 	X(CGROUP, "cgroup") X(PTRACE, "ptrace")
+/* what a debugger says of a held call, and how far what it allows for good reaches */
+#define WORDS_DECISION(X) X(ALLOW_ONCE, "allow_once") X(ALLOW_ALWAYS, "allow_always") X(REFUSE, "refuse") X(KILL, "kill") \
+	X(STEP, "step")
+#define WORDS_SCOPE(X) X(PATH, "path") X(DIRECTORY, "directory") X(HOST, "host")
 /* the lists of a job's `grants` and of `callers_may` */
 #define WORDS_GRANT(X) X(READ, "read") X(WRITE, "write") X(CONNECT, "connect")
 #define WORDS_STATE(X) X(QUEUED, "queued") X(RUNNING, "running") X(ENDING, "ending")
@@ -37,12 +41,14 @@
 	X(UNKNOWN_POLICY, "unknown_policy") X(NOT_PERMITTED, "not_permitted") X(TOO_LARGE, "too_large") \
 	X(BUSY, "busy") X(SHUTTING_DOWN, "shutting_down")
 
-#define WORDS_ALL(V) V(outcome, OUTCOME) V(verdict, VERDICT) V(ended_by, ENDED_BY) V(limit_hit, LIMIT_HIT) \
+#define WORDS_ALL(V) V(decision, DECISION) V(scope, SCOPE) V(outcome, OUTCOME) V(verdict, VERDICT) V(ended_by, ENDED_BY) V(limit_hit, LIMIT_HIT) \
 	V(limit, LIMIT) V(layer, LAYER) V(grant_kind, GRANT) V(state, STATE) V(language, LANGUAGE) V(trace, TRACE) \
 	V(event_kind, EVENT_KIND) \
 	V(rpc_error, RPC_ERROR)
 
 /* enum outcome { OUTCOME_EXITED, …, OUTCOME_COUNT }, and so on */
+#define W_DECISION(n, s) DECISION_##n,
+#define W_SCOPE(n, s) SCOPE_##n,
 #define W_OUTCOME(n, s) OUTCOME_##n,
 #define W_VERDICT(n, s) VERDICT_##n,
 #define W_ENDED_BY(n, s) ENDED_BY_##n,

@@ -71,6 +71,36 @@ static void submit(void *ctx, const struct port_job *facts, struct job *job, str
 	job_free(job);
 }
 
+static void debug_attach(void *ctx, uint64_t key, bool on)
+{
+	struct back *b = ctx;
+	msgpack_sbuffer sb;
+	msgpack_packer pk;
+
+	if (!b->link)
+		return;
+	link_begin(&sb, &pk, LINK_ATTACH, 2);
+	link_pack_uint(&pk, "key", key);
+	link_pack_bool(&pk, "on", on);
+	link_send(b->link, &sb, -1);
+}
+
+static void debug_decide(void *ctx, uint64_t key, uint64_t call, enum decision decision, enum scope scope)
+{
+	struct back *b = ctx;
+	msgpack_sbuffer sb;
+	msgpack_packer pk;
+
+	if (!b->link)
+		return;
+	link_begin(&sb, &pk, LINK_DECIDE, 4);
+	link_pack_uint(&pk, "key", key);
+	link_pack_uint(&pk, "call", call);
+	link_pack_uint(&pk, "decision", decision);
+	link_pack_uint(&pk, "scope", scope);
+	link_send(b->link, &sb, -1);
+}
+
 static void cancel(void *ctx, uint64_t key)
 {
 	send_key(ctx, LINK_CANCEL, key);
@@ -208,7 +238,22 @@ static int take_refused(void *ctx, struct link_in *in)
 	return 0;
 }
 
+static int take_held(void *ctx, struct link_in *in)
+{
+	struct back *b = ctx;
+	const msgpack_object *v = link_map(in->m.params, "violation");
+	struct bytes problem;
+	uint64_t key, call;
+
+	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_uint(in->m.params, "call", UINT64_MAX, &call) ||
+	    !link_bytes(in->m.params, "problem", &problem) || !v)
+		return -EPROTO;
+	front_held(b->side->front, b->index, key, call, v, problem);
+	return 0;
+}
+
 static const struct link_row worker_rows[] = {
+	{LINK_HELD, take_held},
 	{LINK_STATUS, take_status},
 	{LINK_STARTED, take_started},
 	{LINK_OUTPUT, take_output},
@@ -258,6 +303,8 @@ static int take_worker(void *ctx, struct link_in *in)
 	b->port = (struct port_worker){
 		.ctx = b, .submit = submit, .cancel = cancel, .hold_output = hold_output, .trace = trace, .ask_status = ask_status};
 	b->front = front_port(s->front, b->index);
+	b->port.debug_attach = debug_attach;
+	b->port.debug_decide = debug_decide;
 	b->link = link_new(s->loop, in->fd, &worker_handler, b);
 	in->fd = -1;
 	return 0;

@@ -26,6 +26,9 @@
 /* Every message, who sends it to whom. A word's handler is a row of the receiver's table. */
 #define WORDS_LINK(X) \
 	X(SUBMIT, "submit")           /* front → worker: a job */ \
+	X(ATTACH, "attach")           /* front → worker: key, on; a debugger */ \
+	X(DECIDE, "decide")           /* front → worker: key, call, decision, scope */ \
+	X(HELD, "held")               /* worker → front: key, call, problem, violation */ \
 	X(CANCEL, "cancel")           /* front → worker: key */ \
 	X(HOLD, "hold")               /* front → worker: key, on */ \
 	X(TRACE, "trace")             /* front → worker: key, mode */ \

@@ -40,12 +40,17 @@ struct port_worker {
 	void (*trace)(void *ctx, uint64_t key, enum trace mode); /* from now on; unknown keys are ignored */
 	void (*ask_status)(void *ctx);                           /* answered by on_status, perhaps from inside */
 	void (*shutdown)(void *ctx);                             /* kill what is left, answer it, take nothing more */
+	/* A debugger listens to what is held of this job, or does not any more. */
+	void (*debug_attach)(void *ctx, uint64_t key, bool on);
+	void (*debug_decide)(void *ctx, uint64_t key, uint64_t call, enum decision decision, enum scope scope);
 };
 
 /* worker → front */
 struct port_front {
 	void *ctx;
 	void (*on_status)(void *ctx, const struct port_status *st); /* asked for; also once before the first job is taken */
+	/* A call waits for the debugger's word; again with a problem, when that word could not be carried out. Borrows. */
+	void (*on_held)(void *ctx, uint64_t key, uint64_t call, const struct violation *v, const char *problem);
 	void (*on_started)(void *ctx, uint64_t key, int tracee_pid);
 	void (*on_output)(void *ctx, uint64_t key, bool is_stderr, struct bytes data); /* only for job->stream; borrows */
 	void (*on_event)(void *ctx, uint64_t key, struct bytes packed);                /* of a traced job: a whole map, event.h; borrows */

@@ -218,6 +218,23 @@ static void on_refused(void *ctx, uint64_t key, enum rpc_error code, const struc
 	drop(s, h);
 }
 
+static void on_held(void *ctx, uint64_t key, uint64_t call, const struct violation *v, const char *problem)
+{
+	struct side *s = ctx;
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	if (!is_heard(s, key))
+		return;
+	link_begin(&b, &pk, LINK_HELD, 4);
+	link_pack_uint(&pk, "key", key);
+	link_pack_uint(&pk, "call", call);
+	link_pack_text(&pk, "problem", problem ? problem : "");
+	rpc_pack_cstr(&pk, "violation");
+	violation_pack(v, &pk);
+	link_send(s->front, &b, -1);
+}
+
 /* --- front → worker: not believed ---------------------------------------------------------------------------- */
 
 /* The generation that the front spoke of has been sent before the front heard of it, so it is there, at worst unread. A job that was queued
@@ -308,6 +325,32 @@ static int take_submit(void *ctx, struct link_in *in)
 	return 0;
 }
 
+static int take_attach(void *ctx, struct link_in *in)
+{
+	struct side *s = ctx;
+	uint64_t key;
+	bool on;
+
+	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_bool(in->m.params, "on", &on))
+		return -EPROTO;
+	if (is_heard(s, key))
+		s->port.debug_attach(s->port.ctx, key, on);
+	return 0;
+}
+
+static int take_decide(void *ctx, struct link_in *in)
+{
+	struct side *s = ctx;
+	uint64_t key, call, decision, scope;
+
+	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_uint(in->m.params, "call", UINT64_MAX, &call) ||
+	    !link_uint(in->m.params, "decision", DECISION_COUNT - 1, &decision) || !link_uint(in->m.params, "scope", SCOPE_COUNT - 1, &scope))
+		return -EPROTO;
+	if (is_heard(s, key))
+		s->port.debug_decide(s->port.ctx, key, call, (enum decision)decision, (enum scope)scope);
+	return 0;
+}
+
 static int take_cancel(void *ctx, struct link_in *in)
 {
 	struct side *s = ctx;
@@ -355,6 +398,8 @@ static int take_ask_status(void *ctx, struct link_in *in)
 }
 
 static const struct link_row front_rows[] = {
+	{LINK_ATTACH, take_attach},
+	{LINK_DECIDE, take_decide},
 	{LINK_SUBMIT, take_submit},
 	{LINK_CANCEL, take_cancel},
 	{LINK_HOLD, take_hold},
@@ -381,6 +426,8 @@ static void let_go(struct side *s)
 			break;
 		}
 	}
+	LIST_FOREACH(h, &s->held, link)
+		s->port.debug_attach(s->port.ctx, h->key, false);
 	LIST_FOREACH(h, &s->held, link)
 		s->port.hold_output(s->port.ctx, h->key, false);
 	on_drained(s);
@@ -513,6 +560,7 @@ static int start(struct side *s, const struct worker_side *o, struct err *e)
 	if (r)
 		return r;
 	s->port = worker_port(s->worker);
+	worker_debugs(&s->port);
 	front_handler.max_message = (o->generation->config->max_message_mib << 20) + LINK_SLACK;
 	keeper_handler.max_message = SETTINGS_MAX;
 	s->keeper = link_new(s->loop, o->keeper, &keeper_handler, s);
@@ -544,6 +592,7 @@ int worker_side_run(const struct worker_side *o)
 	 * By signalfd, so that signals stay blocked: one that interrupts SECCOMP_IOCTL_NOTIF_ADDFD with SEND makes the restarted call
 	 * fail with EINPROGRESS while the tracee's call returns 0, as if that were its descriptor (measured, Linux 6.18). */
 	s.loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_SIGNALFD);
+	s.to_front.on_held = on_held;
 	if (!s.loop)
 		err_set(&e, ERR_HOST, "ev_loop_new", ENOMEM, "no event loop");
 	if (!s.loop || start(&s, o, &e) < 0) {

@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 #include "cwd.h"
+#include "debug.h"
 #include "decode.h"
 #include "descriptors.h"
 #include "guest.h"
 #include "handlers.h"
+#include "hints.h"
 #include "identity.h"
 #include "rows.h"
 #include "scratch.h"
@@ -54,6 +56,10 @@ int broker_job_new(struct broker_tree *t, const struct broker_tracee *who, const
 	b->started_real = time(NULL);
 	b->put.fd = -1;
 	frames_job_init(&b->frames, o->frames, &b->who);
+	if (t->policy->debug && !(b->debug = debug_new())) {
+		broker_job_free(b);
+		return err_set(e, ERR_HOST, "broker", ENOMEM, "no memory for a job");
+	}
 	*out = b;
 	return 0;
 }
@@ -72,6 +78,7 @@ void broker_job_free(struct broker_job *b)
 	private_tmp_done(&b->tmp, &b->who);
 	broker_grants_free(b->options.grants);
 	violations_done(&b->violations);
+	debug_free(b->debug);
 	frames_job_done(&b->frames);
 	hostnames_done(&b->hostnames);
 	threads_done(&b->threads);
@@ -186,18 +193,6 @@ int broker_probe_tmpfs(struct err *e)
 
 /* --- telling ----------------------------------------------------------------------------------------------- */
 
-/* For a name outside the tree: the grant that would show it, as a job writes it. NULL for what cannot be written down plainly. */
-static const char *hint_of_hidden(const char *path, char *buf, size_t size)
-{
-	const char *never = policy_grant_problem(path);
-	int n = never ? snprintf(buf, size, "nothing can grant it: %s", never) : snprintf(buf, size, "grants.read: [\"%s\"]", path);
-
-	for (const char *p = path; *p; p++)
-		if (*p < ' ' || *p > '~' || *p == '"' || *p == '\\')
-			return NULL;
-	return n > 0 && (size_t)n < size ? buf : NULL;
-}
-
 /* Into `room`; NULL: the job has used up the time for that. */
 static const struct where *where_is(struct broker_job *b, pid_t t_tid, struct where *room)
 {
@@ -210,20 +205,22 @@ static const struct where *where_is(struct broker_job *b, pid_t t_tid, struct wh
 static void record(struct request *r, enum verdict verdict, int err, const char *path, const char *rule)
 {
 	const char *const known[] = {r->text[0], r->text[1]};
-	char hint[DECODE_SHOWN];
+	struct violations *to = debug_is_asking(r->job) ? &r->job->debug->asked : &r->job->violations;
 	struct where where;
+
+	hints_fill(r, verdict, err, path);
 	struct decode d = {
 		.policy = r->job->tree->policy, .mem = r->job->who.mem, .nr = r->call->nr, .args = r->call->args,
 		.where = where_is(r->job, r->call->t_tid, &where),
 		.cwd = r->job->cwd.s, .path = path, .address = *r->address ? r->address : NULL,
-		.hint = *r->hint ? r->hint : verdict == VERDICT_HIDDEN ? hint_of_hidden(path, hint, sizeof(hint)) : NULL,
+		.hint = *r->hint ? r->hint : NULL,
 	};
 
 	for (size_t i = 0; r->row && i < 2; i++)
 		if (r->row->path[i])
 			d.known[r->row->path[i] - 1] = known[i];
 	r->told = true;
-	decode_record(&d, &r->job->violations, verdict, err, rule);
+	decode_record(&d, to, verdict, err, rule);
 }
 
 /* What a descriptor is, for telling alone. */
@@ -316,11 +313,13 @@ struct frames_job *broker_frames(struct broker_job *b)
 
 void broker_record_kill(struct broker_job *b, pid_t t_tid, int nr, const uint64_t args[6])
 {
+	char hint[EXPLAIN_HINT];
 	struct where where;
 	struct decode d = {
-		.policy = b->tree->policy, .mem = b->who.mem, .nr = nr, .args = args, .cwd = b->cwd.s, .where = &where,
+		.policy = b->tree->policy, .mem = b->who.mem, .nr = nr, .args = args, .cwd = b->cwd.s, .where = &where, .hint = hint,
 	};
 
+	explain_call(b->tree->policy, nr, args, hint);
 	frames_where(&b->frames, t_tid, &where);
 	decode_record(&d, &b->violations, VERDICT_KILLED, 0, policy_judge(b->tree->policy, nr, args).rule);
 }
@@ -415,10 +414,27 @@ static int64_t brokered(struct request *r, const char *rule)
 	return r->bad[0] && !r->row->path[1] ? r->bad[0] : r->row->answer(r);
 }
 
-static int64_t judge(struct request *r)
+/* As a line of a policy would; nothing of the floor. */
+static int64_t allowed(struct request *r, const char *rule)
+{
+	char hint[EXPLAIN_HINT];
+
+	return explain_call(r->job->tree->policy, r->call->nr, r->call->args, hint) == REMEDY_BROKER ? brokered(r, rule) : request_go_on(r);
+}
+
+static int64_t judged(struct request *r)
 {
 	struct judgement j = policy_judge(r->job->tree->policy, r->call->nr, r->call->args);
+	bool refuses = j.kind == RULE_REFUSE || j.kind == RULE_KILL;
 
+	if (refuses && debug_is_allowed(r->job, r->call))
+		return allowed(r, j.rule);
+	if (refuses)
+		explain_call(r->job->tree->policy, r->call->nr, r->call->args, r->hint);
+	if (debug_is_asking(r->job) && (j.kind == RULE_KILL || r->job->debug->step)) {
+		record(r, j.kind == RULE_KILL ? VERDICT_KILLED : refuses ? VERDICT_REFUSED : VERDICT_BROKERED, j.err, NULL, j.rule);
+		return -EPERM;
+	}
 	switch (j.kind) {
 	case RULE_BROKER:
 		return brokered(r, j.rule);
@@ -428,10 +444,27 @@ static int64_t judge(struct request *r)
 		return -j.err;
 	case RULE_REFUSE:
 		return request_refused(r, j.err, NULL, j.rule);
-	case RULE_KILL: /* the filter does not let these get here */
+	case RULE_KILL: /* the filter lets these get here for a debugger alone */
 		break;
 	}
 	return request_refused(r, EPERM, NULL, j.rule);
+}
+
+/* Under a debugger: what refuses is asked about, unless that was done. */
+static int64_t judge(struct request *r)
+{
+	struct debugging *d = r->job->debug;
+
+	if (!d || d->decided)
+		return judged(r);
+	d->asking = true;
+	int64_t rc = judged(r);
+	d->asking = false;
+	if (d->asked.n && r->reply->kind == REPLY_VALUE && rc < 0)
+		r->reply->kind = REPLY_HELD;
+	else
+		violations_done(&d->asked);
+	return rc;
 }
 
 /* The texts are large, so they are emptied, not cleared. */

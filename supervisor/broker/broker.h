@@ -96,6 +96,7 @@ struct broker_wait {
 
 enum reply_kind {
 	REPLY_VALUE, REPLY_FD, REPLY_CONTINUE, REPLY_LATER,
+	REPLY_HELD, /* no answer, nothing was done: a debugger is to be asked. broker_take_held */
 	REPLY_NAMES, /* no answer yet: the job's host names are needed first. Have them resolved, then ask again */
 };
 struct broker_reply {
@@ -115,6 +116,28 @@ struct broker_reply {
  * (SECCOMP_IOCTL_NOTIF_ID_VALID), to be asked after anything was looked up by the tracee's numbers. */
 void broker_answer(struct broker_job *b, const struct broker_call *c, bool (*still_there)(void *arg, uint64_t id),
                    void *arg, struct broker_reply *out);
+
+/* --- jobs under a debugger (policy->debug): broker_answer gives REPLY_HELD for calls that the policy refuses or kills. -------------- */
+/* Moves out what is known of the call that was held last, as a violation (violation_done). */
+void broker_take_held(struct broker_job *b, struct violation *v);
+enum broker_decision {
+	BROKER_AS_POLICY, /* refuse it; one that would kill is refused, too: killing is the worker's */
+	BROKER_ALLOW,     /* this call with these registers, for this once, */
+	BROKER_ALLOW_ALWAYS, /* or from now on */
+};
+/* Whether a decision can allow it, as a policy could: not what is on the floor, or what only another key of the policy gives. */
+bool broker_can_allow(const struct broker_job *b, const struct broker_call *c);
+/* As broker_answer, without asking again. What it gives natively is CONTINUEd although it may have pointers: so it would be under a policy
+ * that allows the call. */
+void broker_answer_decided(struct broker_job *b, const struct broker_call *c, enum broker_decision d, bool (*still_there)(void *arg, uint64_t id),
+                           void *arg, struct broker_reply *out);
+void broker_hold_next(struct broker_job *b); /* whatever the policy says of it */
+/* Takes other grants of the job's own; gives the old ones, which the caller frees after the job. */
+struct broker_grants *broker_set_grants(struct broker_job *b, struct broker_grants *g);
+int broker_add_connect(struct broker_job *b, const char *text); /* and the last one gone again */
+void broker_drop_connect(struct broker_job *b);
+/* Records a held call as the one that killed the job; takes what v points to. */
+void broker_record_held(struct broker_job *b, int nr, struct violation *v);
 
 /* Whether the job has any network grant: then it is told of the proxies, too. */
 bool broker_has_network(const struct broker_job *b);

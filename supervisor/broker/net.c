@@ -33,6 +33,26 @@ int net_init(struct net *n, const struct policy *p, const char *const *texts, si
 	return rc;
 }
 
+int net_add(struct net *n, const char *text)
+{
+	struct net_grant *grown = reallocarray(n->own, n->n_own + 1, sizeof(*grown));
+	size_t before = n->n_own;
+	struct err e;
+
+	if (!grown)
+		return -ENOMEM;
+	n->own = grown;
+	int rc = parse_own(n, text, &e);
+	if (rc && n->n_own > before)
+		net_drop_last(n);
+	return rc;
+}
+
+void net_drop_last(struct net *n)
+{
+	address_done(&n->own[--n->n_own]);
+}
+
 void net_done(struct net *n)
 {
 	for (size_t i = 0; i < n->n_own; i++)

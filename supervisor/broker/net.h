@@ -31,6 +31,9 @@ struct net {
 /* `texts`: the job's own grants, as it wrote them. -EINVAL with words for what is no grant, -ENOMEM. */
 int net_init(struct net *n, const struct policy *p, const char *const *texts, size_t count, struct err *e);
 void net_done(struct net *n);
+/* One more grant of the job's own, as a job writes it, and the last one gone again: for a debugger. -EINVAL, -ENOMEM. */
+int net_add(struct net *n, const char *text);
+void net_drop_last(struct net *n);
 
 /* The i-th grant of all, NULL past the end. */
 const struct net_grant *net_grant_at(const struct net *n, size_t i);

@@ -11,6 +11,7 @@
 
 #include "broker.h"
 #include "collect.h"
+#include "explain.h"
 #include "frames.h"
 #include "hostnames.h"
 #include "kept.h"
@@ -57,9 +58,11 @@ struct broker_job {
 	uint64_t shared_memory;   /* bytes, shared and anonymous, that may be mapped */
 	unsigned ofd_locks;       /* set so far */
 	struct lock_files lock_files;
+	struct debugging *debug;  /* NULL: no debugger's job; debug.h */
 };
 
 struct row;
+struct debugging;
 
 struct request {
 	struct broker_job *job;
@@ -76,7 +79,7 @@ struct request {
 	int bad[2];               /* -errno of those copies; calls of two paths look at them in the kernel's order */
 	char base[VPATH_MAX];     /* of the path being resolved, where it is a descriptor's */
 	char address[128];        /* of the call, in words, once it was copied; empty: none */
-	char hint[160];           /* what would allow the call, once its handler knows that; empty: unknown */
+	char hint[EXPLAIN_HINT];           /* what would allow the call, once its handler knows that; empty: unknown */
 	const char *gone;         /* the base of a path, when that directory was removed; else NULL */
 	int gone_fd;              /* its handle */
 	bool gone_own;            /* to be closed at the end of the call */

@@ -56,6 +56,8 @@ struct port_front front_port(struct front *f, unsigned index);
 void front_worker_up(struct front *f, unsigned index, const struct port_worker *w, unsigned capacity);
 /* As on_result of the port, with the result as its worker packed it (result_pack); borrowed. */
 void front_result(struct front *f, unsigned index, uint64_t key, struct bytes packed);
+/* As on_held of the port, with the violation as its worker packed it. */
+void front_held(struct front *f, unsigned index, uint64_t key, uint64_t call, const msgpack_object *violation, struct bytes problem);
 /* It has gone: its jobs end with outcome error and these words. */
 void front_worker_down(struct front *f, unsigned index, const char *why);
 

@@ -21,6 +21,8 @@ struct run {
 	LIST_ENTRY(run) link;   /* front.waiting or front.submitted */
 	uint64_t key;
 	struct session *session; /* NULL: the client is gone, nobody to answer */
+	struct session *debugger; /* who is told what is held of it; NULL: nobody */
+	bool debug;
 	uint32_t msgid;
 	uid_t uid;
 	char *id;
@@ -137,7 +139,14 @@ void methods_answer_status(struct front *f, struct session *s, uint32_t msgid);
 void methods_dispatch(struct front *f, struct session *s, const struct rpc_message *m);
 void answer_error(struct session *s, uint32_t msgid, enum rpc_error code, const char *text);
 
+/* debug.c: who debugs which job */
+void debug_attach_method(struct front *f, struct session *s, const struct rpc_message *m);
+void debug_decide_method(struct front *f, struct session *s, const struct rpc_message *m);
+void debug_submitted(struct run *r); /* its worker has it now */
+void debug_let_go(struct front *f, struct session *s);
+
 /* runs.c */
+struct run *runs_of_worker(const struct front_worker *w, uint64_t key);
 void runs_request(struct front *f, struct session *s, const struct rpc_message *m);
 /* Cancels the caller's (an operator's: anybody's) job of this id. Whether there was one. */
 bool runs_cancel(struct front *f, uid_t uid, struct bytes id);

@@ -262,6 +262,7 @@ static const struct method {
 	void (*fn)(struct front *f, struct session *s, const struct rpc_message *m);
 	bool operators_only;
 } methods[] = {
+	{"debug.attach", debug_attach_method, true}, {"debug.decide", debug_decide_method, true},
 	{"run", runs_request, false},     {"cancel", method_cancel, false},     {"jobs", method_jobs, false},
 	{"status", method_status, false}, {"policies", method_policies, false},
 	{"events.subscribe", events_subscribe, false},

@@ -61,6 +61,7 @@ static struct run *run_new(struct front *f, struct session *s, uint32_t msgid, s
 	r->uid = session_uid(s);
 	r->job = j;
 	r->language = j->language;
+	r->debug = j->debug;
 	r->bytes = j->code.len + j->stdin_data.len + j->files_bytes;
 	r->asked_ms = front_now_ms();
 	r->detach = j->detach;
@@ -137,6 +138,7 @@ static void submit(struct front *f, struct run *r, struct front_worker *w)
 		.key = r->key, .queue_ms = r->queue_ms, .uid = r->uid, .by_operator = r->proof >= 0, .client = r->proof};
 	w->port->submit(w->port->ctx, &facts, j, r->generation, r->policy);
 	drop_proof(r);
+	debug_submitted(r);
 }
 
 /* Out of the list of those that a worker has. */
@@ -303,6 +305,11 @@ static struct run *find_key(const struct front_worker *w, uint64_t key)
 		if (r->key == key && r->worker == w)
 			return r;
 	return NULL;
+}
+
+struct run *runs_of_worker(const struct front_worker *w, uint64_t key)
+{
+	return find_key(w, key);
 }
 
 void runs_started(void *ctx, uint64_t key, int tracee_pid)
@@ -481,6 +488,8 @@ bool runs_cancel(struct front *f, uid_t uid, struct bytes id)
 void runs_let_go(struct front *f, struct session *s)
 {
 	struct run *r, *next;
+
+	debug_let_go(f, s);
 
 	for (r = LIST_FIRST(&f->waiting); r; r = next) {
 		next = LIST_NEXT(r, link);

@@ -16,6 +16,7 @@
  *   outcome.c  how a job ended, what it used
  *   regs.c     the call that a thread is in, by its registers
  *   tracer.c   ptrace and wait4: threads, exit stops, the killing call
+ *   debug.c    calls that are held for a debugger
  *   rlimits.c  the kernel's limits of one job
  *   watch.c    its CPU time and memory
  *   pump.c     the job's output
@@ -53,6 +54,7 @@ struct pending {
 	const struct policy *policy;
 	struct broker_grants *grants; /* of the job's own, looked up when its turn comes */
 	double queue_ms;
+	bool debugger; /* listens already */
 	ev_tstamp since;
 	uid_t uid;      /* whose job it is */
 	uint64_t turn;  /* turns.c */
@@ -122,7 +124,7 @@ enum slot_state {
 	SLOT_STATES
 };
 
-enum killed_for { KILLED_NOT, KILLED_WALL_TIME, KILLED_CPU_TIME, KILLED_MEMORY, KILLED_OUTPUT, KILLED_TMP, KILLED_CANCEL, KILLED_ERROR };
+enum killed_for { KILLED_NOT, KILLED_WALL_TIME, KILLED_CPU_TIME, KILLED_MEMORY, KILLED_OUTPUT, KILLED_TMP, KILLED_CANCEL, KILLED_POLICY, KILLED_ERROR };
 
 #define PARKED_MAX 64
 #define SLOT_THREADS_MAX 1100 /* limit_max(LIMIT_THREADS) and those about to be refused */
@@ -163,6 +165,7 @@ struct slot {
 	struct broker_job *broker;
 	struct tracing *trace;     /* NULL: its calls are not told */
 	struct names *names;     /* NULL: not needed so far */
+	struct debugger *debugger; /* NULL: none is asked about this job; debug.c */
 	struct waiting *waits;   /* calls that are not answered yet: waits.c */
 	struct pump pumps[2];
 	ev_timer wall, loose, look;
@@ -284,6 +287,14 @@ void slot_files_out(struct slot *s);
 /* names.c */
 void names_wait(struct slot *s, const struct broker_call *c); /* answers it when the job's names are there, or time is up */
 void names_drop(struct slot *s);
+
+/* debug.c */
+void debug_start(struct slot *s);                           /* with its job; nothing for others than debug jobs */
+void debug_drop(struct slot *s);                            /* after its broker has gone */
+void debug_hold(struct slot *s, const struct broker_call *c); /* REPLY_HELD */
+void debug_interrupted(struct slot *s, pid_t t_tid);        /* the thread makes another call */
+void debug_attach(struct slot *s, bool on);
+void debug_decide(struct slot *s, uint64_t number, enum decision decision, enum scope scope);
 
 /* brief.c: memfds, close-on-exec, the caller's; or -errno */
 int brief_file(const char *name, const void *data, size_t n);

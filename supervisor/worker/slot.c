@@ -146,6 +146,7 @@ static void clear(struct slot *s)
 	names_drop(s);
 	trace_drop(s);
 	broker_job_free(s->broker);
+	debug_drop(s);
 	if (s->state == SLOT_COLLECTING) /* at the worker's end: nobody takes it any more */
 		result_done(&s->result);
 	job_free(s->job);
@@ -282,6 +283,7 @@ void slot_carry_out(struct slot *s, const struct broker_call *c, struct broker_r
 		result = e;
 		break;
 	case REPLY_NAMES:
+	case REPLY_HELD:
 		return;
 	}
 	if (e == -EMFILE) /* the tracee's RLIMIT_NOFILE: the worker's own descriptor is there */
@@ -322,6 +324,8 @@ void slot_answer(struct slot *s, const struct broker_call *c)
 	slot_unguard(s, r.held_up);
 	if (r.kind == REPLY_NAMES)
 		names_wait(s, c);
+	else if (r.kind == REPLY_HELD)
+		debug_hold(s, c);
 }
 
 static void on_call(struct slot *s, const struct seccomp_notif *n)
@@ -329,6 +333,7 @@ static void on_call(struct slot *s, const struct seccomp_notif *n)
 	struct broker_call c = {.id = n->id, .t_tid = (pid_t)n->pid, .nr = n->data.nr};
 
 	memcpy(c.args, n->data.args, sizeof(c.args));
+	debug_interrupted(s, c.t_tid);
 	waits_interrupted(s, c.t_tid);
 	if (s->trace)
 		trace_came(s, &c);
@@ -487,6 +492,9 @@ void slot_start(struct slot *s, struct pending *p)
 	int r = rlimits_lower(s);
 	if (!r)
 		r = make_broker_job(s, p->grants);
+	debug_start(s);
+	if (p->debugger)
+		debug_attach(s, true);
 	if (r)
 		start_failed(s, err_name(-r));
 	else if (s->job->n_files)

@@ -243,6 +243,32 @@ static struct slot *slot_of_key(struct worker *w, uint64_t key)
 	return NULL;
 }
 
+static void attach(void *ctx, uint64_t key, bool on)
+{
+	struct slot *s = slot_of_key(ctx, key);
+	struct worker *w = ctx;
+
+	if (s)
+		debug_attach(s, on);
+	for (struct pending *p = w->first; p; p = p->next)
+		if (p->key == key)
+			p->debugger = on;
+}
+
+static void decide(void *ctx, uint64_t key, uint64_t call, enum decision decision, enum scope scope)
+{
+	struct slot *s = slot_of_key(ctx, key);
+
+	if (s)
+		debug_decide(s, call, decision, scope);
+}
+
+void worker_debugs(struct port_worker *p)
+{
+	p->debug_attach = attach;
+	p->debug_decide = decide;
+}
+
 static void cancel(void *ctx, uint64_t key)
 {
 	struct worker *w = ctx;

@@ -33,6 +33,7 @@ void worker_warm(struct worker *w, struct generation *g, const struct policy *p)
 void worker_reload(struct worker *w, const struct worker_config *c, struct generation *g);
 /* While the front takes no more: the output of jobs that stream is left where it is. */
 void worker_pause_output(struct worker *w, bool pause);
+void worker_debugs(struct port_worker *p); /* its calls for debuggers */
 struct port_worker worker_port(struct worker *w);
 /* Kills what is left and frees. Unanswered jobs stay unanswered: ask shutdown of the port first. */
 void worker_free(struct worker *w);

@@ -126,7 +126,7 @@ static inline struct rig *rig_new(const struct front_config *c)
 	snprintf(g->sock, sizeof(g->sock), "%s/s", g->dir);
 	rig_policies(g);
 	g->loop = ev_loop_new(0);
-	g->worker = (struct port_worker){g, rig_submit, rig_cancel, rig_hold, rig_trace, rig_ask_status, rig_shutdown};
+	g->worker = (struct port_worker){g, rig_submit, rig_cancel, rig_hold, rig_trace, rig_ask_status, rig_shutdown, NULL, NULL};
 	if (front_new(g->loop, c ? c : &none, g->generation, &g->front, &e) < 0)
 		fail_msg("front_new: %s: %s", e.step, e.text);
 	g->port = front_port(g->front, 0);

@@ -1,0 +1,11 @@
+/* hints.h - what would allow a call that was refused: for its violation. Who may use it: broker.c. */
+#ifndef WARDER_HINTS_H
+#define WARDER_HINTS_H
+
+#include "state.h"
+
+/* Fills r->hint, unless the call's handler has; it stays empty where nobody can say. Nothing is looked up on the host: what is not granted is
+ * not told of. `err` 0: it kills, or is hidden. */
+void hints_fill(struct request *r, enum verdict verdict, int err, const char *path);
+
+#endif
