@@ -202,6 +202,8 @@ static const struct where *where_is(struct broker_job *b, pid_t t_tid, struct wh
 	return room;
 }
 
+static bool fd_name(void *arg, int t_fd, char *buf, size_t size);
+
 static void record(struct request *r, enum verdict verdict, int err, const char *path, const char *rule)
 {
 	const char *const known[] = {r->text[0], r->text[1]};
@@ -211,7 +213,7 @@ static void record(struct request *r, enum verdict verdict, int err, const char 
 	hints_fill(r, verdict, err, path);
 	struct decode d = {
 		.policy = r->job->tree->policy, .mem = r->job->who.mem, .nr = r->call->nr, .args = r->call->args,
-		.where = where_is(r->job, r->call->t_tid, &where),
+		.where = where_is(r->job, r->call->t_tid, &where), .fd_name = fd_name, .fd_arg = r,
 		.cwd = r->job->cwd.s, .path = path, .address = *r->address ? r->address : NULL,
 		.hint = *r->hint ? r->hint : NULL,
 	};
@@ -311,17 +313,28 @@ struct frames_job *broker_frames(struct broker_job *b)
 	return &b->frames;
 }
 
+static bool always_there(void *arg, uint64_t id)
+{
+	(void)arg, (void)id;
+	return true;
+}
+
 void broker_record_kill(struct broker_job *b, pid_t t_tid, int nr, const uint64_t args[6])
 {
+	struct broker_call c = {.t_tid = t_tid, .nr = nr};
+	struct request r = {.job = b, .call = &c, .still_there = always_there, .gone_fd = -1};
 	char hint[EXPLAIN_HINT];
 	struct where where;
 	struct decode d = {
 		.policy = b->tree->policy, .mem = b->who.mem, .nr = nr, .args = args, .cwd = b->cwd.s, .where = &where, .hint = hint,
+		.fd_name = fd_name, .fd_arg = &r,
 	};
 
 	explain_call(b->tree->policy, nr, args, hint);
 	frames_where(&b->frames, t_tid, &where);
 	decode_record(&d, &b->violations, VERDICT_KILLED, 0, policy_judge(b->tree->policy, nr, args).rule);
+	if (r.entered)
+		identity_leave();
 }
 
 /* --- what handlers ask for --------------------------------------------------------------------------------- */
@@ -507,12 +520,6 @@ void broker_answer(struct broker_job *b, const struct broker_call *c, bool (*sti
 	if (b->told && !b->told->syscall)
 		tell(&r, VERDICT_BROKERED, out->kind == REPLY_VALUE && out->value < 0 ? (int)-out->value : 0, NULL, NULL);
 	end(&r);
-}
-
-static bool always_there(void *arg, uint64_t id)
-{
-	(void)arg, (void)id;
-	return true;
 }
 
 static const enum verdict verdict_of[] = {

@@ -148,6 +148,12 @@ static void test_large(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+static bool still_there(void *arg, uint64_t id)
+{
+	(void)arg, (void)id;
+	return true;
+}
+
 static void test_never(void **state)
 {
 	struct fixture *f = *state;
@@ -159,7 +165,7 @@ static void test_never(void **state)
 		assert_int_equal(f->reply.kind, REPLY_VALUE);
 		/* and where a policy's own conditions would let it through */
 		struct broker_call c = {.id = 1, .t_tid = f->c.pid, .nr = policy_call_nr("mmap"), .args = {0, 4096, RW, ANON | flags[i]}};
-		struct request r = {.job = f->job, .call = &c, .reply = &f->reply};
+		struct request r = {.job = f->job, .call = &c, .reply = &f->reply, .still_there = still_there};
 		assert_int_equal(memory_map(&r), -EPERM);
 	}
 }
