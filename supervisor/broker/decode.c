@@ -335,6 +335,8 @@ void decode_arg(const struct decode *d, int arg, char *buf, size_t size)
 		put_fd(d, &t, (int)d->args[arg]);
 	else if (kind == A_PTR || (kind == A_ADDR && !address_of(d, arg, &t)))
 		put_pointer(&t, d->args[arg]);
+	else if (kind == A_SOCKOPT && arg > 0)
+		put_words(&t, decode_sockopts((uint32_t)d->args[arg - 1]), (uint32_t)d->args[arg]);
 	else if (decode_words[kind].v->name)
 		put_words(&t, &decode_words[kind], (uint32_t)d->args[arg] == d->args[arg] ? d->args[arg]
 		          : kind == A_CLONE ? d->args[arg] : (uint32_t)d->args[arg]);

@@ -143,6 +143,68 @@ static const struct decode_symbol shuts[] = {S(SHUT_RD), S(SHUT_WR), S(SHUT_RDWR
 static const struct decode_symbol grnds[] = {{"0", 0}, S(GRND_NONBLOCK), S(GRND_RANDOM)};
 static const struct decode_symbol rusages[] = {S(RUSAGE_SELF), S(RUSAGE_THREAD)};
 static const struct decode_symbol futex2s[] = {{"0", 0}, {"FUTEX2_SIZE_U32", 2}, {"FUTEX2_PRIVATE", 128}};
+static const struct decode_symbol memfd_flags[] = {{"0", 0}, S(MFD_CLOEXEC), S(MFD_ALLOW_SEALING), S(MFD_HUGETLB)};
+static const struct decode_symbol keyctls[] = {
+	{"KEYCTL_GET_KEYRING_ID", 0}, {"KEYCTL_JOIN_SESSION_KEYRING", 1}, {"KEYCTL_UPDATE", 2}, {"KEYCTL_REVOKE", 3}, {"KEYCTL_CHOWN", 4},
+	{"KEYCTL_SETPERM", 5}, {"KEYCTL_DESCRIBE", 6}, {"KEYCTL_CLEAR", 7}, {"KEYCTL_LINK", 8}, {"KEYCTL_UNLINK", 9}, {"KEYCTL_SEARCH", 10},
+	{"KEYCTL_READ", 11},
+};
+static const struct decode_symbol bpf_commands[] = {
+	{"BPF_MAP_CREATE", 0}, {"BPF_MAP_LOOKUP_ELEM", 1}, {"BPF_MAP_UPDATE_ELEM", 2}, {"BPF_MAP_DELETE_ELEM", 3},
+	{"BPF_MAP_GET_NEXT_KEY", 4}, {"BPF_PROG_LOAD", 5}, {"BPF_OBJ_PIN", 6}, {"BPF_OBJ_GET", 7},
+};
+static const struct decode_symbol seccomp_operations[] = {
+	{"SECCOMP_SET_MODE_STRICT", 0}, {"SECCOMP_SET_MODE_FILTER", 1}, {"SECCOMP_GET_ACTION_AVAIL", 2}, {"SECCOMP_GET_NOTIF_SIZES", 3},
+};
+static const struct decode_symbol mlockall_flags[] = {S(MCL_CURRENT), S(MCL_FUTURE), S(MCL_ONFAULT)};
+static const struct decode_symbol umount_flags[] = {{"0", 0}, S(MNT_FORCE), S(MNT_DETACH), S(MNT_EXPIRE), S(UMOUNT_NOFOLLOW)};
+static const struct decode_symbol arch_prctls[] = {
+	{"ARCH_SET_GS", 0x1001}, {"ARCH_SET_FS", 0x1002}, {"ARCH_GET_FS", 0x1003}, {"ARCH_GET_GS", 0x1004}, {"ARCH_GET_CPUID", 0x1011},
+	{"ARCH_SET_CPUID", 0x1012}, {"ARCH_CET_STATUS", 0x3001}, {"ARCH_SHSTK_ENABLE", 0x5001}, {"ARCH_SHSTK_DISABLE", 0x5002},
+	{"ARCH_SHSTK_STATUS", 0x5005},
+};
+static const struct decode_symbol prio_kinds[] = {S(PRIO_PROCESS), S(PRIO_PGRP), S(PRIO_USER)};
+static const struct decode_symbol remap_flags[] = {{"0", 0}, S(MREMAP_MAYMOVE), S(MREMAP_FIXED), S(MREMAP_DONTUNMAP)};
+
+/* options of setsockopt(2), by level */
+static const struct decode_symbol socket_options[] = {
+	S(SO_DEBUG), S(SO_REUSEADDR), S(SO_TYPE), S(SO_ERROR), S(SO_DONTROUTE), S(SO_BROADCAST), S(SO_SNDBUF), S(SO_RCVBUF), S(SO_KEEPALIVE),
+	S(SO_OOBINLINE), S(SO_PRIORITY), S(SO_LINGER), S(SO_REUSEPORT), S(SO_PASSCRED), S(SO_PEERCRED), S(SO_RCVLOWAT), S(SO_RCVTIMEO),
+	S(SO_SNDTIMEO), S(SO_BINDTODEVICE), S(SO_ATTACH_FILTER), S(SO_DETACH_FILTER), S(SO_PEERNAME), S(SO_TIMESTAMP), S(SO_ACCEPTCONN),
+	S(SO_PEERSEC), S(SO_SNDBUFFORCE), S(SO_RCVBUFFORCE), S(SO_MARK), S(SO_PROTOCOL), S(SO_DOMAIN), S(SO_BUSY_POLL), S(SO_ATTACH_BPF),
+	S(SO_ZEROCOPY), S(SO_TXTIME),
+};
+static const struct decode_symbol ip_options[] = {
+	S(IP_TOS), S(IP_TTL), S(IP_HDRINCL), S(IP_OPTIONS), S(IP_RECVERR), S(IP_PKTINFO), S(IP_MTU_DISCOVER), S(IP_FREEBIND), S(IP_TRANSPARENT),
+	S(IP_MULTICAST_IF), S(IP_MULTICAST_TTL), S(IP_MULTICAST_LOOP), S(IP_ADD_MEMBERSHIP), S(IP_DROP_MEMBERSHIP),
+};
+static const struct decode_symbol ipv6_options[] = {
+	S(IPV6_UNICAST_HOPS), S(IPV6_MULTICAST_IF), S(IPV6_MULTICAST_HOPS), S(IPV6_MULTICAST_LOOP), S(IPV6_V6ONLY), S(IPV6_RECVERR),
+	S(IPV6_RECVPKTINFO), S(IPV6_HDRINCL), S(IPV6_TCLASS), S(IPV6_TRANSPARENT),
+};
+static const struct decode_symbol tcp_options[] = {
+	S(TCP_NODELAY), S(TCP_MAXSEG), S(TCP_CORK), S(TCP_KEEPIDLE), S(TCP_KEEPINTVL), S(TCP_KEEPCNT), S(TCP_SYNCNT), S(TCP_DEFER_ACCEPT),
+	S(TCP_INFO), S(TCP_QUICKACK), S(TCP_CONGESTION), S(TCP_MD5SIG), S(TCP_USER_TIMEOUT), S(TCP_REPAIR), S(TCP_FASTOPEN), S(TCP_ULP),
+	S(TCP_FASTOPEN_CONNECT), S(TCP_NOTSENT_LOWAT),
+};
+
+const struct decode_words *decode_sockopts(uint64_t level)
+{
+	static const struct {
+		uint64_t level;
+		struct decode_words words;
+	} levels_of[] = {
+		{SOL_SOCKET, {socket_options, sizeof(socket_options) / sizeof(socket_options[0]), ALL_BITS}},
+		{IPPROTO_IP, {ip_options, sizeof(ip_options) / sizeof(ip_options[0]), ALL_BITS}},
+		{IPPROTO_IPV6, {ipv6_options, sizeof(ipv6_options) / sizeof(ipv6_options[0]), ALL_BITS}},
+		{IPPROTO_TCP, {tcp_options, sizeof(tcp_options) / sizeof(tcp_options[0]), ALL_BITS}},
+	};
+
+	for (size_t i = 0; i < sizeof(levels_of) / sizeof(levels_of[0]); i++)
+		if (levels_of[i].level == level)
+			return &levels_of[i].words;
+	return &decode_words[A_SOCKOPT];
+}
 
 /* bits of each kind that hold one value among the names */
 #define ENUM_none 0
@@ -178,6 +240,15 @@ static const struct decode_symbol futex2s[] = {{"0", 0}, {"FUTEX2_SIZE_U32", 2},
 #define ENUM_grnds 0
 #define ENUM_rusages ALL_BITS
 #define ENUM_futex2s 3
+#define ENUM_memfd_flags 0
+#define ENUM_keyctls ALL_BITS
+#define ENUM_bpf_commands ALL_BITS
+#define ENUM_seccomp_operations ALL_BITS
+#define ENUM_mlockall_flags 0
+#define ENUM_umount_flags 0
+#define ENUM_arch_prctls ALL_BITS
+#define ENUM_prio_kinds ALL_BITS
+#define ENUM_remap_flags 0
 
 #define WORDS_ROW(kind, t) [A_##kind] = {t, sizeof(t) / sizeof(t[0]), ENUM_##t},
 const struct decode_words decode_words[DECODE_KIND_COUNT] = {DECODE_KINDS(WORDS_ROW)};
@@ -192,9 +263,9 @@ static const struct decode_row table[] = {
 	{"add_key", {A_TEXT, A_TEXT, A_PTR, A_SIZE, A_INT}},
 	{"adjtimex", {A_PTR}},
 	{"alarm", {A_INT}},
-	{"arch_prctl", {A_HEX, A_PTR}},
+	{"arch_prctl", {A_ARCH, A_PTR}},
 	{"bind", {A_FD, A_ADDR, A_INT}},
-	{"bpf", {A_INT, A_PTR, A_SIZE}},
+	{"bpf", {A_BPF, A_PTR, A_SIZE}},
 	{"brk", {A_PTR}},
 	{"cachestat", {A_FD, A_PTR, A_PTR, A_HEX}},
 	{"capget", {A_PTR, A_PTR}},
@@ -285,7 +356,7 @@ static const struct decode_row table[] = {
 	{"getpgrp", {A_NONE}},
 	{"getpid", {A_NONE}},
 	{"getppid", {A_NONE}},
-	{"getpriority", {A_INT, A_INT}},
+	{"getpriority", {A_PRIO, A_INT}},
 	{"getrandom", {A_PTR, A_SIZE, A_GRND}},
 	{"getresgid", {A_PTR, A_PTR, A_PTR}},
 	{"getresuid", {A_PTR, A_PTR, A_PTR}},
@@ -293,7 +364,7 @@ static const struct decode_row table[] = {
 	{"getrusage", {A_WHO, A_PTR}},
 	{"getsid", {A_INT}},
 	{"getsockname", {A_FD, A_PTR, A_PTR}},
-	{"getsockopt", {A_FD, A_LEVEL, A_INT, A_PTR, A_PTR}},
+	{"getsockopt", {A_FD, A_LEVEL, A_SOCKOPT, A_PTR, A_PTR}},
 	{"gettid", {A_NONE}},
 	{"gettimeofday", {A_PTR, A_PTR}},
 	{"getuid", {A_NONE}},
@@ -321,7 +392,7 @@ static const struct decode_row table[] = {
 	{"kcmp", {A_INT, A_INT, A_INT, A_HEX, A_HEX}},
 	{"kexec_file_load", {A_FD, A_FD, A_SIZE, A_TEXT, A_HEX}},
 	{"kexec_load", {A_PTR, A_SIZE, A_PTR, A_HEX}},
-	{"keyctl", {A_INT, A_HEX, A_HEX, A_HEX, A_HEX}},
+	{"keyctl", {A_KEYCTL, A_HEX, A_HEX, A_HEX, A_HEX}},
 	{"kill", {A_INT, A_SIGNAL}},
 	{"landlock_add_rule", {A_FD, A_INT, A_PTR, A_HEX}},
 	{"landlock_create_ruleset", {A_PTR, A_SIZE, A_HEX}},
@@ -347,7 +418,7 @@ static const struct decode_row table[] = {
 	{"map_shadow_stack", {A_PTR, A_SIZE, A_HEX}},
 	{"mbind", {A_PTR, A_SIZE, A_INT, A_PTR, A_SIZE, A_HEX}},
 	{"membarrier", {A_INT, A_HEX, A_INT}},
-	{"memfd_create", {A_TEXT, A_HEX}},
+	{"memfd_create", {A_TEXT, A_MEMFD}},
 	{"memfd_secret", {A_HEX}},
 	{"migrate_pages", {A_INT, A_SIZE, A_PTR, A_PTR}},
 	{"mincore", {A_PTR, A_SIZE, A_PTR}},
@@ -357,7 +428,7 @@ static const struct decode_row table[] = {
 	{"mknodat", {A_DIRFD, A_PATH, A_OCTAL, A_HEX}},
 	{"mlock", {A_PTR, A_SIZE}},
 	{"mlock2", {A_PTR, A_SIZE, A_HEX}},
-	{"mlockall", {A_HEX}},
+	{"mlockall", {A_MLOCKALL}},
 	{"mmap", {A_PTR, A_SIZE, A_PROT, A_MAP, A_FD, A_HEX}},
 	{"modify_ldt", {A_INT, A_PTR, A_SIZE}},
 	{"mount", {A_TEXT, A_PATH, A_TEXT, A_MOUNT, A_TEXT}},
@@ -371,7 +442,7 @@ static const struct decode_row table[] = {
 	{"mq_timedreceive", {A_FD, A_PTR, A_SIZE, A_PTR, A_PTR}},
 	{"mq_timedsend", {A_FD, A_PTR, A_SIZE, A_INT, A_PTR}},
 	{"mq_unlink", {A_TEXT}},
-	{"mremap", {A_PTR, A_SIZE, A_SIZE, A_HEX, A_PTR}},
+	{"mremap", {A_PTR, A_SIZE, A_SIZE, A_REMAP, A_PTR}},
 	{"mseal", {A_PTR, A_SIZE, A_HEX}},
 	{"msgctl", {A_INT, A_INT, A_PTR}},
 	{"msgget", {A_HEX, A_OCTAL}},
@@ -459,7 +530,7 @@ static const struct decode_row table[] = {
 	{"sched_setparam", {A_INT, A_PTR}},
 	{"sched_setscheduler", {A_INT, A_INT, A_PTR}},
 	{"sched_yield", {A_NONE}},
-	{"seccomp", {A_INT, A_HEX, A_PTR}},
+	{"seccomp", {A_SECCOMP, A_HEX, A_PTR}},
 	{"select", {A_INT, A_PTR, A_PTR, A_PTR, A_PTR}},
 	{"semctl", {A_INT, A_INT, A_INT, A_HEX}},
 	{"semget", {A_HEX, A_INT, A_OCTAL}},
@@ -483,14 +554,14 @@ static const struct decode_row table[] = {
 	{"setitimer", {A_INT, A_PTR, A_PTR}},
 	{"setns", {A_FD, A_CLONE}},
 	{"setpgid", {A_INT, A_INT}},
-	{"setpriority", {A_INT, A_INT, A_INT}},
+	{"setpriority", {A_PRIO, A_INT, A_INT}},
 	{"setregid", {A_INT, A_INT}},
 	{"setresgid", {A_INT, A_INT, A_INT}},
 	{"setresuid", {A_INT, A_INT, A_INT}},
 	{"setreuid", {A_INT, A_INT}},
 	{"setrlimit", {A_RLIMIT, A_PTR}},
 	{"setsid", {A_NONE}},
-	{"setsockopt", {A_FD, A_LEVEL, A_INT, A_PTR, A_INT}},
+	{"setsockopt", {A_FD, A_LEVEL, A_SOCKOPT, A_PTR, A_INT}},
 	{"settimeofday", {A_PTR, A_PTR}},
 	{"setuid", {A_INT}},
 	{"setxattr", {A_PATH, A_TEXT, A_PTR, A_SIZE, A_HEX}},
@@ -535,7 +606,7 @@ static const struct decode_row table[] = {
 	{"tkill", {A_INT, A_SIGNAL}},
 	{"truncate", {A_PATH, A_SIZE}},
 	{"umask", {A_OCTAL}},
-	{"umount2", {A_PATH, A_HEX}},
+	{"umount2", {A_PATH, A_UMOUNT}},
 	{"uname", {A_PTR}},
 	{"unlink", {A_PATH}},
 	{"unlinkat", {A_DIRFD, A_PATH, A_UNLINK}},

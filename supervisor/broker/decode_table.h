@@ -25,7 +25,9 @@ struct decode_words {
 	X(IOCTL, ioctls) X(PRCTL, prctls) X(FCNTL, fcntls) X(MOUNT, mount_flags) X(MSG, msg_flags) \
 	X(LEVEL, levels) X(FLOCK, flocks) X(RENAME, rename_flags) X(WHENCE, whences) X(MADVISE, advices) \
 	X(RLIMIT, rlimits) X(PTRACE, ptrace_requests) X(FUTEX, futexes) X(CLOCK, clocks) X(EPOLL, epoll_ops) X(SIGHOW, sighows) X(SHUT, shuts) X(GRND, grnds) \
-	X(EPOLLFD, epoll_flags) X(TIMERFD, timerfd_flags) X(WHO, rusages) X(FUTEX2, futex2s)
+	X(EPOLLFD, epoll_flags) X(TIMERFD, timerfd_flags) X(WHO, rusages) X(FUTEX2, futex2s) X(SOCKOPT, none) X(MEMFD, memfd_flags) \
+	X(KEYCTL, keyctls) X(BPF, bpf_commands) X(SECCOMP, seccomp_operations) X(MLOCKALL, mlockall_flags) X(UMOUNT, umount_flags) \
+	X(ARCH, arch_prctls) X(PRIO, prio_kinds) X(REMAP, remap_flags)
 
 #define DECODE_ENUM(k, t) A_##k,
 enum decode_kind { DECODE_KINDS(DECODE_ENUM) DECODE_KIND_COUNT };
@@ -36,6 +38,8 @@ struct decode_row {
 	const char *name;
 	uint8_t kind[6]; /* enum decode_kind; the first NONE ends it */
 };
+/* The options of a level of setsockopt(2); without names where none is known. */
+const struct decode_words *decode_sockopts(uint64_t level);
 /* NULL: not in the table. */
 const struct decode_row *decode_row(const char *name);
 const struct decode_row *decode_row_at(size_t i); /* NULL past the end; sorted by name; for tests */

@@ -88,7 +88,10 @@ static void test_arguments(void **state)
 		{"access", A(AT("x"), 6), "\"x\", R_OK|W_OK"},
 		{"unlinkat", A(3, AT("x"), 0x200), "3, \"x\", AT_REMOVEDIR"},
 		{"fork", A(1, 2, 3), ""},
-		{"setpriority", A(0, 0, (uint32_t)-20), "0, 0, -20"},
+		{"setpriority", A(0, 0, (uint32_t)-20), "PRIO_PROCESS, 0, -20"},
+		{"setsockopt", A(3, SOL_SOCKET, 25, 0, 0), "3, SOL_SOCKET, SO_BINDTODEVICE, NULL, 0"},
+		{"setsockopt", A(3, 6, 1, 0, 0), "3, IPPROTO_TCP, TCP_NODELAY, NULL, 0"},
+		{"setsockopt", A(3, 270, 0, 0, 0), "3, SOL_NETLINK, 0, NULL, 0"},
 	};
 
 	(void)state;
