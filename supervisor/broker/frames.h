@@ -1,7 +1,8 @@
 /* frames.h - where in the job's source a stopped thread is: file, line, function.
  *
  * Read from the interpreter's own frames in the tracee's memory, at a notification or an exit stop: the thread is stopped, others may run and
- * change what is read. Nothing is decided on it. A reading is bounded in frames, bytes and time (FRAMES_SECONDS); texts are escaped (decode.h).
+ * change what is read. Nothing is decided on it. A reading is bounded in frames and bytes, a few ms at most, and by FRAMES_SECONDS, should the
+ * job make its memory slow to read; texts are escaped (decode.h).
  *
  *   struct frames       how the tracees of one zygote are read; counted, since jobs may outlive what the zygote said of itself
  *   struct frames_job   one job's reader, embedded; borrows the descriptor of its memory
@@ -19,8 +20,9 @@
 #include "frames_node.h"
 #include "pyframes.h"
 
-#define FRAMES_SECONDS 0.005     /* for one reading; what is not found by then is not told */
-#define FRAMES_JOB_SECONDS 0.200 /* for all violations of a job together */
+/* Of the clock, not of the CPU: on a loaded machine most of it is waiting. */
+#define FRAMES_SECONDS 0.5     /* for one reading; what is not found by then is not told */
+#define FRAMES_JOB_SECONDS 1.0 /* for all violations of a job together */
 #define FRAMES_DEPTH_MAX 256     /* frames that are looked at */
 #define FRAMES_SEEN 16
 
