@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "broker.h"
 #include "frames.h"
 #include "pyframes.h"
 
@@ -107,12 +108,14 @@ static struct frames_job reader(void)
 	static const char *const trees[] = {"/usr/lib/python3.11", NULL};
 	char text[PYFRAMES_TEXT];
 	struct frames_told told = {.trees = trees, .python = text};
+	static struct broker_tracee who;
 	struct frames_job j;
 
 	pyframes_format(&layout, text);
 	struct frames *f = frames_new(&told);
 	assert_non_null(f);
-	frames_job_init(&j, f, mem, 76);
+	who = (struct broker_tracee){.t_pid = 76, .t_own_pid = 76, .pidfd = -1, .proc = -1, .mem = mem};
+	frames_job_init(&j, f, &who);
 	frames_drop(f);
 	return j;
 }
