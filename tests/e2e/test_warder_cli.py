@@ -57,18 +57,22 @@ class Embedded(Files):
                 self.assertEqual(done.returncode, status, done.stderr)
 
     def test_no_supervisor_is_left(self):
-        path = self.file("import os; print(os.getpid())")
-        proc = subprocess.Popen([support.WARDER, "run", path], stdout=subprocess.PIPE, start_new_session=True)
-        pid = int(proc.communicate(timeout=60)[0])
-        self.assertEqual(proc.returncode, 0)
-        support.eventually(lambda: not os.path.exists(f"/proc/{pid}"))
+        proc = subprocess.Popen([support.WARDER, "run", self.file("print(1)")], stdout=subprocess.PIPE, start_new_session=True)
+        self.assertEqual((proc.communicate(timeout=60)[0], proc.returncode), (b"1\n", 0))
+        support.eventually(lambda: not self.left_of(proc.pid))
+
+    def left_of(self, session):
+        """Stat lines of that session's processes."""
+        left = []
         for entry in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open(f"/proc/{entry}/stat") as f:
                     stat = f.read()
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            self.assertNotEqual(int(stat.rsplit(")", 1)[1].split()[3]), proc.pid, f"process {stat} is left")
+            if int(stat.rsplit(")", 1)[1].split()[3]) == session:
+                left.append(stat)
+        return left
 
     def test_policy_dir(self):
         with open(os.path.join(self.folder.name, "short.yaml"), "w") as f:
@@ -213,7 +217,7 @@ class AtSocket(Files):
 
     def test_told_refused(self):
         done = self.run_code("import os\ntry:\n    os.fork()\nexcept OSError:\n    pass")
-        self.assertRegex(done.stderr.decode(), r"^warder: refused: \w+\(.*\): EPERM \[.+\]\n$")
+        self.assertRegex(done.stderr.decode(), r"^warder: refused: \w+\(.*\): EPERM at /tmp/\S+:3 in <module> \[.+\]; nothing can .+\n$")
 
     def test_told_killed(self):
         done = self.run_code(KILL)
