@@ -48,6 +48,8 @@ static struct policy *policy_new(void)
 	p->preload = mem_zeroed(1, sizeof(char *));
 	p->env = mem_zeroed(1, sizeof(char *));
 	p->quiet = mem_zeroed(1, sizeof(char *));
+	p->chain = mem_zeroed(1, sizeof(char *));
+	p->refs = 1;
 	return p;
 }
 
@@ -60,7 +62,7 @@ static void list_free(char **list)
 
 void policy_free(struct policy *p)
 {
-	if (!p)
+	if (!p || --p->refs > 0)
 		return;
 	for (int nr = 0; nr < p->n_calls; nr++) {
 		read_rows_free(p->calls[nr].rows, p->calls[nr].n_rows);
@@ -85,6 +87,7 @@ void policy_free(struct policy *p)
 	list_free(p->preload);
 	list_free(p->env);
 	list_free(p->quiet);
+	list_free(p->chain);
 	free(p->calls);
 	free(p->files);
 	free(p->name);
@@ -250,6 +253,17 @@ static void lay_document(struct chain *c, struct ydoc *d, const char *expected)
 	c->p->source = mem_copy(source_of(d->label));
 }
 
+static void note_file(struct policy *p, const char *path)
+{
+	size_t n = 0;
+
+	while (p->chain[n])
+		n++;
+	p->chain = mem_grow(p->chain, n + 2, sizeof(*p->chain));
+	p->chain[n] = mem_copy(path);
+	p->chain[n + 1] = NULL;
+}
+
 /* `name` and `at` say which line of which document named this base; both NULL for the policy itself. */
 static void lay_file(struct chain *c, const char *path, const char *name, struct ydoc *from, yaml_node_t *at)
 {
@@ -270,6 +284,7 @@ static void lay_file(struct chain *c, const char *path, const char *name, struct
 		free(real);
 		return;
 	}
+	note_file(c->p, path);
 	c->open[c->n_open++] = real ? real : mem_copy(path);
 	if (!open_doc(c, path, &d))
 		lay_document(c, &d, name);
@@ -442,6 +457,35 @@ struct policy_set *policy_set_parse(const char *const *dirs, const struct texts 
 		return s;
 	policy_set_free(s);
 	return NULL;
+}
+
+static bool same_text(const struct text *a, const struct text *b)
+{
+	return a && b && !strcmp(a->real, b->real) && a->data.len == b->data.len && (!a->data.len || !memcmp(a->data.p, b->data.p, a->data.len));
+}
+
+/* The same files, opened in the same order, with the same bytes: nothing else goes into a policy. */
+static bool same_chain(const struct policy *p, const struct texts *t, const struct policy *old, const struct texts *old_t)
+{
+	size_t i = 0;
+
+	for (; p->chain[i] && old->chain[i]; i++)
+		if (strcmp(p->chain[i], old->chain[i]) != 0 || !same_text(texts_find(t, p->chain[i]), texts_find(old_t, old->chain[i])))
+			return false;
+	return i > 0 && p->chain[i] == old->chain[i];
+}
+
+void policy_set_share(struct policy_set *s, const struct texts *t, const struct policy_set *old, const struct texts *old_t)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct policy *same = (struct policy *)policy_find(old, s->v[i]->name);
+
+		if (!same || !same_chain(s->v[i], t, same, old_t))
+			continue;
+		same->refs++;
+		policy_free(s->v[i]);
+		s->v[i] = same;
+	}
 }
 
 struct policy_set *policy_set_load(const char *const *dirs, struct policy_errors *es)

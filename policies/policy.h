@@ -118,6 +118,8 @@ struct policy {
 	struct policy_why *whys;
 	size_t n_whys;
 	char **env;             /* NULL-terminated NAME=VALUE */
+	char **chain;           /* NULL-terminated: the files that it was made of, as they were opened; a text without a file is not among them */
+	unsigned refs;          /* sets that it is in, policy_set_share; 1 for one in no set */
 	char **quiet;           /* NULL-terminated absolute paths; a trailing slash and star "/x/" followed by "*" covers what is below */
 };
 
@@ -140,6 +142,8 @@ struct policy_set *policy_set_load(const char *const *dirs, struct policy_errors
 struct texts; /* the same from files read before, of these directories; no file is opened */
 struct policy_set *policy_set_parse(const char *const *dirs, const struct texts *t, struct policy_errors *es);
 void policy_set_free(struct policy_set *s);
+/* Policies that are in `old`, too, made of the same texts, become one for both: whoever compares pointers sees that nothing has changed. */
+void policy_set_share(struct policy_set *s, const struct texts *t, const struct policy_set *old, const struct texts *old_t);
 const struct policy *policy_find(const struct policy_set *s, const char *name); /* NULL: none */
 size_t policy_count(const struct policy_set *s);
 const struct policy *policy_at(const struct policy_set *s, size_t i);

@@ -484,6 +484,14 @@ void config_keep(struct config *c, const struct config *started, char *names, si
 	c->max_message_mib = started->max_message_mib;
 }
 
+bool config_zygotes_alike(const struct config *a, const struct config *b)
+{
+	for (int k = 0; k < PROXY_KINDS; k++)
+		if (!same_text(a->proxy.urls[k], b->proxy.urls[k]))
+			return false;
+	return same_text(a->proxy.no_proxy, b->proxy.no_proxy) && same_text(a->dependencies_dir, b->dependencies_dir);
+}
+
 void config_done(struct config *c)
 {
 	for (size_t i = 0; c->policy_dirs && c->policy_dirs[i]; i++)

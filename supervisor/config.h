@@ -50,6 +50,8 @@ int config_load(const char *path, struct config *out, struct policy_errors *es);
 int config_parse(const struct text *t, uid_t own, struct config *out, struct policy_errors *es);
 /* After a reload: what takes effect only at a start stays as it was then. Writes the names of those that should have changed, with commas. */
 void config_keep(struct config *c, const struct config *started, char *names, size_t size);
+/* Whether zygotes that began under `a` can serve jobs under `b`: nothing that they were made with, or that jobs are told through them, differs. */
+bool config_zygotes_alike(const struct config *a, const struct config *b);
 void config_done(struct config *c);
 
 #endif

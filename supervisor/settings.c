@@ -137,6 +137,8 @@ struct generation *settings_take(const struct settings_from *from, const struct 
 	for (size_t i = 0; i < es.n; i++)
 		log_write(LOG_ERROR, "settings_not_understood", "at=%s:%d:%d", es.v[i].file, es.v[i].line, es.v[i].column);
 	if (g) {
+		if (config_zygotes_alike(now->config, g->config))
+			policy_set_share(g->policies, &g->texts, now->policies, &now->texts);
 		settings_keep(g, now, kept);
 		settings_apply(from, g);
 	}

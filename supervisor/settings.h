@@ -33,7 +33,7 @@ void settings_keep(struct generation *g, const struct generation *now, char *kep
 void settings_apply(const struct settings_from *from, const struct generation *g);
 /* keeper → front and worker. -EFBIG: more than SETTINGS_MAX. */
 int settings_pack(msgpack_sbuffer *b, uint64_t number, const struct texts *t);
-/* The generation after `now`, applied; one reference is the caller's. NULL: the message is none of ours, or was not understood, which was logged. */
+/* The generation after `now`, applied; policies that are the same are shared with it, unless what else zygotes are made with differs. One reference is the caller's. NULL: the message is none of ours, or was not understood, which was logged. */
 struct generation *settings_take(const struct settings_from *from, const struct generation *now, const struct link_in *in);
 
 #endif

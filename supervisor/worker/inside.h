@@ -38,6 +38,7 @@
 #include "broker.h"
 #include "filter.h"
 #include "frames.h"
+#include "interpreter.h"
 #include "layers.h"
 #include "port.h"
 #include "resolver.h"
@@ -73,8 +74,11 @@ enum nursery_role {
 struct nursery {
 	struct nursery *next;
 	struct worker *worker;
-	struct generation *generation; /* of the policy; held */
+	struct generation *generation; /* that it began under; held */
+	uint64_t serves;               /* number of the newest one that has its policy as it is */
 	const struct policy *policy;
+	struct interpreter_mark interpreter; /* that it was started with */
+	bool replaced;                 /* and that is another one now */
 	enum nursery_state state;
 	enum nursery_role role;
 	unsigned jobs;           /* that its tracees got */
@@ -212,7 +216,7 @@ struct worker {
 	struct slot *slots;
 	unsigned n_slots, running;
 	struct pending *first, **last;
-	uint64_t newest; /* number of the generation that new jobs have; 0: there was no reload */
+	struct generation *newest; /* of new jobs; held. NULL: there was no reload */
 	struct port_status totals;
 };
 
@@ -226,6 +230,7 @@ void worker_answer_error(struct worker *w, uint64_t key, const char *id, double 
 struct nursery *nursery_get(struct worker *w, struct generation *g, const struct policy *p); /* new ones start at once; NULL: no memory */
 struct nursery *nursery_new(struct worker *w, struct generation *g, const struct policy *p, enum nursery_role role); /* starts; NULL: no memory */
 void nursery_start(struct nursery *n);
+void nursery_reload(struct nursery *n, struct generation *g); /* it goes on where its policy is the same there, or has its successor started */
 void nursery_order(struct nursery *n, struct slot *s);  /* one birth */
 void nursery_birth_over(struct nursery *n, struct slot *s);
 void nursery_reaped(struct nursery *n, int status);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,23 @@ int interpreter_find(const char *name, char *path, size_t size, struct err *e)
 			return 0;
 	}
 	return err_set(e, ERR_HOST, "interpreter", ENOENT, "%s is neither in /usr/bin nor on PATH", name);
+}
+
+struct interpreter_mark interpreter_mark(const char *name)
+{
+	struct interpreter_mark m = {0};
+	struct stat st;
+	struct err e;
+	char path[512];
+
+	if (!interpreter_find(name, path, sizeof(path), &e) && !stat(path, &st))
+		m = (struct interpreter_mark){st.st_dev, st.st_ino, st.st_ctim};
+	return m;
+}
+
+bool interpreter_same(const struct interpreter_mark *a, const struct interpreter_mark *b)
+{
+	return a->dev == b->dev && a->ino == b->ino && a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
 /* The oldest that the tracee's parts are for. */

@@ -5,13 +5,26 @@
 #ifndef WARDER_INTERPRETER_H
 #define WARDER_INTERPRETER_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include "err.h"
 #include "words.h"
 
 /* A bare name: /usr/bin first, then PATH: the first python3 on a PATH may be a private build. */
 int interpreter_find(const char *name, char *path, size_t size, struct err *e);
+
+/* Which file an interpreter was: another one has been installed when this differs. */
+struct interpreter_mark {
+	dev_t dev;
+	ino_t ino;
+	struct timespec changed;
+};
+/* Of the one that this name finds now; zero where there is none. */
+struct interpreter_mark interpreter_mark(const char *name);
+bool interpreter_same(const struct interpreter_mark *a, const struct interpreter_mark *b);
 
 struct interpreter {
 	char path[512];    /* "" where none was found */

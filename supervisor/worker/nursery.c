@@ -271,6 +271,8 @@ void nursery_start(struct nursery *n)
 	struct err e = {0};
 
 	n->state = NURSERY_STARTING;
+	n->interpreter = interpreter_mark(n->policy->interpreter);
+	n->replaced = false;
 	int r = spawn_zygote(n, &e);
 	ev_io_set(&n->on_control, n->control, EV_READ);
 	ev_io_set(&n->on_log, n->log, EV_READ);
@@ -292,13 +294,20 @@ struct nursery *nursery_get(struct worker *w, struct generation *g, const struct
 	return nursery_new(w, g, p, NURSERY_CURRENT);
 }
 
+/* A policy that a reload has left as it was is in several generations. */
+static struct generation *newest_with(struct worker *w, struct generation *g, const struct policy *p)
+{
+	return w->newest && !g->base && policy_find(w->newest->policies, p->name) == p ? w->newest : g;
+}
+
 struct nursery *nursery_new(struct worker *w, struct generation *g, const struct policy *p, enum nursery_role role)
 {
 	struct nursery *n = calloc(1, sizeof(*n));
 	if (!n)
 		return NULL;
 	n->worker = w;
-	n->generation = generation_hold(g);
+	n->generation = generation_hold(newest_with(w, g, p));
+	n->serves = n->generation->number;
 	n->policy = p;
 	n->role = role;
 	n->pidfd = n->control = n->log = n->proc = -1;
@@ -313,6 +322,23 @@ struct nursery *nursery_new(struct worker *w, struct generation *g, const struct
 		ev_timer_again(w->loop, &w->renew);
 	nursery_start(n);
 	return n;
+}
+
+void nursery_reload(struct nursery *n, struct generation *g)
+{
+	const struct policy *p = n->generation->base || n->role == NURSERY_RETIRING ? NULL : policy_find(g->policies, n->policy->name);
+
+	if (p != n->policy) {
+		if (p && p->has_language && n->role == NURSERY_CURRENT)
+			nursery_get(n->worker, g, p);
+		return;
+	}
+	struct interpreter_mark now = interpreter_mark(p->interpreter);
+
+	n->serves = g->number;
+	n->replaced = n->state != NURSERY_BROKEN && !interpreter_same(&n->interpreter, &now);
+	if (n->state == NURSERY_BROKEN && !n->pid) /* what was wrong may have been put right */
+		nursery_start(n);
 }
 
 void nursery_order(struct nursery *n, struct slot *s)

@@ -1,5 +1,7 @@
 /* Zygotes are replaced after a number of jobs or some time, since what their children share (address layout, hash seed) should not live for
- * ever; when their tree of packages was replaced; and after a reload, which they outlive until the last job of their policy is over. The heir warms up beside the old one; from its first waiting tracee on it has the jobs, and the old one goes after its last. */
+ * ever; when their interpreter or tree of packages was replaced; and after a reload that changed their policy, which they outlive until the
+ * last job of it is over. The heir warms up beside the old one; from its first waiting tracee on it has the jobs, and the old one goes after
+ * its last. */
 #include <stdlib.h>
 
 #include "inside.h"
@@ -13,7 +15,7 @@ static bool is_due(const struct nursery *n, double now)
 	const struct worker_config *c = &n->worker->config;
 
 	return n->role == NURSERY_CURRENT && n->state == NURSERY_READY && now >= n->renew_at &&
-	       (dependencies_moved(n->generation, n->policy, n->dependencies) || (c->zygote_max_jobs && n->jobs >= c->zygote_max_jobs) || (c->zygote_max_age_s && now - n->ready_at >= c->zygote_max_age_s));
+	       (n->replaced || dependencies_moved(n->generation, n->policy, n->dependencies) || (c->zygote_max_jobs && n->jobs >= c->zygote_max_jobs) || (c->zygote_max_age_s && now - n->ready_at >= c->zygote_max_age_s));
 }
 
 static struct nursery *heir_of(struct worker *w, const struct nursery *n)
@@ -57,7 +59,7 @@ bool renew_is_waited_for(const struct nursery *n)
 /* Of policies that were replaced: nobody waits for it any more, and nobody will. */
 static bool is_outdated(const struct nursery *n)
 {
-	if (n->role == NURSERY_RETIRING || (n->generation->number >= n->worker->newest && !n->generation->let_go))
+	if (n->role == NURSERY_RETIRING || ((!n->worker->newest || n->serves >= n->worker->newest->number) && !n->generation->let_go))
 		return false;
 	return !renew_is_waited_for(n);
 }

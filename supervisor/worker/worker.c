@@ -380,13 +380,10 @@ void worker_reload(struct worker *w, const struct worker_config *c, struct gener
 	resize_pool(w, c);
 	w->config.zygote_max_jobs = c->zygote_max_jobs;
 	w->config.zygote_max_age_s = c->zygote_max_age_s;
-	w->newest = g->number;
-	for (struct nursery *n = w->nurseries; n; n = n->next) { /* new ones come before the first */
-		const struct policy *p = n->role == NURSERY_CURRENT && !n->generation->base ? policy_find(g->policies, n->policy->name) : NULL;
-
-		if (p && p->has_language)
-			nursery_get(w, g, p);
-	}
+	generation_drop(w->newest);
+	w->newest = generation_hold(g);
+	for (struct nursery *n = w->nurseries; n; n = n->next) /* new ones come before the first */
+		nursery_reload(n, g);
 	worker_changed(w);
 }
 
@@ -516,6 +513,7 @@ void worker_free(struct worker *w)
 	waits_free(w->waits);
 	watchdog_free(w->watchdog);
 	uids_release(&w->uids);
+	generation_drop(w->newest);
 	free(w->slots);
 	free(w);
 }

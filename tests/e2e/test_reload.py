@@ -107,10 +107,50 @@ class Policies(Reload):
             self.write("own.yaml", SAYS.format("second"))
             self.hang_up()
             self.assertEqual(self.says(), "second")
-            eventually(lambda: set(old) & set(self.zygotes()) == {zygote})
+            self.assertLess(set(old), set(self.zygotes()))
             r = c.wait(i)
             self.assertEqual((r["outcome"], r["stdout"]), ("exited", b"first\nfirst\n"), r)
-        eventually(lambda: not set(old) & set(self.zygotes()))
+        eventually(lambda: set(old) - set(self.zygotes()) == {zygote})
+
+    def test_zygotes_of_policies_that_have_not_changed(self):
+        """They go on with the new generation: a policy is what its whole chain of files and its interpreter are."""
+        own = os.path.join(self.dir, "bin", "python3")
+        os.mkdir(os.path.dirname(own))
+        os.symlink("/usr/bin/python3", own)
+        self.write("base2.yaml", "name: base2\nextends: python3\n")
+        self.write("other.yaml", f"name: other\nextends: base2\ninterpreter: {own}\n")
+        s = self.start(workers=1)
+        for policy in ("python3", "own", "other"):
+            self.assertEqual(s.run("print(1)", policy=policy)["stdout"], b"1\n")
+        eventually(lambda: self.status()["zygotes"] == 4)
+        old = set(self.zygotes())
+
+        def replaced():
+            self.hang_up()
+            self.assertEqual(s.run("print(1)", policy="other")["stdout"], b"1\n")
+            starts = self.status()["totals"]["zygote_starts"]
+            gone = old - set(self.zygotes())
+            return gone, starts
+        self.assertEqual(replaced(), (set(), 4))
+        self.write("base2.yaml", "name: base2\nextends: python3\nquiet: [/nowhere]\n")
+        self.hang_up()  # of its chain
+        eventually(lambda: (len(old - set(self.zygotes())), self.status()["zygotes"]) == (1, 4))
+        old = set(self.zygotes())
+        self.assertEqual(replaced(), (set(), 5))
+        with open("/usr/bin/python3", "rb") as f, open(own + ".new", "wb") as g:
+            g.write(f.read())
+        os.chmod(own + ".new", 0o755)
+        os.rename(own + ".new", own)
+        os.chmod(os.path.dirname(own), 0o755)
+        os.chmod(self.dir, 0o755)
+        self.hang_up()  # its interpreter
+        eventually(lambda: (len(old - set(self.zygotes())), self.status()["zygotes"]) == (1, 4))
+        self.assertEqual(s.run("print(1)", policy="other")["stdout"], b"1\n")
+        old = set(self.zygotes())
+        with open(os.path.join(self.dir, "warder.conf"), "a") as f:
+            f.write("proxy: {http: 'http://127.0.0.1:9'}\n")
+        self.hang_up()  # and what jobs are told of proxies
+        eventually(lambda: not old & set(self.zygotes()))
 
     def test_an_old_job_has_its_old_rules(self):
         """What a brokered call may do is looked up while the job runs: in the policy that it began with."""
