@@ -5,6 +5,13 @@ CC      ?= gcc
 BUILD   ?= build
 V       ?= 0
 PYTHON  ?= /usr/bin/python3
+# where `make install` puts things; DESTDIR goes in front of all of it
+prefix     ?= /usr/local
+bindir     ?= $(prefix)/bin
+sysconfdir ?= /etc
+mandir     ?= $(prefix)/share/man
+unitdir    ?= $(prefix)/lib/systemd/system
+sysusersdir ?= $(prefix)/lib/sysusers.d
 # SAN=1 builds with AddressSanitizer and UndefinedBehaviorSanitizer, into a tree of its own
 SAN     ?= 0
 
@@ -80,7 +87,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all help deps demo check check-long check-unit check-asan check-e2e check-attacks check-arm64 objects bench stress lint format clean run gdb \
-        test-programs unit-programs
+        test-programs unit-programs install uninstall
 
 all: $(PROGRAMS) $(TRACEE_PARTS) ## builds everything
 ifeq ($(NODE_INCLUDE),)
@@ -223,6 +230,43 @@ lint: ## shell scripts and include directions
 
 format: ## clang-format over all C files
 	$(Q)clang-format -i $(shell git ls-files '*.c' '*.h')
+
+# --- installation: programs find their parts from where they are, so these two stay where they are beside bindir -----
+
+LIB_DIR   := $(prefix)/lib/warder
+SHARE_DIR := $(prefix)/share/warder
+PACKAGING := integration/packaging
+COMMANDS  := $(PROGRAMS) tools/trace-job tools/policy-debug tools/warder-dependencies
+UNITS     := $(wildcard $(PACKAGING)/systemd/*.service $(PACKAGING)/systemd/*.socket)
+# the machine's own: never overwritten, and removed only as they were shipped
+SETTINGS  := warder.yaml:0644 warder-http.env:0600
+put        = install -d $(DESTDIR)$(3) && install -m $(1) $(2) $(DESTDIR)$(3)/
+take       = for f in $(notdir $(1)); do rm -f $(DESTDIR)$(2)/$$f; done; rmdir $(DESTDIR)$(2) 2>/dev/null || :
+
+install: all ## programs, tracee, policies, man pages, units: prefix=/usr/local, DESTDIR=
+	$(call say,INST,$(DESTDIR)$(prefix))
+	$(Q)$(call put,0755,$(COMMANDS),$(bindir))
+	$(Q)$(call put,0644,$(TRACEE_PARTS),$(LIB_DIR)/tracee)
+	$(Q)$(call put,0644,$(wildcard tools/tracing/*.py tools/tracing/*.html),$(LIB_DIR)/tracing)
+	$(Q)$(call put,0644,$(wildcard policies/*.yaml),$(SHARE_DIR)/policies)
+	$(Q)$(call put,0644,integration/dependencies/python-requirements.txt,$(SHARE_DIR))
+	$(Q)for n in 1 5 8; do $(call put,0644,$(PACKAGING)/man/*.$$n,$(mandir)/man$$n) || exit; done
+	$(Q)install -d $(DESTDIR)$(unitdir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(sysconfdir)/warder
+	$(Q)install -m 0644 $(PACKAGING)/systemd/warder.sysusers $(DESTDIR)$(sysusersdir)/warder.conf
+	$(Q)for u in $(UNITS); do sed 's|@bindir@|$(bindir)|; s|@sysconfdir@|$(sysconfdir)|' $$u > $(DESTDIR)$(unitdir)/$${u##*/} && \
+	  chmod 0644 $(DESTDIR)$(unitdir)/$${u##*/} || exit; done
+	$(Q)for s in $(SETTINGS); do f=$(DESTDIR)$(sysconfdir)/warder/$${s%:*}; [ -e $$f ] || \
+	  install -m $${s#*:} $(PACKAGING)/config/$${s%:*} $$f || exit; done
+
+uninstall: ## removes what install put there; settings that were changed stay
+	$(Q)$(call take,$(COMMANDS),$(bindir))
+	$(Q)rm -rf $(DESTDIR)$(LIB_DIR) $(DESTDIR)$(SHARE_DIR)
+	$(Q)for n in 1 5 8; do $(call take,$(wildcard $(PACKAGING)/man/*.[158]),$(mandir)/man$$n); done
+	$(Q)$(call take,$(UNITS),$(unitdir))
+	$(Q)rm -f $(DESTDIR)$(sysusersdir)/warder.conf
+	$(Q)for s in $(SETTINGS); do f=$(DESTDIR)$(sysconfdir)/warder/$${s%:*}; \
+	  ! cmp -s $(PACKAGING)/config/$${s%:*} $$f || rm -f $$f; done
+	$(Q)rmdir $(DESTDIR)$(sysconfdir)/warder 2>/dev/null || :
 
 clean: ## removes the build tree
 	$(Q)rm -rf $(BUILD)

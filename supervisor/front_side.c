@@ -146,6 +146,17 @@ static void ask_status(void *ctx)
 	link_send(b->link, &sb, -1);
 }
 
+/* --- front → keeper ------------------------------------------------------------------------------------------- */
+
+static void tell_keeper(struct side *s, enum link_word word)
+{
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	link_begin(&b, &pk, word, 0);
+	link_send(s->keeper, &b, -1);
+}
+
 /* --- worker → front ------------------------------------------------------------------------------------------ */
 
 static int take_status(void *ctx, struct link_in *in)
@@ -167,6 +178,8 @@ static int take_status(void *ctx, struct link_in *in)
 	st.capacity = (unsigned)capacity;
 	if (!b->up || b->capacity != st.capacity)
 		front_worker_up(b->side->front, b->index, &b->port, st.capacity);
+	if (!b->up)
+		tell_keeper(b->side, LINK_SERVING);
 	b->up = true;
 	b->capacity = st.capacity;
 	b->front.on_status(b->front.ctx, &st);
@@ -322,15 +335,6 @@ static int take_worker_gone(void *ctx, struct link_in *in)
 	snprintf(words, sizeof(words), "%.*s", (int)(why.len < 100 ? why.len : 100), why.p);
 	worker_gone(&s->backs[index], words);
 	return 0;
-}
-
-static void tell_keeper(struct side *s, enum link_word word)
-{
-	msgpack_sbuffer b;
-	msgpack_packer pk;
-
-	link_begin(&b, &pk, word, 0);
-	link_send(s->keeper, &b, -1);
 }
 
 static void on_look(struct ev_loop *loop, ev_timer *t, int revents)

@@ -146,7 +146,7 @@ int gate_close(int gate, const char *path)
 	if (gate < 0)
 		return 0;
 	/* before close: who finds no file knows at once, a refused connection would look stale */
-	ret = unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+	ret = path && unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 	close(gate);
 	return ret;
 }

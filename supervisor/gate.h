@@ -13,7 +13,7 @@
 int gate_open(const char *path, mode_t mode, const char *group, struct err *e);
 /* Accepts one connection: its descriptor, non-blocking and close-on-exec; -EAGAIN none waits; -EMFILE, … */
 int gate_accept(int gate);
-/* Closes, and removes the file: 0, or -errno when it could not be removed. Nothing happens for gate -1. */
+/* Closes, and removes the file (NULL: it is not ours to remove): 0, or -errno when it could not be removed. Nothing happens for gate -1. */
 int gate_close(int gate, const char *path);
 
 #endif

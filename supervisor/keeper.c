@@ -24,6 +24,7 @@
 #include "link.h"
 #include "log.h"
 #include "prompt.h"
+#include "service.h"
 #include "worker_side.h"
 
 #define RETRY_FIRST_S  0.1 /* a process that ended soon after its start is started again after so long, doubled each time */
@@ -278,6 +279,7 @@ static void drain(struct keeper *k, double seconds)
 		return;
 	}
 	log_write(LOG_INFO, "draining", "seconds=%.1f", seconds);
+	service_tell(k->o->service, "STOPPING=1\nSTATUS=waiting for jobs");
 	gate_close(k->gate, k->o->socket);
 	k->gate = -1;
 	next_stage(k, DRAINING, seconds);
@@ -428,6 +430,7 @@ static void reload(struct keeper *k)
 
 	if (k->stage != SERVING)
 		return;
+	service_tell_reloading(k->o->service);
 	struct generation *g = settings_read(k->o->from, k->generation->number + 1, &t, &es);
 	msgpack_sbuffer_init(&b);
 	if (g && settings_pack(&b, g->number, &t)) {
@@ -440,6 +443,8 @@ static void reload(struct keeper *k)
 		switch_to(k, g, &b);
 	else
 		log_write(LOG_ERROR, "reload_failed", "kept=%llu", (unsigned long long)k->generation->number);
+	/* a reload that failed leaves a service that serves: what is wrong is in the log and in the status */
+	service_tell(k->o->service, g ? "READY=1\nSTATUS=serving" : "READY=1\nSTATUS=serving; the last reload failed, see the log");
 	msgpack_sbuffer_destroy(&b);
 	policy_errors_done(&es);
 	texts_done(&t);
@@ -466,7 +471,7 @@ static bool is_word(const struct link_in *in, enum link_word w)
 	return in->m.type == RPC_NOTIFY && in->m.method.len == strlen(name) && memcmp(in->m.method.p, name, strlen(name)) == 0;
 }
 
-/* All that the front has to say to us. */
+/* All that the front has to say to us. A service is ready when its first job could run. */
 static void on_front(struct keeper *k)
 {
 	struct child *front = &k->children[0];
@@ -474,7 +479,9 @@ static void on_front(struct keeper *k)
 	struct err e;
 	int r = link_get(front->link, MESSAGE_MAX, &in, &e);
 
-	if (r == 0 && is_word(&in, LINK_IDLE) && k->stage != SERVING)
+	if (r == 0 && is_word(&in, LINK_SERVING) && k->stage == SERVING)
+		service_tell(k->o->service, "READY=1\nSTATUS=serving");
+	else if (r == 0 && is_word(&in, LINK_IDLE) && k->stage != SERVING)
 		next_stage(k, LEAVING, LEAVE_S);
 	else if (r == 0 && is_word(&in, LINK_CLIENT_GONE))
 		drain(k, 0);
@@ -559,10 +566,16 @@ static int assemble(struct keeper *k, struct err *e)
 	k->signals = open_signals(e);
 	if (k->signals < 0)
 		return k->signals;
+	k->gate = k->o->service->gate;
 	if (!k->o->socket)
 		return 0;
 	k->gate = gate_open(k->o->socket, c->socket_mode, c->socket_group, e);
 	return k->gate < 0 ? k->gate : 0;
+}
+
+static const char *name_of_socket(const struct keeper_options *o)
+{
+	return o->socket ? o->socket : o->service->gate >= 0 ? o->service->path : "-";
 }
 
 int keeper_run(const struct keeper_options *o, struct err *e)
@@ -574,7 +587,7 @@ int keeper_run(const struct keeper_options *o, struct err *e)
 	if (!r)
 		r = assemble(&k, e);
 	if (!r) {
-		log_write(LOG_INFO, "ready", "socket=%s workers=%u", o->socket ? o->socket : "-", o->workers);
+		log_write(LOG_INFO, "ready", "socket=%s workers=%u", name_of_socket(o), o->workers);
 		serve(&k);
 		if (k.failed)
 			r = err_set(e, ERR_HOST, "start", 0, "front and workers cannot work here, see the log");

@@ -45,6 +45,7 @@
 	X(SETTINGS, "settings")       /* keeper → both: the files of a new generation */ \
 	X(DRAIN, "drain")             /* keeper → front: take nothing more */ \
 	X(SHUTDOWN, "shutdown")       /* keeper → worker: end what is left */ \
+	X(SERVING, "serving")         /* front → keeper: a worker is there for its jobs */ \
 	X(IDLE, "idle")               /* front → keeper: drained */ \
 	X(CLIENT_GONE, "client_gone") /* front → keeper: the one that it serves */
 #define WORD_LINK(n, s) LINK_##n,

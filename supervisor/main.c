@@ -33,6 +33,9 @@
  * error and the keeper gives front and new worker a new link; the others do not notice. When the front dies its connections close;
  * workers cancel its jobs but for detached ones, keep their zygotes, and get a link to the next front, which listens on the same socket.
  *
+ * Service. A service manager may hand the listening socket over and be told of readiness, reloads and the end (service.h). Such a socket is the manager's:
+ * it outlives the keeper, and who connects meanwhile waits in its backlog.
+ *
  * Settings. Configuration and policies are one generation (settings.h, generation.h), counted by who uses it. On SIGHUP the keeper reads them anew;
  * good ones it sends, as texts, to the workers and then to the front, so whatever the front submits afterwards finds a worker that knows. A job
  * is admitted by the newest generation of its worker and keeps that to its end; zygotes of an older one leave after their last job (renew.c).
@@ -58,6 +61,8 @@
 #include "doctor.h"
 #include "keeper.h"
 #include "log.h"
+#include "places.h"
+#include "service.h"
 #include "settings.h"
 #include "version.h"
 
@@ -170,7 +175,7 @@ static bool parse(int argc, char **argv, struct options *o)
 	return optind == argc;
 }
 
-/* The folder of this program; policies and the tracee's parts are found from it. */
+/* The folder of this program; the tracee's parts are found from it. */
 static const char *program_dir(void)
 {
 	static char dir[PATH_MAX];
@@ -188,23 +193,6 @@ static bool is_dir(const char *path)
 	struct stat st;
 
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* NULL-terminated. */
-static const char *const *default_policy_dirs(void)
-{
-	static char beside[PATH_MAX + 16];
-	static const char *const installed[] = {"/etc/warder/policies", "/usr/share/warder/policies"};
-	static const char *found[3];
-	int n = 0;
-
-	snprintf(beside, sizeof(beside), "%s/../policies", program_dir());
-	if (is_dir(beside))
-		found[n++] = beside;
-	for (int i = 0; i < 2 && found[0] != beside; i++)
-		if (is_dir(installed[i]))
-			found[n++] = installed[i];
-	return found;
 }
 
 static const char *find_tracee_dir(void)
@@ -249,11 +237,16 @@ static unsigned count_workers(const struct options *o, const struct config *c)
 static int serve(const struct options *o, const struct settings_from *from, struct generation *g)
 {
 	const struct config *c = g->config;
+	struct service service = {.gate = -1};
 	struct layers l;
 	char path[108];
 	struct err e = {0};
 	const char *path_or_none = o->socket ? o->socket : c->socket_path;
 
+	if (o->serve_fd < 0 && service_take(&service, &e))
+		return print_err(&e);
+	if (service.gate >= 0)
+		path_or_none = "-"; /* what was handed over takes the place of all that is named */
 	if (!path_or_none && o->serve_fd < 0) {
 		if (client_default_socket(path, sizeof(path)))
 			return err_set(&e, ERR_HOST, "socket", 0, "no default place: neither root nor XDG_RUNTIME_DIR is set; give --socket"),
@@ -266,6 +259,7 @@ static int serve(const struct options *o, const struct settings_from *from, stru
 		.workers = count_workers(o, c),
 		.layers = &l,
 		.socket = o->serve_fd >= 0 || strcmp(path_or_none, "-") == 0 ? NULL : path_or_none,
+		.service = &service,
 		.serve_fd = o->serve_fd,
 		.tracee_dir = find_tracee_dir(),
 	};
@@ -297,7 +291,7 @@ static int run(const struct options *o)
 	const struct settings_from from = {
 		.config = o->config,
 		.policy_dirs = o->policy_dirs,
-		.default_dirs = default_policy_dirs(),
+		.default_dirs = policy_places(),
 		.log_level = o->log_level ? log_level_parse(o->log_level) : -1,
 		.own = geteuid(),
 	};

@@ -14,6 +14,7 @@
 #include "lines.h"
 #include "options.h"
 #include "paths.h"
+#include "places.h"
 #include "rpc.h"
 #include "tell.h"
 
@@ -39,27 +40,16 @@ static const struct option_table table = {rows, sizeof(rows) / sizeof(*rows)};
 
 static const char *dirs[DIRS_MAX + 1]; /* NULL-terminated */
 
-/* As warderd looks for them: beside the program, else where they are installed. */
+/* Those that were given, else where warderd looks. */
 static void find_dirs(const struct option_list *given)
 {
-	static char beside[PATH_MAX];
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	const char *const *places = policy_places();
 	size_t k = 0;
 
 	for (; k < given->n && k < DIRS_MAX; k++)
 		dirs[k] = given->v[k];
-	if (k)
-		return;
-	self[n > 0 ? n : 0] = '\0';
-	for (int i = 0; i < 2 && strrchr(self, '/'); i++)
-		*strrchr(self, '/') = '\0';
-	if (snprintf(beside, sizeof(beside), "%.*s/policies", PATH_MAX - 16, self) > 0 && !access(beside, R_OK)) {
-		dirs[0] = beside;
-		return;
-	}
-	dirs[0] = "/etc/warder/policies";
-	dirs[1] = "/usr/share/warder/policies";
+	for (size_t i = 0; !given->n && places[i]; i++)
+		dirs[k++] = places[i];
 }
 
 static void tell_errors(FILE *f, const struct policy_errors *es)

@@ -15,6 +15,7 @@
 
 #include "derive.h"
 #include "log.h"
+#include "places.h"
 
 #define DIRS_MAX 4
 
@@ -27,32 +28,6 @@ static void own_dir(char *buf, size_t size)
 	buf[n > 0 ? n : 0] = '\0';
 	if (strrchr(buf, '/'))
 		*strrchr(buf, '/') = '\0';
-}
-
-static bool is_dir(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* The same places that warderd looks at by itself. NULL-terminated. */
-static const char *const *policy_dirs(void)
-{
-	static char beside[PATH_MAX];
-	static const char *const installed[] = {"/etc/warder/policies", "/usr/share/warder/policies"};
-	static const char *found[DIRS_MAX];
-	int n = 0;
-
-	own_dir(beside, sizeof(beside) - 16);
-	strcat(beside, "/../policies");
-	if (is_dir(beside))
-		found[n++] = beside;
-	for (int i = 0; i < 2 && found[0] != beside; i++)
-		if (is_dir(installed[i]))
-			found[n++] = installed[i];
-	found[n] = NULL;
-	return found;
 }
 
 static const char *program(char *buf, size_t size)
@@ -90,7 +65,7 @@ static void print_errors(struct policy_errors *es)
 static int write_policies(const struct starter *s, const struct knobs *k, struct err *e)
 {
 	struct policy_errors es = {0};
-	struct policy_set *ps = policy_set_load(policy_dirs(), &es);
+	struct policy_set *ps = policy_set_load(policy_places(), &es);
 	int ret = 0;
 
 	print_errors(&es);
@@ -147,7 +122,7 @@ static void __attribute__((noreturn)) become_supervisor(const struct starter *s)
 	sigset_t none;
 
 	snprintf(config, sizeof(config), "%s/warder.conf", s->dir);
-	for (const char *const *d = policy_dirs(); *d; d++) {
+	for (const char *const *d = policy_places(); *d; d++) {
 		argv[n++] = "--policy-dir";
 		argv[n++] = *d;
 	}

@@ -15,9 +15,9 @@ class Failed(Exception):
 
 
 def program():
-    """warderd: of the build directory beside this folder, else in PATH."""
+    """warderd: of the build directory beside this folder, of the installation that this file is part of, else in PATH."""
     build = os.environ.get("WARDER_BUILD", os.path.join(os.path.dirname(TOOLS), "build"))
-    for path in (os.path.join(build, "warderd"), os.path.join(TOOLS, "warderd"), shutil.which("warderd") or ""):
+    for path in (os.path.join(build, "warderd"), os.path.join(TOOLS, "..", "..", "bin", "warderd"), shutil.which("warderd") or ""):
         if os.access(path, os.X_OK):
             return path
     raise Failed("warderd is not built: run make")

@@ -1,0 +1,241 @@
+"""make install, a relocated run as a service, make uninstall; man pages beside what --help says."""
+import glob
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from support import BUILD, DEADLINE, PYTHON, ROOT, Client
+
+PACKAGING = os.path.join(ROOT, "integration", "packaging")
+# what systemd does for a service with a socket: it becomes descriptor 3 of a process that is told its own number
+HAND_OVER = """import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid() + int(sys.argv[2])), LISTEN_FDS=sys.argv[3])
+os.execv(sys.argv[4], sys.argv[4:])"""
+CODE = {"hello.py": "import sys; print('python', sys.version_info[0])\n", "hello.js": "console.log('node', 6 * 7)\n"}
+
+
+def make(target, place):
+    done = subprocess.run(["make", "-s", target, f"prefix={place}", f"sysconfdir={place}/etc", f"BUILD={BUILD}"], cwd=ROOT, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=300)
+    if done.returncode:
+        raise AssertionError(done.stdout + done.stderr)
+
+
+def files(place):
+    return sorted(os.path.relpath(os.path.join(d, f), place) for d, _, names in os.walk(place) for f in names)
+
+
+class Place(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.place = tempfile.mkdtemp(prefix="warder-install-")
+        os.chmod(cls.place, 0o755)
+        make("install", cls.place)
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.place)
+
+
+class Service(Place):
+    """The installed programs, run from where they are. The tests are one life of a service, in this order."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.folder = tempfile.mkdtemp(prefix="warder-service-")
+        os.chmod(cls.folder, 0o755)
+        cls.path = os.path.join(cls.folder, "warder.sock")
+        cls.gate = socket.socket(socket.AF_UNIX)
+        cls.gate.bind(cls.path)
+        cls.gate.listen(16)
+        cls.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        cls.manager.bind(os.path.join(cls.folder, "notify"))
+        cls.manager.settimeout(DEADLINE)
+        cls.log = open(os.path.join(os.environ.get("WARDER_TEST_LOGS") or cls.folder, "warderd.log"), "w+b")
+        for name, code in CODE.items():
+            with open(os.path.join(cls.folder, name), "w") as f:
+                f.write(code)
+
+    @classmethod
+    def tearDownClass(cls):
+        for s in (cls.gate, cls.manager, cls.log):
+            s.close()
+        shutil.rmtree(cls.folder)
+        super().tearDownClass()
+
+    def start(self, gate, n="1", pid_off=0, extra=()):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("WARDER_")}
+        env["NOTIFY_SOCKET"] = os.path.join(self.folder, "notify")
+        config = os.path.join(self.place, "etc", "warder", "warder.yaml")
+        command = [os.path.join(self.place, "bin", "warderd"), "--config", config, "--workers", "1", *extra]
+        return subprocess.Popen([sys.executable, "-c", HAND_OVER, str(gate.fileno()), str(pid_off), n, *command], pass_fds=[gate.fileno()],
+                                stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=env)
+
+    def end(self, proc):
+        proc.send_signal(signal.SIGTERM)
+        return proc.wait(DEADLINE)
+
+    def told(self):
+        return self.manager.recv(4096).decode().splitlines()
+
+    def run_file(self, name):
+        done = subprocess.run([os.path.join(self.place, "bin", "warder"), "run", "--socket", self.path, os.path.join(self.folder, name)], cwd="/",
+                              capture_output=True, text=True, timeout=DEADLINE)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def test_a_life(self):
+        early = Client(self.path)  # before anybody serves: such clients are what starts a service
+        asked = early.start("print('waited')")
+        proc = self.start(self.gate)
+        try:
+            self.assertIn("READY=1", self.told())
+            self.assertEqual(early.wait(asked)["stdout"], b"waited\n")
+            self.assertEqual(self.run_file("hello.py"), "python 3\n")
+            if os.path.exists(os.path.join(BUILD, "tracee", "_warder.node")):
+                self.assertEqual(self.run_file("hello.js"), "node 42\n")
+            proc.send_signal(signal.SIGHUP)
+            reloading = self.told()
+            self.assertEqual(reloading[0], "RELOADING=1")
+            self.assertRegex(reloading[1], r"^MONOTONIC_USEC=\d+$")
+            self.assertEqual(self.told(), ["READY=1", "STATUS=serving"])
+        finally:
+            early.close()
+            status = self.end(proc)
+        self.assertEqual(status, 0)
+        self.assertIn("STOPPING=1", self.told())
+        # the socket is the manager's: it stays, and who comes now is served by the next one
+        late = Client(self.path)
+        asked = late.start("print('next')")
+        proc = self.start(self.gate)
+        try:
+            self.assertIn("READY=1", self.told())
+            self.assertEqual(late.wait(asked)["stdout"], b"next\n")
+        finally:
+            late.close()
+            self.assertEqual(self.end(proc), 0)
+        self.assertIn("STOPPING=1", self.told())
+
+    def test_sockets_that_cannot_be_served(self):
+        tcp = socket.create_server(("127.0.0.1", 0))
+        idle = socket.socket(socket.AF_UNIX)
+        for gate, n, words in ((tcp, "1", b"no Unix stream socket"), (idle, "1", b"does not listen"), (self.gate, "2", b"one socket to serve")):
+            at = self.log.seek(0, os.SEEK_END)
+            self.assertEqual(self.start(gate, n).wait(DEADLINE), 1)
+            self.log.seek(at)
+            self.assertIn(words, self.log.read())
+            gate is self.gate or gate.close()
+
+    def test_a_socket_for_another_process(self):
+        own = os.path.join(self.folder, "own.sock")
+        proc = self.start(self.gate, "1", 1, ["--socket", own])
+        try:
+            self.assertIn("READY=1", self.told())
+            with Client(own) as c:
+                self.assertEqual(c.run("print(1)")["stdout"], b"1\n")
+        finally:
+            self.assertEqual(self.end(proc), 0)
+        self.assertIn("STOPPING=1", self.told())
+        self.assertFalse(os.path.exists(own))
+        self.assertFalse(select.select([self.manager], [], [], 0)[0])
+
+
+class Files(Place):
+    def test_what_is_installed_and_removed(self):
+        there = files(self.place)
+        for name in ("bin/warderd", "bin/warder", "bin/warder-http", "bin/trace-job", "bin/policy-debug", "bin/warder-dependencies",
+                     "share/warder/policies/base.yaml", "share/warder/python-requirements.txt", "etc/warder/warder.yaml",
+                     "lib/systemd/system/warder.socket", "lib/sysusers.d/warder.conf", "share/man/man8/warderd.8"):
+            self.assertIn(name, there)
+        self.assertEqual(os.stat(os.path.join(self.place, "etc/warder/warder-http.env")).st_mode & 0o777, 0o600)
+        for name in there:
+            with open(os.path.join(self.place, name), "rb") as f:
+                self.assertNotRegex(f.read() if name.endswith((".service", ".socket")) else b"", rb"@\w+@", name)
+        changed = os.path.join(self.place, "etc/warder/warder.yaml")
+        with open(changed, "a") as f:
+            f.write("drain_ms: 1000\n")
+        make("install", self.place)  # again: what was changed stays
+        with open(changed) as f:
+            self.assertIn("drain_ms: 1000\n", f.read())
+        make("uninstall", self.place)
+        self.assertEqual(files(self.place), ["etc/warder/warder.yaml"])
+
+    def test_tools_find_their_parts(self):
+        make("install", self.place)
+        folder = tempfile.mkdtemp(prefix="warder-install-")
+        self.addCleanup(shutil.rmtree, folder)
+        hello = os.path.join(folder, "hello.py")
+        with open(hello, "w") as f:
+            f.write(CODE["hello.py"])
+        env = {k: v for k, v in os.environ.items() if not k.startswith("WARDER_")}
+        for tool, words in (("trace-job", "write("), ("policy-debug", "python 3")):
+            done = subprocess.run([PYTHON, os.path.join(self.place, "bin", tool), hello], cwd="/", env=env,
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE)
+            self.assertIn(words, done.stdout + done.stderr)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        done = subprocess.run([os.path.join(self.place, "bin", "warder"), "policy", "show", "python3"], cwd="/", env=env, capture_output=True, text=True)
+        self.assertIn("language python3", done.stdout)
+
+    def test_units(self):
+        if not shutil.which("systemd-analyze"):
+            self.skipTest("missing systemd-analyze")
+        make("install", self.place)
+        units = glob.glob(os.path.join(self.place, "lib/systemd/system/*"))
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True)
+        told = [line for line in (done.stdout + done.stderr).splitlines() if "warder" in line]
+        self.assertEqual(told, [])
+
+
+class Pages(unittest.TestCase):
+    # page: commands whose options it tells
+    PAGES = {
+        "warder.1": [["{}/warder", c] for c in ("run", "doctor", "ps", "kill", "status", "policy")],
+        "warderd.8": [["{}/warderd"]],
+        "warder-http.8": [["{}/warder-http"]],
+        "trace-job.1": [["tools/trace-job"]],
+        "policy-debug.1": [["tools/policy-debug"]],
+        "warder-dependencies.1": [["tools/warder-dependencies"]],
+    }
+
+    def text(self, page):
+        with open(os.path.join(PACKAGING, "man", page)) as f:
+            return f.read()
+
+    def test_every_option_is_told(self):
+        for page, commands in self.PAGES.items():
+            said = set(re.findall(r"(?<!\w)Fl -([a-z][a-z-]*)", self.text(page)))
+            real = set()
+            for command in commands:
+                words = [w.format(BUILD) for w in command]
+                done = subprocess.run([*words, "--help"], cwd=ROOT, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
+                real |= set(re.findall(r"(?<![\w-])--([a-z][a-z-]*)", done.stdout))
+            self.assertTrue(real, page)
+            self.assertEqual(said - {"help", "version"}, real - {"help", "version"}, page)
+
+    def test_every_key_is_told(self):
+        with open(os.path.join(ROOT, "supervisor", "config.c")) as f:
+            keys = set(re.findall(r'^\t\{"(\w+)", take_\w+\},$', f.read(), re.M))
+        self.assertGreater(len(keys), 10)
+        self.assertEqual(keys - set(re.findall(r"^\.It (?:Cm|Ic) (\w+)", self.text("warder.yaml.5"), re.M)), set())
+
+    def test_pages_are_well_formed(self):
+        if not shutil.which("mandoc"):
+            self.skipTest("missing mandoc")
+        pages = sorted(glob.glob(os.path.join(PACKAGING, "man", "*.[158]")))
+        self.assertEqual(len(pages), 7)
+        done = subprocess.run(["mandoc", "-T", "lint", "-W", "style", *pages], capture_output=True, text=True)
+        told = [line for line in done.stdout.splitlines() if "referenced manual not found" not in line]
+        self.assertEqual(told, [])
+
+
+if __name__ == "__main__":
+    unittest.main()
