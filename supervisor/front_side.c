@@ -251,6 +251,25 @@ static int take_refused(void *ctx, struct link_in *in)
 	return 0;
 }
 
+static int take_running(void *ctx, struct link_in *in)
+{
+	const msgpack_object *map = in->m.params;
+	struct port_running j = {0};
+	uint64_t uid, language, pid;
+	struct back *b = ctx;
+
+	if (!b->up || !link_uint(map, "key", UINT64_MAX, &j.key) || !link_uint(map, "uid", UINT32_MAX, &uid) ||
+	    !link_uint(map, "language", LANGUAGE_COUNT - 1, &language) || !link_uint(map, "pid", INT32_MAX, &pid) ||
+	    !link_bool(map, "debug", &j.debug) || !link_double(map, "started_unix_ms", &j.started_unix_ms) ||
+	    !link_double(map, "queue_ms", &j.queue_ms) || !link_double(map, "age_ms", &j.age_ms) || !link_bytes(map, "job", &j.id) ||
+	    !link_bytes(map, "policy", &j.policy))
+		return -EPROTO;
+	j.uid = (uid_t)uid;
+	j.language = (enum language)language;
+	j.tracee_pid = (int)pid;
+	return front_adopt_job(b->side->front, b->index, &j) < 0 ? -EPROTO : 0;
+}
+
 static int take_held(void *ctx, struct link_in *in)
 {
 	struct back *b = ctx;
@@ -269,6 +288,7 @@ static const struct link_row worker_rows[] = {
 	{LINK_HELD, take_held},
 	{LINK_STATUS, take_status},
 	{LINK_STARTED, take_started},
+	{LINK_RUNNING, take_running},
 	{LINK_OUTPUT, take_output},
 	{LINK_EVENT, take_event},
 	{LINK_RESULT, take_result},

@@ -37,6 +37,7 @@
 	X(STARTED, "started")         /* worker → front: key, pid */ \
 	X(OUTPUT, "output")           /* worker → front: key, stderr, data */ \
 	X(EVENT, "event")             /* worker → front: key, packed */ \
+	X(RUNNING, "running")         /* worker → front: a job of the front before, after the first status */ \
 	X(RESULT, "result")           /* worker → front: key, packed */ \
 	X(REFUSED, "refused")         /* worker → front: key, code, why; instead of a result */ \
 	X(WORKER, "worker")           /* keeper → front: index; the link to it beside */ \

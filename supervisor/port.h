@@ -29,6 +29,18 @@ struct port_job {
 	int client;       /* by_operator: its connection, borrowed, which shows the worker who it is (SO_PEERCRED); else -1 */
 };
 
+/* What a worker tells a new front of a job that it has from the one before. */
+struct port_running {
+	uint64_t key;
+	struct bytes id, policy; /* policy: its name, to be shown */
+	enum language language;
+	uid_t uid;
+	bool debug;
+	int tracee_pid;         /* 0: not started */
+	double started_unix_ms; /* 0: not started */
+	double queue_ms, age_ms; /* age: since the worker got it */
+};
+
 /* front → worker */
 struct port_worker {
 	void *ctx;

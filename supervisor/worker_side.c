@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "admit.h"
@@ -12,6 +13,7 @@
 #include "guard.h"
 #include "link.h"
 #include "log.h"
+#include "mem.h"
 #include "worker.h"
 
 #define BACKLOG_HIGH     (1u << 20) /* bytes that the front has not taken; above: jobs' output is left where it is */
@@ -23,7 +25,15 @@ struct held { /* a job, from the front's word to its answer */
 	LIST_ENTRY(held) link;
 	uint64_t key;
 	uid_t uid;
-	bool detach, orphan; /* orphan: the front that gave it has gone */
+	bool detach, orphan; /* orphan: the front that gave it has gone, and its client with it */
+	bool heard;          /* the front that is there knows it */
+	struct {             /* of a detached job, for a front that comes later */
+		char *id, *policy; /* owned */
+		enum language language;
+		bool debug;
+		int tracee_pid;  /* 0: not started */
+		double started_unix_ms, queue_ms, since_ms; /* since: monotonic */
+	} facts;
 };
 
 struct side {
@@ -75,19 +85,32 @@ static struct held *find(struct side *s, uint64_t key)
 	return NULL;
 }
 
+static double clock_ms(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
 static bool is_heard(struct side *s, uint64_t key)
 {
 	const struct held *h = s->front ? find(s, key) : NULL;
 
-	return h && !h->orphan;
+	return h && h->heard;
 }
 
 static void on_started(void *ctx, uint64_t key, int tracee_pid)
 {
 	struct side *s = ctx;
+	struct held *h = find(s, key);
 	msgpack_sbuffer b;
 	msgpack_packer pk;
 
+	if (h) {
+		h->facts.tracee_pid = tracee_pid;
+		h->facts.started_unix_ms = clock_ms(CLOCK_REALTIME);
+	}
 	if (!is_heard(s, key))
 		return;
 	link_begin(&b, &pk, LINK_STARTED, 2);
@@ -181,6 +204,8 @@ static void drop(struct side *s, struct held *h)
 {
 	LIST_REMOVE(h, link);
 	s->n_held--;
+	free(h->facts.id);
+	free(h->facts.policy);
 	free(h);
 }
 
@@ -191,7 +216,7 @@ static void on_result(void *ctx, uint64_t key, const struct result *r)
 
 	if (!h)
 		return;
-	if (s->front && !h->orphan)
+	if (s->front && h->heard)
 		send_result(s, key, r);
 	log_end(h, r);
 	drop(s, h);
@@ -208,7 +233,7 @@ static void on_refused(void *ctx, uint64_t key, enum rpc_error code, const struc
 
 	if (!h)
 		return;
-	if (s->front && !h->orphan) {
+	if (s->front && h->heard) {
 		link_begin(&b, &pk, LINK_REFUSED, 3);
 		link_pack_uint(&pk, "key", key);
 		link_pack_uint(&pk, "code", code);
@@ -287,6 +312,18 @@ static struct generation *admit(struct side *s, const struct port_job *facts, st
 	return g && admit_job(j, g->policies, g->config->max_message_mib << 20, facts->by_operator, policy, code, e) == 0 ? g : NULL;
 }
 
+static void note_facts(struct held *h, const struct port_job *facts, const struct job *j, const struct policy *policy)
+{
+	if (!j->detach)
+		return;
+	h->facts.id = mem_copy(j->id);
+	h->facts.policy = mem_copy(j->policy_text.p ? "policy_text" : policy->name);
+	h->facts.language = j->language;
+	h->facts.debug = j->debug;
+	h->facts.queue_ms = facts->queue_ms;
+	h->facts.since_ms = clock_ms(CLOCK_MONOTONIC);
+}
+
 static int take_submit(void *ctx, struct link_in *in)
 {
 	struct side *s = ctx;
@@ -304,7 +341,7 @@ static int take_submit(void *ctx, struct link_in *in)
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		abort(); /* as for a job that was accepted and cannot be answered */
-	*h = (struct held){.key = facts.key, .uid = facts.uid, .detach = j->detach};
+	*h = (struct held){.key = facts.key, .uid = facts.uid, .detach = j->detach, .heard = true};
 	LIST_INSERT_HEAD(&s->held, h, link);
 	s->n_held++;
 	/* from here on `in` is not looked at any more but for its descriptor: the keeper's messages come into the same buffer */
@@ -317,6 +354,7 @@ static int take_submit(void *ctx, struct link_in *in)
 	struct generation *g = number <= s->generation->number ? admit(s, &facts, j, &policy, &code, &e) : NULL;
 
 	if (g) {
+		note_facts(h, &facts, j, policy);
 		s->port.submit(s->port.ctx, &facts, j, g, policy);
 		return 0;
 	}
@@ -413,8 +451,10 @@ static void let_go(struct side *s)
 	struct held *h;
 	bool found = true;
 
-	LIST_FOREACH(h, &s->held, link)
+	LIST_FOREACH(h, &s->held, link) {
 		h->orphan = true;
+		h->heard = false;
+	}
 	while (found) { /* a cancel may answer, and with it change the list */
 		found = false;
 		LIST_FOREACH(h, &s->held, link) {
@@ -428,8 +468,10 @@ static void let_go(struct side *s)
 	}
 	LIST_FOREACH(h, &s->held, link)
 		s->port.debug_attach(s->port.ctx, h->key, false);
-	LIST_FOREACH(h, &s->held, link)
+	LIST_FOREACH(h, &s->held, link) {
 		s->port.hold_output(s->port.ctx, h->key, false);
+		s->port.trace(s->port.ctx, h->key, TRACE_OFF);
+	}
 	on_drained(s);
 }
 
@@ -447,6 +489,36 @@ static struct link_handler front_handler = {front_rows, sizeof(front_rows) / siz
 
 /* --- keeper → worker ----------------------------------------------------------------------------------------- */
 
+static void tell_running(struct side *s, struct held *h)
+{
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	h->heard = true;
+	link_begin(&b, &pk, LINK_RUNNING, 10);
+	link_pack_uint(&pk, "key", h->key);
+	link_pack_uint(&pk, "uid", h->uid);
+	link_pack_text(&pk, "job", h->facts.id);
+	link_pack_text(&pk, "policy", h->facts.policy);
+	link_pack_uint(&pk, "language", h->facts.language);
+	link_pack_bool(&pk, "debug", h->facts.debug);
+	link_pack_uint(&pk, "pid", (uint64_t)h->facts.tracee_pid);
+	link_pack_double(&pk, "started_unix_ms", h->facts.started_unix_ms);
+	link_pack_double(&pk, "queue_ms", h->facts.queue_ms);
+	link_pack_double(&pk, "age_ms", clock_ms(CLOCK_MONOTONIC) - h->facts.since_ms);
+	link_send(s->front, &b, -1);
+}
+
+/* Those that are being cancelled have no facts that are worth telling. */
+static void tell_detached(struct side *s)
+{
+	struct held *h;
+
+	LIST_FOREACH(h, &s->held, link)
+		if (h->facts.id)
+			tell_running(s, h);
+}
+
 static void on_change_front(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct side *s = t->data;
@@ -459,8 +531,10 @@ static void on_change_front(struct ev_loop *loop, ev_timer *t, int revents)
 	s->front = link_new(loop, s->next_front, &front_handler, s);
 	s->next_front = -1;
 	ev_timer_stop(loop, &s->frontless);
-	if (s->front)
-		s->port.ask_status(s->port.ctx);
+	if (!s->front)
+		return;
+	s->port.ask_status(s->port.ctx); /* the first word: it is up */
+	tell_detached(s);
 }
 
 /* A word of the keeper's may be read from inside a word of the front's (know_generation), whose link must not be freed there. */

@@ -95,7 +95,7 @@ static bool is_wanted(const struct front *f, const struct run *r, enum event_kin
 
 void events_started(struct front *f, const struct run *r)
 {
-	struct event_start s = {.job = r->id, .policy = r->policy ? r->policy->name : "policy_text", .language = r->language, .uid = r->uid,
+	struct event_start s = {.job = r->id, .policy = run_policy_name(r), .language = r->language, .uid = r->uid,
 				.tracee_pid = r->tracee_pid, .started_ms = r->started_unix_ms};
 	msgpack_sbuffer b;
 	msgpack_packer pk;

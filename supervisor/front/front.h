@@ -58,6 +58,8 @@ void front_worker_up(struct front *f, unsigned index, const struct port_worker *
 void front_result(struct front *f, unsigned index, uint64_t key, struct bytes packed);
 /* As on_held of the port, with the violation as its worker packed it. */
 void front_held(struct front *f, unsigned index, uint64_t key, uint64_t call, const msgpack_object *violation, struct bytes problem);
+/* A job that worker `index`, which is up, has from a front before this one. Borrows. Negative: there is one of that key, or no memory. */
+int front_adopt_job(struct front *f, unsigned index, const struct port_running *j);
 /* It has gone: its jobs end with outcome error and these words. */
 void front_worker_down(struct front *f, unsigned index, const char *why);
 

@@ -1,7 +1,8 @@
 /* inside.h - what the front's own files share: the front itself, and a run.
  *
  * front.c has the life, the connections and the loop's callbacks; runs.c what happens to a job from admission to
- * answer; events.c who is told of jobs as they go; workers.c who the workers are and what they say of themselves; methods.c the table of what clients may call. Nobody else includes this.
+ * answer; adopt.c jobs of a front before this one;
+ * events.c who is told of jobs as they go; workers.c who the workers are and what they say of themselves; methods.c the table of what clients may call. Nobody else includes this.
  */
 #ifndef WARDER_FRONT_INSIDE_H
 #define WARDER_FRONT_INSIDE_H
@@ -27,13 +28,14 @@ struct run {
 	uid_t uid;
 	char *id;
 	const struct policy *policy; /* NULL: its own, which the worker reads */
+	char *policy_name;           /* adopted: what its worker calls its policy; else NULL */
 	enum language language;
 	struct generation *generation; /* of the policy; held */
 	struct front_worker *worker;   /* who has it; NULL while it waits */
 	struct job *job;        /* NULL once the worker has it */
 	int proof;              /* an operator's connection, where its right makes a difference; -1: none */
 	size_t bytes;           /* of code, stdin and files, while it waits */
-	enum state state;       /* set by run_set_state alone */
+	enum state state;       /* set by runs_set_state alone */
 	int tracee_pid;         /* 0: not started */
 	double asked_ms;        /* monotonic */
 	double submitted_ms;    /* monotonic */
@@ -168,6 +170,11 @@ void runs_event(void *ctx, uint64_t key, struct bytes packed);
 void runs_output(void *ctx, uint64_t key, bool is_stderr, struct bytes data);
 void runs_result(void *ctx, uint64_t key, const struct result *r);
 void runs_refused(void *ctx, uint64_t key, enum rpc_error code, const struct err *why);
+
+void runs_set_state(struct run *r, enum state state);
+
+/* adopt.c */
+const char *run_policy_name(const struct run *r);
 
 /* events.c */
 void events_subscribe(struct front *f, struct session *s, const struct rpc_message *m);

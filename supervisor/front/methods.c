@@ -98,7 +98,7 @@ static void pack_run(msgpack_packer *pk, const struct run *r)
 	rpc_pack_cstr(pk, "language");
 	rpc_pack_cstr(pk, language_name(r->language));
 	rpc_pack_cstr(pk, "policy");
-	rpc_pack_cstr(pk, r->policy ? r->policy->name : "policy_text");
+	rpc_pack_cstr(pk, run_policy_name(r));
 	rpc_pack_cstr(pk, "state");
 	rpc_pack_cstr(pk, state_name(r->state));
 	rpc_pack_cstr(pk, "started_ms");

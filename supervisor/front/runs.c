@@ -17,7 +17,7 @@
 #define MEAN_WEIGHT          0.1   /* of the newest in the moving mean */
 #define ID_SHOWN             (2 * JOB_ID_MAX + 4)
 
-static void run_set_state(struct run *r, enum state state)
+void runs_set_state(struct run *r, enum state state)
 {
 	char id[ID_SHOWN];
 
@@ -41,6 +41,7 @@ static void run_free(struct run *r)
 	job_free(r->job);
 	generation_drop(r->generation);
 	free(r->id);
+	free(r->policy_name);
 	free(r);
 }
 
@@ -324,7 +325,7 @@ void runs_started(void *ctx, uint64_t key, int tracee_pid)
 	r->tracee_pid = tracee_pid;
 	events_started(r->worker->front, r);
 	if (r->state == STATE_QUEUED)
-		run_set_state(r, STATE_RUNNING);
+		runs_set_state(r, STATE_RUNNING);
 }
 
 static void hold(struct run *r, bool on)
@@ -447,7 +448,7 @@ static void cancel_waiting(struct front *f, struct run *r)
 static void cancel_submitted(struct run *r)
 {
 	hold(r, false); /* output that is held would keep it from ending */
-	run_set_state(r, STATE_ENDING);
+	runs_set_state(r, STATE_ENDING);
 	if (r->worker->port)
 		r->worker->port->cancel(r->worker->port->ctx, r->key);
 }

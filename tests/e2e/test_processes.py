@@ -12,7 +12,7 @@ import unittest
 import msgpack
 
 import support
-from support import Supervisor, eventually
+from support import RpcError, Supervisor, eventually
 
 SLEEP = "import time\nprint('on', {}, flush=True)\ntime.sleep({})\nprint('done')"
 TRACEES_FROM = 60200  # uids; zygotes and workers are root, the front has one of its own
@@ -146,7 +146,9 @@ class Deaths(Processes):
         with s.client() as c, s.client() as d, s.client() as idle:
             i = self.begin(c, job="cancelled")
             pid = [j["tracee_pid"] for j in c.rpc("jobs")][0]
-            self.begin(d, 1, job="detached", detach=True)
+            self.begin(d, 3, job="detached", detach=True)
+            self.begin(d, job="kept", detach=True, policy="python3")
+            before = {j["job"]: j for j in d.rpc("jobs")}
             os.kill(front, signal.SIGKILL)
             for client in (c, d, idle):
                 with self.assertRaises((EOFError, ConnectionResetError)):
@@ -154,6 +156,17 @@ class Deaths(Processes):
                         client.receive()
         eventually(lambda: not alive([pid]), 1)
         self.assertEqual(eventually(lambda: self.answer("print('again')"))["stdout"], b"again\n")
+        with s.client() as c:
+            eventually(lambda: c.rpc("status")["workers"] == 2)
+            after = {j["job"]: j for j in c.rpc("jobs")}
+            self.assertEqual(set(after), {"detached", "kept"})  # the other one's client has gone
+            for j in after.values():
+                self.assertAlmostEqual(j.pop("started_ms"), before[j["job"]].pop("started_ms"), delta=100)
+                self.assertEqual(j, before[j["job"]])
+            with self.assertRaisesRegex(RpcError, "is running already"):
+                c.run("1", job="kept")
+            self.assertTrue(c.rpc("cancel", job="kept")["cancelled"])
+            eventually(lambda: [j["job"] for j in c.rpc("jobs")] in (["detached"], []))
         eventually(lambda: "job=detached uid=0 outcome=exited" in s.log() or
                    f"job=detached uid={os.getuid()} outcome=exited" in s.log(), 5)
         self.assertNotEqual(self.front(), front)
