@@ -76,7 +76,7 @@ UNIT_TESTS      := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/u
 # what tests run inside a job or around the supervisor; .so for what Python loads by ctypes
 NATIVE_TESTS    := $(patsubst tests/attacks/%.c,$(BUILD)/tests/%.so,$(wildcard tests/attacks/*.c))
 TEST_TOOLS      := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
-BENCH_TOOLS     := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+BENCH_TOOLS     := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c)) $(if $(NODE_INCLUDE),$(BUILD)/bench/warm.node)
 PROGRAMS        := $(BUILD)/warderd $(BUILD)/warder $(BUILD)/warder-http
 TRACEE_PARTS    := $(BUILD)/tracee/_warder.abi3.so $(BUILD)/tracee/bootstrap.py $(BUILD)/tracee/fstat.so $(BUILD)/tracee/bootstrap.js \
                    $(if $(NODE_INCLUDE),$(BUILD)/tracee/_warder.node)
@@ -140,6 +140,10 @@ $(BUILD)/obj/tracee/node/embed.o: tracee/node/embed.cc tracee/node/embed.h Makef
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -std=gnu++20 -O2 -g -Wall -Wextra -fPIC -fno-exceptions -fno-rtti $(HARDEN) -fvisibility=hidden \
 	  -isystem $(NODE_INCLUDE) -c -o $@ $<
+$(BUILD)/bench/warm.node: tests/bench/node/warm.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE $(SHARED) -DNAPI_VERSION=8 -isystem $(NODE_INCLUDE) -o $@ $<
 $(BUILD)/tracee/bootstrap.js: tracee/node/bootstrap.js
 	@mkdir -p $(@D)
 	$(Q)cp $< $@

@@ -1,4 +1,4 @@
-"""Benchmarks of Node.js jobs: hello beside `node -e`, and scripts that compute or make garbage beside plain Node.
+"""Benchmarks of Node.js jobs: hello beside a bare warm fork of Node and `node -e`, and scripts that compute or make garbage beside plain Node.
 
 Inside and outside take turns. The scripts measure themselves, so Node's start, which a job does not wait for, is not in their ratio.
 """
@@ -11,6 +11,8 @@ import support
 from node_jobs import NODE, why_not
 
 HELLO = "console.log('hello')"
+WARM = [NODE, "--single-threaded", "--v8-pool-size=0", os.path.join(support.ROOT, "tests", "bench", "node", "warm.js"),
+        os.path.join(support.BUILD, "bench", "warm.node")]
 SCRIPT = os.path.join(support.ROOT, "tests", "bench", "node_jobs.js")
 WORK = ("computing", "garbage")
 
@@ -32,16 +34,25 @@ def inside(client, code, *args):
     return r["stdout"]
 
 
+def warm_forks(count):
+    out = subprocess.run([*WARM, str(count)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=True).stdout
+    return [int(ns) / 1e6 for ns in out.split()]
+
+
 def hello(client, rounds, count):
-    jobs, plain, p50 = [], [], []
+    rows = {"warder": [], "bare warm fork": [], "node -e": []}
     for _ in range(rounds):
-        jobs += [milliseconds(lambda: inside(client, HELLO))[0] for _ in range(count)]
-        plain += [milliseconds(lambda: outside("-e", HELLO))[0] for _ in range(count // 10)]
-    for name, each in (("warder", jobs), ("node -e", plain)):
-        each.sort()
-        p50.append(statistics.median(each))
-        print(f"  {name:14}{p50[-1]:>10.2f}{each[len(each) * 99 // 100]:>10.2f}")
-    return {"warder_p50_ms": p50[0], "node_p50_ms": p50[1]}
+        rows["warder"].append([milliseconds(lambda: inside(client, HELLO))[0] for _ in range(count)])
+        rows["bare warm fork"].append(warm_forks(count))
+        rows["node -e"].append([milliseconds(lambda: outside("-e", HELLO))[0] for _ in range(count // 10)])
+    table = {}
+    for name, each in rows.items():
+        p50 = statistics.median(statistics.median(times) for times in each)
+        p99 = statistics.median(sorted(times)[len(times) * 99 // 100] for times in each)
+        ratio = statistics.median(statistics.median(t) / statistics.median(b) for t, b in zip(each, rows["bare warm fork"]))
+        print(f"  {name:14}{p50:>10.2f}{p99:>10.2f}{ratio:>10.2f}")
+        table[name] = {"p50_ms": p50, "p99_ms": p99, "ratio": ratio}
+    return table
 
 
 def work(client, what, rounds, code):
@@ -63,7 +74,7 @@ def run(supervisor, rounds, quick):
     with supervisor.client(timeout=120) as client:
         for _ in range(20):
             inside(client, HELLO)
-        print(f"\nNode.js, client to result, one after the other\n  {'hello':14}{'p50 ms':>10}{'p99 ms':>10}")
+        print(f"\nNode.js, client to result, one after the other\n  {'hello':14}{'p50 ms':>10}{'p99 ms':>10}{'/ bare':>10}")
         table = {"hello": hello(client, rounds, 50 if quick else 100)}
         print(f"  {'script':14}{'job ms':>10}{'node ms':>10}{'ratio':>8}{'CPU: job':>10}{'node':>10}{'ratio':>8}")
         return {**table, **{what: work(client, what, rounds, code) for what in WORK}}
