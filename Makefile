@@ -267,7 +267,7 @@ uninstall: ## removes what install put there; settings that were changed stay
 	$(Q)rm -rf $(DESTDIR)$(LIB_DIR) $(DESTDIR)$(SHARE_DIR)
 	$(Q)for n in 1 5 8; do $(call take,$(wildcard $(PACKAGING)/man/*.[158]),$(mandir)/man$$n); done
 	$(Q)$(call take,$(UNITS),$(unitdir))
-	$(Q)rm -f $(DESTDIR)$(sysusersdir)/warder.conf
+	$(Q)rm -f $(DESTDIR)$(sysusersdir)/warder.conf; rmdir $(DESTDIR)$(sysusersdir) 2>/dev/null || :
 	$(Q)for s in $(SETTINGS); do f=$(DESTDIR)$(sysconfdir)/warder/$${s%:*}; \
 	  ! cmp -s $(PACKAGING)/config/$${s%:*} $$f || rm -f $$f; done
 	$(Q)rmdir $(DESTDIR)$(sysconfdir)/warder 2>/dev/null || :

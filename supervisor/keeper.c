@@ -61,6 +61,7 @@ struct keeper {
 	enum stage stage;
 	double deadline;        /* of this stage */
 	bool failed;            /* somebody could not start at all */
+	bool ready;             /* the service manager was told so */
 };
 
 static double now_s(void)
@@ -471,7 +472,15 @@ static bool is_word(const struct link_in *in, enum link_word w)
 	return in->m.type == RPC_NOTIFY && in->m.method.len == strlen(name) && memcmp(in->m.method.p, name, strlen(name)) == 0;
 }
 
-/* All that the front has to say to us. A service is ready when its first job could run. */
+/* A service is ready when its first job could run. */
+static void on_serving(struct keeper *k)
+{
+	if (!k->ready && k->stage == SERVING)
+		service_tell(k->o->service, "READY=1\nSTATUS=serving");
+	k->ready = true;
+}
+
+/* All that the front has to say to us. */
 static void on_front(struct keeper *k)
 {
 	struct child *front = &k->children[0];
@@ -479,8 +488,8 @@ static void on_front(struct keeper *k)
 	struct err e;
 	int r = link_get(front->link, MESSAGE_MAX, &in, &e);
 
-	if (r == 0 && is_word(&in, LINK_SERVING) && k->stage == SERVING)
-		service_tell(k->o->service, "READY=1\nSTATUS=serving");
+	if (r == 0 && is_word(&in, LINK_SERVING))
+		on_serving(k);
 	else if (r == 0 && is_word(&in, LINK_IDLE) && k->stage != SERVING)
 		next_stage(k, LEAVING, LEAVE_S);
 	else if (r == 0 && is_word(&in, LINK_CLIENT_GONE))

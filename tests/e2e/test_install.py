@@ -76,7 +76,7 @@ class Service(Place):
         env = {k: v for k, v in os.environ.items() if not k.startswith("WARDER_")}
         env["NOTIFY_SOCKET"] = os.path.join(self.folder, "notify")
         config = os.path.join(self.place, "etc", "warder", "warder.yaml")
-        command = [os.path.join(self.place, "bin", "warderd"), "--config", config, "--workers", "1", *extra]
+        command = [os.path.join(self.place, "bin", "warderd"), "--config", config, "--workers", "2", *extra]
         return subprocess.Popen([sys.executable, "-c", HAND_OVER, str(gate.fileno()), str(pid_off), n, *command], pass_fds=[gate.fileno()],
                                 stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=env)
 
@@ -235,6 +235,52 @@ class Pages(unittest.TestCase):
         done = subprocess.run(["mandoc", "-T", "lint", "-W", "style", *pages], capture_output=True, text=True)
         told = [line for line in done.stdout.splitlines() if "referenced manual not found" not in line]
         self.assertEqual(told, [])
+
+
+class Containers(unittest.TestCase):
+    """The files that no container runs here: what they may not ask for, and that their variables are known."""
+
+    @classmethod
+    def setUpClass(cls):
+        try:
+            import yaml
+        except ImportError:
+            raise unittest.SkipTest("missing python3-yaml") from None
+        cls.load = staticmethod(lambda *path: list(yaml.safe_load_all(open(os.path.join(PACKAGING, *path)))))
+        with open(os.path.join(ROOT, "integration", "http", "knobs.c")) as f:
+            cls.knobs = set(re.findall(r'^\t\{"([A-Z0-9_]+)", \w+,', f.read(), re.M))
+
+    def test_compose(self):
+        for name in ("compose.yaml", "compose.dify.yaml"):
+            for service, told in self.load("docker", name)[0]["services"].items():
+                self.assertEqual(set(told) & {"privileged", "cap_add", "devices", "pid", "ipc", "network_mode", "ports", "volumes"}, set(), service)
+        sandbox = self.load("docker", "compose.dify.yaml")[0]["services"]["sandbox"]
+        self.assertEqual(set(sandbox["environment"]) - self.knobs, set())
+        self.assertEqual(sandbox["security_opt"], ["no-new-privileges:true"])
+        self.assertEqual(sandbox["networks"], ["ssrf_proxy_network"])
+        self.assertTrue(self.load("docker", "compose.yaml")[0]["networks"]["ssrf_proxy_network"]["internal"])
+
+    def test_pods_are_restricted(self):
+        pods = [d["spec"]["template"]["spec"] for f in ("sandbox.yaml", "proxy.yaml") for d in self.load("kubernetes", f) if d["kind"] == "Deployment"]
+        self.assertEqual(len(pods), 2)
+        for pod in pods:
+            self.assertFalse(set(pod) & {"hostNetwork", "hostPID", "hostIPC"})
+            self.assertTrue(pod["securityContext"]["runAsNonRoot"])
+            self.assertEqual(pod["securityContext"]["seccompProfile"], {"type": "RuntimeDefault"})
+            self.assertFalse(pod["automountServiceAccountToken"])
+            self.assertTrue(all(set(v) <= {"name", "emptyDir"} for v in pod["volumes"]))
+            for container in pod["containers"]:
+                self.assertEqual(container["securityContext"], {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                                                                "capabilities": {"drop": ["ALL"]}})
+                self.assertEqual({e["name"] for e in container.get("env", [])} - self.knobs, set())
+
+    def test_nobody_leaves_but_through_the_proxy(self):
+        policies = {p["metadata"]["name"]: p["spec"] for p in self.load("kubernetes", "network.yaml")}
+        self.assertEqual(policies["nothing"], {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
+        places = [place for rule in policies["sandbox"]["egress"] for place in rule["to"]]
+        self.assertFalse([p for p in places if "ipBlock" in p])
+        listed = self.load("kubernetes", "kustomization.yaml")[0]["resources"]
+        self.assertEqual(sorted(listed), sorted(f for f in os.listdir(os.path.join(PACKAGING, "kubernetes")) if f != "kustomization.yaml"))
 
 
 if __name__ == "__main__":
