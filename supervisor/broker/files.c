@@ -265,11 +265,14 @@ static int open_in_tmp(struct opening *p, const struct vpath *v)
 	struct broker_job *b = p->r->job;
 	int root, rc;
 
-	if (l.place != PLACE_TMP || !*l.rest || v->must_dir || (b->tmp.dir && (p->flags & O_CREAT)))
+	if (l.place != PLACE_TMP || !*l.rest || v->must_dir)
 		return 1;
 	root = resolve_root(p->r, &l);
 	if (root < 0)
 		return root;
+	/* names of a directory are counted, where they are made; what stands for /tmp is known from here on */
+	if (b->tmp.dir && (p->flags & O_CREAT))
+		return 1;
 	if (is_full(p))
 		return -ENOSPC;
 	if (changes(p->flags) && request_enter(p->r, makes(p->flags)))

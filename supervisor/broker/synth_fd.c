@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "descriptors.h"
+#include "identity.h"
 #include "scratch.h"
 #include "synth.h"
 
@@ -183,6 +184,11 @@ static int open_again(struct request *r, const struct object *o, int flags)
 	char name[16];
 	int fd;
 
+	/* the job's own stdin, stdout and stderr are pipes of the worker's; looking for the name may have taken the job's identity */
+	if (r->entered) {
+		identity_leave();
+		r->entered = false;
+	}
 	snprintf(name, sizeof(name), "%d", o->fd);
 	fd = openat(r->job->tree->proc_fds, name, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 && errno == EACCES && !request_enter(r, true)) /* a pipe of the job's own making */

@@ -142,6 +142,8 @@ class NodeAttacks(lab.AttackCase):
     def test_native_code_that_a_job_wrote_is_not_mapped(self):
         code = "fs.copyFileSync(`${ROOT}/lib/onload.so`, '/tmp/x.node'); process.dlopen({ exports: {} }, '/tmp/x.node')"
         r = self.js(code, env={"WARDER_CALL": str(lab.nr("getppid"))})
+        if not lab.OUTSIDE and "tmp_quota" not in r["layers"]:
+            self.skipTest("capability CAP_SYS_ADMIN: a directory stands for /tmp, on a mount of the machine's own")
         self.assertIn(b"failed to map segment", r["stderr"])
         self.assertNotIn(b"CAME BACK", r["stdout"])
 
@@ -166,7 +168,8 @@ class NodeAttacks(lab.AttackCase):
         const vm = require('vm');
         const p = vm.runInNewContext("this.constructor.constructor('return process')()");
         tell([p === process, err(() => p.mainModule.require('fs').readFileSync('/etc/passwd')),
-              err(() => vm.runInThisContext("process.binding('fs')").open('/etc/passwd', 0, 0)),
+              // with fewer arguments than Node's own code gives, Node 18 aborts itself
+              err(() => vm.runInThisContext("process.binding('fs')").open('/etc/passwd', 0, 0, ...parseInt(process.versions.node) < 20 ? [undefined, {}] : [])),
               err(() => process.binding('natives') && 'natives'), typeof err(() => new (require('wasi').WASI)({ version: 'preview1', preopens: { '/': '/etc' } }))]);
         """
         told = self.told(self.js(code))

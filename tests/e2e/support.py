@@ -23,7 +23,9 @@ POLICIES = os.path.join(ROOT, "policies")
 PYTHON = "/usr/bin/python3"  # the interpreter of the shipped policy; what is compared runs in this one outside, too
 LONG = bool(os.environ.get("WARDER_LONG"))
 IS_ROOT = os.geteuid() == 0
-DEADLINE = 30.0  # seconds for whatever should come soon; a loaded machine is slow, a hung supervisor never comes
+SLOW = int(os.environ.get("WARDER_SLOW") or 1)  # an emulated processor is so many times slower
+DEADLINE = 30.0 * SLOW  # seconds for whatever should come soon; a loaded machine is slow, a hung supervisor never comes
+CONFIG = os.environ.get("WARDER_TEST_CONFIG")  # of the beds that lack a layer which is required otherwise
 
 RESULT_KEYS = ["job", "outcome", "exit_code", "signal", "limit", "limits_hit", "stdout", "stderr", "stdout_truncated",
                "stderr_truncated", "files", "files_dropped", "violations", "violations_dropped", "usage", "layers", "error"]
@@ -116,6 +118,15 @@ def eventually(what, seconds=DEADLINE):
         time.sleep(0.005)
 
 
+def is_gone(pid):
+    """Dead, if perhaps not reaped: in a container that is left to a first process of whatever kind."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 class Supervisor:
     """A warderd on a socket of its own. Its log is kept by the runner when something fails."""
     count = 0
@@ -129,6 +140,8 @@ class Supervisor:
             os.chown(self.dir, dir_owner, dir_owner)
         self.path = os.path.join(self.dir, "warder.sock")
         logs = os.environ.get("WARDER_TEST_LOGS") or self.dir
+        if CONFIG and "--config" not in args:
+            args = ("--config", CONFIG, *args)
         self.log_path = os.path.join(logs, f"warderd.{os.getpid()}.{Supervisor.count}.log")
         with open(self.log_path, "wb") as log:
             self.proc = subprocess.Popen([*prefix, warderd, "--socket", self.path, *args], stdin=subprocess.DEVNULL, stdout=log,

@@ -7,8 +7,8 @@ import tempfile
 import time
 import unittest
 
-from support import BUILD, IS_ROOT, LONG, POLICIES, Supervisor, eventually
-from test_layers import children, gone
+from support import BUILD, IS_ROOT, LONG, POLICIES, Supervisor, eventually, is_gone
+from test_layers import children
 from test_situations import DOCKER, LOWER
 
 FILES, JOBS = 3000, 34 if LONG else 1
@@ -84,7 +84,7 @@ class Disk(unittest.TestCase):
         s.proc.send_signal(signal.SIGSTOP)
         for pid in children(s.proc.pid):
             os.kill(pid, signal.SIGKILL)
-        eventually(lambda: all(gone(pid) for pid in children(s.proc.pid)))
+        eventually(lambda: all(is_gone(pid) for pid in children(s.proc.pid)))
         s.proc.send_signal(signal.SIGKILL)
         s.proc.wait()
 

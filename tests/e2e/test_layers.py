@@ -8,7 +8,7 @@ import tempfile
 import unittest
 
 import support
-from support import Case, Supervisor, eventually
+from support import Case, Supervisor, eventually, is_gone
 
 FAILCALL = os.path.join(support.BUILD, "tests", "failcall")
 NO_LANDLOCK = (FAILCALL, "landlock_create_ruleset", "EOPNOTSUPP", "--")
@@ -59,14 +59,6 @@ def children(pid):
         except (FileNotFoundError, ProcessLookupError):
             pass
     return found
-
-
-def gone(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 class RequiredLayers(unittest.TestCase):
@@ -220,18 +212,18 @@ class Dying(unittest.TestCase):
         s.proc.kill()
         s.proc.wait()
         for pid in (*tracees, zygote):
-            eventually(lambda: gone(pid))
+            eventually(lambda: is_gone(pid))
 
     def test_a_killed_supervisor_takes_a_stuck_zygote_along(self):
         """One that would never notice by itself that nobody orders births any more."""
         s, _, _, job = self.start()
         zygote = parent(job)
         os.kill(zygote, signal.SIGSTOP)
-        self.addCleanup(lambda: gone(zygote) or os.kill(zygote, 9))
+        self.addCleanup(lambda: is_gone(zygote) or os.kill(zygote, 9))
         s.proc.kill()
         s.proc.wait()
         for pid in (job, zygote):
-            eventually(lambda: gone(pid))
+            eventually(lambda: is_gone(pid))
 
     def test_a_killed_zygote_takes_jobs_along(self):
         s, c, i, job = self.start()
@@ -242,7 +234,7 @@ class Dying(unittest.TestCase):
         r = c.wait(i)
         self.assertEqual((r["outcome"], r["error"], r["stdout"]), ("error", "its zygote died", b"on\n"), r)
         for pid in tracees:
-            eventually(lambda: gone(pid))
+            eventually(lambda: is_gone(pid))
 
         # one that served well is replaced at once: a job that comes meanwhile waits for it
         self.assertEqual(s.run("print('again')")["stdout"], b"again\n")

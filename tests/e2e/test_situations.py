@@ -108,6 +108,15 @@ class Situation:
     def test_files_and_threads(self):
         self.assertEqual(self.run_ok(FILES), FILES_OUT)
 
+    def test_names_in_tmp_are_counted(self):
+        """From the first on, whatever stands for /tmp."""
+        code = "try:\n    for i in range(20): open(f'/tmp/{i}', 'w').close()\nexcept OSError as e: print(i, e.errno)\n"
+        result = self.run_job(code, limits={"tmp_inodes": 20})  # the code is one of them
+        self.assertEqual((result["stdout"], result["limits_hit"]), (b"19 28\n", ["tmp"]), result)
+
+    def test_standard_streams_are_opened_again(self):
+        self.assertEqual(self.run_ok("open('/tmp/f', 'w').close(); open('/dev/stdout', 'w').write('out\\n'); open('/dev/fd/2', 'w').close()"), "out\n")
+
     def test_killed_call_is_named(self):
         result = self.run_job(MOUNT)
         self.assertEqual((result["outcome"], result["violations"][-1]["syscall"]), ("violation", "mount"))

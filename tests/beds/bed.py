@@ -1,0 +1,117 @@
+"""What containers and virtual machines of the tests have in common: a root file system, a copy of the build, counts of what ran.
+
+All that is made here lies in BUILD/beds and is kept: the root file system until the release, the packages or the libraries of the build
+change. Nothing of the machine is touched outside of it, but for mounts in namespaces of their own.
+"""
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.path.abspath(os.environ.get("WARDER_BUILD", os.path.join(ROOT, "build")))
+BEDS = os.path.join(BUILD, "beds")
+PACKAGES = ["python3", "python3-msgpack", "python3-jinja2", "python3-numpy", "python3-yaml", "nodejs", "iproute2", "tzdata", "ca-certificates"]
+# what the tests take from the build directory
+PARTS = ["warderd", "warder", "warder-http", "tracee", "tests", "bench"]
+LAST_LINE = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
+
+
+class Missing(Exception):
+    """This machine cannot make the bed; the text says what it takes."""
+
+
+def run(*command, **more):
+    """Runs a command quietly; what it said is in the error."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **more)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)[:200]}: status {done.returncode}\n{done.stdout[-2000:]}")
+    return done.stdout
+
+
+def need(*tools):
+    missing = [t for t in tools if not shutil.which(t, path=os.environ["PATH"] + ":/usr/sbin:/sbin")]
+    if missing:
+        raise Missing("missing " + ", ".join(missing) + ": tools/setup beds installs what it takes")
+    if os.geteuid():
+        raise Missing("capability: root makes the beds")
+
+
+def debian_release():
+    with open("/etc/os-release") as f:
+        facts = dict(line.rstrip("\n").split("=", 1) for line in f if "=" in line)
+    return facts.get("VERSION_CODENAME", "").strip('"') or "stable"
+
+
+def libraries():
+    """The packages of the libraries that the build's programs are linked with."""
+    programs = [os.path.join(BUILD, p) for p in ("warderd", "warder", "warder-http")]
+    tests = os.path.join(BUILD, "tests")
+    programs += [os.path.join(tests, p) for p in sorted(os.listdir(tests)) if "." not in p]
+    paths = set(re.findall(r"=> (/\S+)", run("ldd", *programs)))
+    found = set()
+    for path in paths:
+        for name in (path, "/usr" + path, path.removeprefix("/usr")):
+            told = subprocess.run(["dpkg", "-S", name], stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
+            found.update(line.split(":")[0] for line in told.splitlines())
+    return sorted(found)
+
+
+def root_fs():
+    """A Debian of the machine's own release with the interpreters, in BUILD/beds/rootfs."""
+    need("mmdebstrap")
+    packages = sorted({*PACKAGES, *libraries()})
+    wanted = hashlib.sha256(" ".join([debian_release(), *packages]).encode()).hexdigest()
+    path, stamp = os.path.join(BEDS, "rootfs"), os.path.join(BEDS, "rootfs.stamp")
+    os.makedirs(BEDS, exist_ok=True)
+    with open(os.path.join(BEDS, "lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.exists(stamp) and open(stamp).read() == wanted:
+            return path
+        print(f"beds: making {path}", flush=True)
+        shutil.rmtree(path, ignore_errors=True)
+        run("mmdebstrap", "--variant=minbase", "--include=" + ",".join(packages), debian_release(), path)
+        os.mkdir(os.path.join(path, "src"))
+        with open(stamp, "w") as f:
+            f.write(wanted)
+    return path
+
+
+def copy_of_build(name, uid=0):
+    """A copy that belongs to `uid`: tests write their logs beside the programs."""
+    path = os.path.join(BEDS, "build-" + name)
+    shutil.rmtree(path, ignore_errors=True)
+    os.makedirs(path)
+    for part in PARTS:
+        source = os.path.join(BUILD, part)
+        if os.path.exists(source):
+            run("cp", "-a", source, path)
+    run("chown", "-R", f"{uid}:{uid}", path)
+    run("chmod", "-R", "u+rwX,go+rX", path)
+    return path
+
+
+def modules(name):
+    """The modules that beds/NAME lists: suite/module, then the reason."""
+    with open(os.path.join(HERE, name)) as f:
+        rows = [line.split(None, 1) for line in f if line.strip() and not line.startswith("#")]
+    for row in rows:
+        if len(row) != 2:
+            sys.exit(f"beds/{name}: {row[0]}: has no reason")
+    return [row[0] for row in rows]
+
+
+def counts(output):
+    """(passed, failed, skipped) of the last line of tests/run; None when it did not come so far."""
+    found = LAST_LINE.findall(output)
+    return tuple(int(n or 0) for n in found[-1]) if found else None
+
+
+def table(head, rows):
+    widths = [max(len(str(r[i])) for r in [head, *rows]) for i in range(len(head))]
+    for row in [head, ["-" * w for w in widths], *rows]:
+        print("| " + " | ".join(str(cell).ljust(w) for cell, w in zip(row, widths)) + " |")
