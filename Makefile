@@ -86,8 +86,8 @@ say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2))
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all help deps demo check check-long check-unit check-asan check-e2e check-attacks check-arm64 objects bench stress lint format clean run gdb \
-        test-programs unit-programs install uninstall
+.PHONY: all help deps demo check check-long check-unit check-asan check-e2e check-attacks check-containers check-kernels check-arm64 \
+        objects bench stress lint format clean run gdb test-programs unit-programs install uninstall
 
 all: $(PROGRAMS) $(TRACEE_PARTS) ## builds everything
 ifeq ($(NODE_INCLUDE),)
@@ -212,8 +212,20 @@ check-asan: ## unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
 check-e2e: test-programs ## end-to-end tests alone
 	$(Q)WARDER_BUILD=$(BUILD) tests/run e2e
 
-check-attacks: test-programs ## attack tests alone
-	$(Q)WARDER_BUILD=$(BUILD) tests/run attacks
+check-attacks: ## attacks alone: a table of their classes in each situation (root)
+	$(Q)tools/setup build test beds
+	$(Q)$(MAKE) --no-print-directory test-programs
+	$(Q)WARDER_BUILD=$(BUILD) tests/beds/containers --attacks
+
+check-containers: ## a core of the tests as root, as a user, as in Docker, in a hardened container (root, 10 minutes)
+	$(Q)tools/setup build test beds
+	$(Q)$(MAKE) --no-print-directory test-programs
+	$(Q)WARDER_BUILD=$(BUILD) tests/beds/containers
+
+check-kernels: ## a few tests under Linux 5.10, 6.1 and 6.12 in emulation (root, half an hour)
+	$(Q)tools/setup build test kernels
+	$(Q)$(MAKE) --no-print-directory test-programs
+	$(Q)WARDER_BUILD=$(BUILD) tests/beds/kernels
 
 bench: all $(NATIVE_TESTS) $(BENCH_TOOLS) ## latency and throughput beside bare Python and a bare warm fork
 	$(Q)WARDER_BUILD=$(BUILD) tests/bench/run

@@ -323,20 +323,22 @@ static bool fill_in(const struct request *r, const struct synth_row *row, pid_t 
 	return n < size;
 }
 
-static void plant(struct request *r, int root, const struct synth_row *row, pid_t t_tid)
+static void plant(struct request *r, const struct synth_row *row, pid_t t_tid)
 {
+	/* what stands on a disk is filled without any capability: its owner writes. Others never do, the job neither: it has no path to it */
+	mode_t mode = r->job->synth.dir ? 0755 : 0555;
+	int fd, root = r->job->synth.root;
 	char path[128];
-	int fd;
 
 	if (!fill_in(r, row, t_tid, path, sizeof(path)))
 		return;
 	for (char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
 		*p = '\0';
-		mkdirat(root, path + 1, 0555);
+		mkdirat(root, path + 1, mode);
 		*p = '/';
 	}
 	if (types[row->kind] == S_IFDIR) {
-		mkdirat(root, path + 1, 0555);
+		mkdirat(root, path + 1, mode);
 	} else if (types[row->kind] == S_IFLNK) {
 		(void)!symlinkat("-", root, path + 1); /* listed, never followed here */
 	} else {
@@ -362,11 +364,11 @@ static int plant_all(struct request *r, pid_t t_tid)
 			s->root = scratch_dir(&s->dir);
 		s->mnt = s->root < 0 || s->dir ? 0 : scratch_mount_id(s->root);
 		if (s->dir)
-			fchmod(s->root, 0555);
+			fchmod(s->root, 0755);
 	}
 	for (size_t i = 0; s->root >= 0 && i < synth_n_rows; i++)
 		if (!made || strchr(synth_rows[i].path, '@'))
-			plant(r, s->root, &synth_rows[i], t_tid);
+			plant(r, &synth_rows[i], t_tid);
 	back(r);
 	return s->root < 0 ? s->root : 0;
 }

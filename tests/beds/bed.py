@@ -111,6 +111,16 @@ def counts(output):
     return tuple(int(n or 0) for n in found[-1]) if found else None
 
 
+def by_module(output):
+    """{module: "N held", or what was not} of a run's whole output."""
+    told = {}
+    for name, tests in re.findall(r"^((?:e2e|attacks)/\w+): (\d+) tests, ", output, re.M):
+        failed = len(re.findall(rf"^  FAIL {name}\b", output, re.M))
+        skipped = len(re.findall(rf"^  skip {name}\b", output, re.M))
+        told[name] = f"{failed} of {tests} FAILED" if failed else f"{int(tests) - skipped} held" + (f", {skipped} skipped" if skipped else "")
+    return told
+
+
 def table(head, rows):
     widths = [max(len(str(r[i])) for r in [head, *rows]) for i in range(len(head))]
     for row in [head, ["-" * w for w in widths], *rows]:

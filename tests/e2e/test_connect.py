@@ -228,7 +228,7 @@ class Connect(Case):
         self.assertEqual(self.but(inside), self.but(Connect.expected))
 
     def but(self, text):
-        return text.splitlines()
+        return [line for line in text.splitlines() if support.PIDFD_GETFD or not line.startswith(("disconnect", "socketpair"))]
 
     def test_a_policy_grants_by_itself(self):
         code = f"import socket; s = socket.create_connection(('127.0.0.1', {self.servers.ports[0]})); s.sendall(b'x'); print(s.recv(1))"

@@ -117,6 +117,10 @@ class Situation:
     def test_standard_streams_are_opened_again(self):
         self.assertEqual(self.run_ok("open('/tmp/f', 'w').close(); open('/dev/stdout', 'w').write('out\\n'); open('/dev/fd/2', 'w').close()"), "out\n")
 
+    def test_proc_is_listed(self):
+        self.assertEqual(self.run_ok("import os\nprint('self' in os.listdir('/proc'), 'status' in os.listdir('/proc/self'), "
+                                     "'comm' in os.listdir(f'/proc/self/task/{os.getpid()}'))"), "True True True\n")
+
     def test_killed_call_is_named(self):
         result = self.run_job(MOUNT)
         self.assertEqual((result["outcome"], result["violations"][-1]["syscall"]), ("violation", "mount"))
