@@ -171,6 +171,8 @@ class Lab:
         code = self.code(text, **(values or {}))
         if OUTSIDE:
             return self._run_outside(code, fields)
+        if support.SLOW > 1:
+            fields["limits"] = {"wall_ms": 60000, **fields.get("limits", {})}
         wall_ms = fields.get("limits", {}).get("wall_ms", 15000)
         with self.supervisor.client(timeout=wall_ms / 1000 + support.DEADLINE) as client:
             return client.run(code, policy="attack", **fields)
