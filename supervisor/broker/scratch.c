@@ -140,8 +140,10 @@ static void flatten(int top, const char *name, unsigned long *serial)
 	while ((d = readdir(dir))) {
 		if (is_dots(d->d_name) || !unlinkat(fd, d->d_name, 0) || !unlinkat(fd, d->d_name, AT_REMOVEDIR))
 			continue;
-		snprintf(moved, sizeof(moved), ".warder-%lu", (*serial)++);
-		renameat(fd, d->d_name, top, moved);
+		/* another parent means another "..", for which a directory must be writable where there is no capability */
+		(void)!fchmodat(fd, d->d_name, 0700, 0);
+		snprintf(moved, sizeof(moved), ".warder-%lu", *serial);
+		*serial += !renameat(fd, d->d_name, top, moved);
 	}
 	closedir(dir);
 	unlinkat(top, name, AT_REMOVEDIR);

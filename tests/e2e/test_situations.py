@@ -117,6 +117,12 @@ class Situation:
     def test_standard_streams_are_opened_again(self):
         self.assertEqual(self.run_ok("open('/tmp/f', 'w').close(); open('/dev/stdout', 'w').write('out\\n'); open('/dev/fd/2', 'w').close()"), "out\n")
 
+    def test_directories_that_are_closed_go_with_the_job(self):
+        """Without capabilities a directory must be writable to be moved or emptied: the worker makes it so, and does not try for ever."""
+        for _ in range(2):
+            self.run_ok("import os\nos.makedirs('/tmp/a/b/c/d')\nfor p in ('a/b/c/d', 'a/b/c', 'a/b', 'a'): os.chmod('/tmp/' + p, 0)")
+        self.assertEqual(self.run_ok("print(7)"), "7\n")
+
     def test_proc_is_listed(self):
         self.assertEqual(self.run_ok("import os\nprint('self' in os.listdir('/proc'), 'status' in os.listdir('/proc/self'), "
                                      "'comm' in os.listdir(f'/proc/self/task/{os.getpid()}'))"), "True True True\n")
