@@ -5,7 +5,7 @@
  * and closes it before it waits for its job. User code never sees it. The worker has SO_PASSCRED on, so the
  * kernel, not the sender, says whose pid a message is from.
  *
- *   worker → zygote   BIRTH_SETUP (first, with the set-up memfd), then BIRTH_FORK … ; end of file: leave
+ *   worker → zygote   BIRTH_SETUP (first, with the set-up memfd), then BIRTH_FORK (perhaps with cgroup.procs of the cgroup to join) … ; end of file: leave
  *   zygote → worker   BIRTH_READY (with BIRTH_NAMESPACES and the procfs of its pid namespace) or BIRTH_FAILED (slot -1)
  *   tracee → worker   BIRTH_BORN with {listener, /proc/self/mem, pidfd}, or BIRTH_FAILED with its slot
  *

@@ -322,6 +322,8 @@ static void on_end(struct keeper *k, struct child *c, int status)
 	if (c->early > 1)
 		wait = RETRY_FIRST_S * (1u << (c->early < 10 ? c->early - 2 : 8));
 	c->retry_at = now_s() + (wait < RETRY_MOST_S ? wait : RETRY_MOST_S);
+	if (c->part == WORKER)
+		cgroup_sweep(k->o->layers->cgroup, c->pid);
 	c->pid = 0;
 	close_fd(&c->link);
 	if (k->stage == LEAVING)

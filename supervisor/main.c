@@ -264,9 +264,12 @@ static int serve(const struct options *o, const struct settings_from *from, stru
 		.tracee_dir = find_tracee_dir(),
 	};
 	layers_probe(&l, c->require, c->optional);
-	if (layers_check(&l, &e) || keeper_run(&k, &e))
-		return print_err(&e);
-	return 0;
+	layers_begin(&l);
+	int r = layers_check(&l, &e);
+	if (!r)
+		r = keeper_run(&k, &e);
+	cgroup_leave(l.cgroup);
+	return r ? print_err(&e) : 0;
 }
 
 static int diagnose(const struct options *o)

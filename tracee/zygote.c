@@ -15,12 +15,14 @@
 
 #include "confine.h"
 #include "control.h"
+#include "words.h"
 
 static struct {
 	struct confine_plan plan;
 	struct birth_message order; /* the last BIRTH_FORK */
+	int leaf; /* cgroup.procs of the cgroup that the next newborn joins, sent with the order; -1: none */
 	bool newborn, ready;
-} z;
+} z = {.leaf = -1};
 
 /* The memfd of BIRTH_SETUP: header, whitelist, broker filter, preload names (birth.h). Comes from the worker. */
 static int read_setup(int fd, const char **preload, struct err *e)
@@ -93,7 +95,10 @@ int zygote_ready(const char *info, struct err *e)
 
 int zygote_next(struct err *e)
 {
-	int fd, r = control_receive(&z.order, &fd);
+	if (z.leaf >= 0)
+		close(z.leaf); /* of the last one, who has it, too */
+	z.leaf = -1;
+	int r = control_receive(&z.order, &z.leaf);
 
 	if (r == 0)
 		return 0;
@@ -102,15 +107,30 @@ int zygote_next(struct err *e)
 	return 1;
 }
 
+/* In the newborn, before anything else: what it touches from here on is charged to the cgroup of its own. */
+static int join_leaf(uint32_t *layers, struct err *e)
+{
+	if (z.leaf < 0)
+		return 0;
+	if (write(z.leaf, "0", 1) != 1)
+		return err_set(e, ERR_HOST, "cgroup.procs", errno, "of the tracee's leaf");
+	close(z.leaf);
+	*layers = 1u << LAYER_CGROUP;
+	return 0;
+}
+
 int zygote_confine(pid_t zygote, const int *keep, size_t n_keep, struct err *e)
 {
 	struct confine_birth b = {.slot = z.order.slot, .uid = z.order.uid, .gid = z.order.gid, .zygote = zygote, .keep = keep, .n_keep = n_keep};
 
+	uint32_t joined = 0;
 	z.newborn = true;
-	int r = confine_tracee(&z.plan, &b, e);
+	int r = join_leaf(&joined, e);
+	if (!r)
+		r = confine_tracee(&z.plan, &b, e);
 	if (r)
 		return r;
-	struct birth_message m = {.type = BIRTH_BORN, .slot = b.slot, .uid = b.uid, .gid = b.gid, .layers = b.layers, .own_pid = b.own_pid,
+	struct birth_message m = {.type = BIRTH_BORN, .slot = b.slot, .uid = b.uid, .gid = b.gid, .layers = b.layers | joined, .own_pid = b.own_pid,
 	                          .data_size = z.plan.data_size, .as_size = z.plan.as_size};
 	r = control_send(&m, b.fds, BIRTH_FDS);
 	if (r)

@@ -19,6 +19,7 @@
  *   debug.c    calls that are held for a debugger
  *   rlimits.c  the kernel's limits of one job
  *   watch.c    its CPU time and memory
+ *   leaf.c     the cgroup behind that
  *   pump.c     the job's output
  *   names.c    the host names that a job is granted, looked up by resolver.c
  *   trace.c    the calls of a traced job, told as events
@@ -40,6 +41,7 @@
 #include "frames.h"
 #include "interpreter.h"
 #include "layers.h"
+#include "leaf.h"
 #include "port.h"
 #include "resolver.h"
 #include "uids.h"
@@ -141,6 +143,7 @@ struct slot {
 	gid_t gid;
 	enum slot_state state;
 	struct nursery *nursery;
+	struct leaf leaf;        /* of all its tracees, one after the other */
 	pid_t t_pid;             /* 0: none; forgotten where it is reaped */
 	pid_t t_own_pid;         /* the number that it has for itself: another one in a pid namespace of its own */
 	int pidfd, mem, listener;
@@ -335,6 +338,7 @@ int watch_open(struct slot *s);   /* of a waiting one; 0 or -1 with errno */
 void watch_start(struct slot *s); /* for its job, before the hand-over */
 void watch_last(struct slot *s);  /* at its exit stop, for limits_hit */
 void watch_stop(struct slot *s);
+uint64_t watch_charged_most(const struct slot *s); /* bytes that its leaf may be charged; after watch_start */
 
 /* pump.c */
 int pump_open(struct pump *p, struct slot *s, bool is_stderr, int *job_end); /* *job_end: caller closes */

@@ -230,10 +230,11 @@ static int probe_ptrace(struct layers *l, struct err *e)
 
 static int probe_cgroup(struct layers *l, struct err *e)
 {
-	int r = cgroup_probe(e);
+	int r = cgroup_probe(l->cgroup, e);
 
-	(void)l;
-	return r ? r : err_set(e, ERR_HOST, "cgroup", 0, "delegated, and not used by this version: memory is bounded by watch and rlimits");
+	if (r)
+		l->cgroup[0] = '\0';
+	return r;
 }
 
 /* The first process of namespaces of its own, as zygotes are; what failed there is told in memory that both have. */
@@ -304,7 +305,7 @@ static const struct {
 	[LAYER_READONLY_GRANTS] = {probe_readonly, false, "what may only be read is opened through a read-only clone of its mount", "CAP_SYS_ADMIN, for open_tree and mount_setattr (Linux 5.12)"},
 	[LAYER_TMP_QUOTA] = {probe_tmp_quota, false, "the private /tmp is a tmpfs with a quota", "CAP_SYS_ADMIN, for fsopen and fsmount"},
 	[LAYER_RLIMITS] = {probe_rlimits, true, "memory, files and threads are bounded by the kernel", "any Linux"},
-	[LAYER_CGROUP] = {probe_cgroup, false, "memory is bounded by a cgroup, too", "a delegated cgroup v2 with the memory controller"},
+	[LAYER_CGROUP] = {probe_cgroup, false, "memory is bounded by a cgroup, too", "a delegated cgroup v2 with the memory controller and no other processes in it (systemd: Delegate=memory)"},
 	[LAYER_PTRACE] = {probe_ptrace, true, "the killing call is named; a job dies with its worker", "kernel.yama.ptrace_scope below 3"},
 };
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == LAYER_COUNT, "a row per layer");
@@ -339,6 +340,18 @@ void layers_probe(struct layers *l, uint32_t require, uint32_t optional)
 			l->required |= bit;
 	}
 	l->required = (l->required & ~optional) | require;
+}
+
+void layers_begin(struct layers *l)
+{
+	struct err e = {0};
+	char text[300];
+
+	if (!l->cgroup[0] || cgroup_take(l->cgroup, &e) == 0)
+		return;
+	l->cgroup[0] = '\0';
+	l->on &= ~(1u << LAYER_CGROUP);
+	snprintf(l->why[LAYER_CGROUP], sizeof(l->why[LAYER_CGROUP]), "%.159s", err_str(&e, text, sizeof(text)));
 }
 
 int layers_check(const struct layers *l, struct err *e)

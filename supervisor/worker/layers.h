@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cgroup.h"
 #include "err.h"
 #include "words.h"
 
@@ -19,10 +20,13 @@ struct layers {
 	uint32_t birth_flags;         /* enum birth_flag */
 	int landlock_abi;
 	char kernel[65];
+	char cgroup[CGROUP_PATH_MAX]; /* directory of the one that tracees' leaves are in; "": none */
 };
 
 /* `require` and `optional`: bits of the configuration. */
 void layers_probe(struct layers *l, uint32_t require, uint32_t optional);
+/* For a supervisor that starts: what changes the machine until its end (cgroup.h). Before it makes processes, after layers_probe. */
+void layers_begin(struct layers *l);
 /* 0, or -ENOTSUP with the first required layer that is missing and why. */
 int layers_check(const struct layers *l, struct err *e);
 /* What the layer does, and how to get it where it is missing ("": not at all). Static storage. */

@@ -341,16 +341,54 @@ void nursery_reload(struct nursery *n, struct generation *g)
 		nursery_start(n);
 }
 
+/* With the cgroup that the newborn is to join. */
+static ssize_t send_order(int control, const struct birth_message *m, int leaf)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} space = {{0}};
+	struct iovec iov = {(void *)m, offsetof(struct birth_message, info)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (leaf >= 0) {
+		msg.msg_control = space.buf;
+		msg.msg_controllen = sizeof(space.buf);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+		*c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
+		memcpy(CMSG_DATA(c), &leaf, sizeof(int));
+	}
+	return sendmsg(control, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* A supervisor that has the layer has it for every tracee. */
+static int make_leaf(struct nursery *n, struct slot *s)
+{
+	const char *dir = n->worker->config.layers->cgroup;
+	struct err e;
+
+	if (!*dir)
+		return 0;
+	int r = leaf_make(&s->leaf, dir, s->index);
+	if (!r)
+		return 0;
+	err_set(&e, ERR_HOST, "cgroup", -r, "a leaf in %.100s", dir);
+	broken(n, &e);
+	return r;
+}
+
 void nursery_order(struct nursery *n, struct slot *s)
 {
 	struct birth_message m = {.type = BIRTH_FORK, .slot = s->index, .uid = s->uid, .gid = s->gid,
 	                          .hurry = n->waiting == 0};
 
+	if (make_leaf(n, s))
+		return;
 	slot_ordered(s, n);
 	n->birth = s;
 	be_patient(n, BIRTH_PATIENCE);
 	/* A zygote that has gone is told by its status; a full socket cannot be: forks are ordered one at a time. */
-	if (send(n->control, &m, offsetof(struct birth_message, info), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	if (send_order(n->control, &m, s->leaf.procs) < 0)
 		log_write(LOG_WARN, "order_failed", "policy=%s error=%s", n->policy->name, err_name(errno));
 }
 

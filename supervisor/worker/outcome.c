@@ -99,6 +99,7 @@ void outcome_judge(struct slot *s, int status, struct result *r)
 		return;
 	}
 	int sig = WTERMSIG(status);
+	bool out_of_memory = sig == SIGKILL && leaf_was_killed(&s->leaf);
 	if (sig == SIGKILL && s->killed_for == KILLED_NOT && zygote_has_gone(s)) {
 		s->killed_for = KILLED_ERROR;
 		snprintf(s->error, sizeof(s->error), "its zygote died");
@@ -111,7 +112,7 @@ void outcome_judge(struct slot *s, int status, struct result *r)
 	} else if (sig == SIGKILL && !(broker_signals_sent(s->broker) & 1ull << SIGKILL) && is_near_cpu_limit(s, r->usage.cpu_ms + s->cpu_before * 1e3)) {
 		r->outcome = OUTCOME_LIMIT; /* RLIMIT_CPU: the kernel kills at the hard limit, setrlimit(2) */
 		r->limit = ENDED_BY_CPU_TIME;
-	} else if (died_of_memory(s, sig)) {
+	} else if (died_of_memory(s, sig) || out_of_memory) {
 		r->outcome = OUTCOME_LIMIT;
 		r->limit = ENDED_BY_MEMORY;
 	} else {

@@ -96,6 +96,7 @@ void slot_init(struct slot *s, struct worker *w, int index)
 	bool identity = w->config.layers->birth_flags & BIRTH_IDENTITY;
 
 	*s = (struct slot){.worker = w, .index = index, .pidfd = -1, .mem = -1, .listener = -1};
+	leaf_init(&s->leaf);
 	watch_init(s);
 	s->uid = identity ? w->uids.base + (uid_t)index : (uid_t)-1;
 	s->gid = identity ? w->uids.base + (gid_t)index : (gid_t)-1;
@@ -454,10 +455,12 @@ static void go(struct slot *s)
 	if (s->worker->config.cpu >= 0)
 		ev_timer_start(loop, &s->loose);
 	watch_start(s);
+	int r = leaf_limit(&s->leaf, watch_charged_most(s));
 	usage_start(s);
 	if (s->job->trace != TRACE_OFF)
 		trace_begin(s);
-	int r = hand_over(s);
+	if (!r)
+		r = hand_over(s);
 	if (s->trace)
 		trace_begun(s);
 	if (r) {

@@ -16,6 +16,7 @@
 #define LATEST_ASLEEP 0.100       /* for a job that has not computed since the look before */
 #define FILL_RATE     (16.0 * (1ull << 30)) /* bytes a second that a job may touch, at most: 2 to 8 GiB were measured */
 #define ASLEEP        0.01        /* of a CPU */
+#define CHARGED_BESIDE (32ull << 20) /* bytes: kernel stacks, page tables, pipes */
 #define NEAR_MIB      4           /* this close to RLIMIT_DATA, something was refused, or is about to be */
 
 struct pages { /* of /proc/PID/statm, proc(5) */
@@ -124,4 +125,12 @@ void watch_last(struct slot *s)
 void watch_stop(struct slot *s)
 {
 	ev_timer_stop(s->worker->loop, &s->look);
+}
+
+/* Beside the job's own and its /tmp: what it was born with, each page of which it may write, and what the kernel needs for it. */
+uint64_t watch_charged_most(const struct slot *s)
+{
+	const int64_t *l = s->job->limits;
+
+	return ((uint64_t)(l[LIMIT_MEMORY_MIB] + l[LIMIT_TMP_MIB]) << 20) + s->anon_before * (uint64_t)s->worker->page_size + CHARGED_BESIDE;
 }

@@ -498,8 +498,10 @@ void worker_free(struct worker *w)
 	ev_timer_stop(w->loop, &w->renew);
 	ev_timer_stop(w->loop, &w->fresh);
 	ev_timer_stop(w->loop, &w->ebb);
-	for (unsigned i = 0; i < w->n_slots; i++)
+	for (unsigned i = 0; i < w->n_slots; i++) {
 		slot_drop(&w->slots[i]);
+		leaf_done(&w->slots[i].leaf);
+	}
 	while (w->nurseries) {
 		struct nursery *n = w->nurseries;
 		w->nurseries = n->next;
