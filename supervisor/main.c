@@ -43,7 +43,6 @@
  * Front and workers end when their link to the keeper does, so nothing outlives the keeper.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <malloc.h>
@@ -64,6 +63,7 @@
 #include "places.h"
 #include "service.h"
 #include "settings.h"
+#include "streams.h"
 #include "version.h"
 
 #define POLICY_DIRS_MAX 16
@@ -316,18 +316,6 @@ static int run(const struct options *o)
 	return serve(o, &from, g);
 }
 
-/* A closed standard stream would be the next socket's number, and what is printed would go there. */
-static void fill_standard_streams(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= 2);
-	if (fd > 2)
-		close(fd);
-}
-
 /* Large buffers (messages, output) are mappings of their own and go when they are freed. By itself glibc moves that bound up to 32 MiB once
  * one was freed, and from then on they tear holes into the heap: it grew by 80 bytes a job, of which none was in use (measured). */
 static void keep_the_heap_small(void)
@@ -341,7 +329,7 @@ int main(int argc, char **argv)
 	struct options o = {.serve_fd = -1};
 
 	keep_the_heap_small();
-	fill_standard_streams();
+	streams_fill();
 	umask(022); /* what the worker makes for jobs has its modes said; the starter's mask is not for them */
 	if (!parse(argc, argv, &o))
 		return 2;

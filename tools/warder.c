@@ -1,10 +1,10 @@
 /* warder.c - the command line of Warder: finds the sub-command and calls it. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "commands.h"
+#include "streams.h"
 #include "tell.h"
 #include "version.h"
 
@@ -72,21 +72,9 @@ static int version_main(int argc, char **argv)
 	return fflush(stdout) ? STATUS_FAILED : 0;
 }
 
-/* A closed standard stream would be the next socket's number, and what is printed would go there. */
-static void fill_standard_streams(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= 2);
-	if (fd > 2)
-		close(fd);
-}
-
 int main(int argc, char **argv)
 {
-	fill_standard_streams();
+	streams_fill();
 	if (argc < 2) {
 		usage(stderr);
 		return STATUS_FAILED;

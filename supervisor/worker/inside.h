@@ -10,6 +10,8 @@
  *   spawn.c    what its process is
  *   midwife.c  starting that
  *   slot.c     one tracee from birth to reaping: one setter of its state
+ *   start.c    a job is handed to it
+ *   calls.c    its brokered calls are answered
  *   brief.c    what a tracee is told of its job
  *   transfer.c files into a job's /tmp and out of it, a step a turn
  *   usage.c    bytes in the directory that stands for its /tmp
@@ -19,7 +21,7 @@
  *   debug.c    calls that are held for a debugger
  *   rlimits.c  the kernel's limits of one job
  *   watch.c    its CPU time and memory
- *   leaf.c     the cgroup behind that
+ *   leaf.c     the cgroup of each tracee, behind that
  *   pump.c     the job's output
  *   names.c    the host names that a job is granted, looked up by resolver.c
  *   trace.c    the calls of a traced job, told as events
@@ -31,6 +33,7 @@
 #define WARDER_INSIDE_H
 
 #include <ev.h>
+#include <linux/seccomp.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -264,6 +267,8 @@ void slot_born(struct slot *s, pid_t pid, const int *fds, uint32_t layers); /* t
 void slot_unborn(struct slot *s);                                           /* the birth failed, nothing is there */
 void slot_start(struct slot *s, struct pending *p);                         /* takes p's job and grants */
 void slot_kill(struct slot *s, enum killed_for why);
+void slot_set_state(struct slot *s, enum slot_state to);                     /* nobody else writes s->state */
+void slot_call(struct slot *s, const struct seccomp_notif *n);              /* answers it, now or later */
 void slot_answer(struct slot *s, const struct broker_call *c);
 void slot_retire(struct slot *s);                                            /* a waiting one, to make room */
 void slot_over(struct slot *s, int status, const struct rusage *ru);        /* answers, or collects first; ru NULL at an exit stop */

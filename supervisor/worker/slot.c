@@ -9,9 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "config.h"
 #include "inside.h"
-#include "job_files.h"
 #include "log.h"
 #include "notify.h"
 #include "trace.h"
@@ -34,7 +32,7 @@ static const char *const state_names[] = {
 _Static_assert(sizeof(state_names) / sizeof(state_names[0]) == SLOT_STATES, "a name per state");
 
 /* The one place that changes a slot's state; the counts follow it. */
-static void set_state(struct slot *s, enum slot_state to)
+void slot_set_state(struct slot *s, enum slot_state to)
 {
 	struct worker *w = s->worker;
 
@@ -102,7 +100,7 @@ void slot_init(struct slot *s, struct worker *w, int index)
 	s->gid = identity ? w->uids.base + (gid_t)index : (gid_t)-1;
 	s->pumps[0].fd = s->pumps[1].fd = -1;
 	ev_init(&s->wall, on_wall);
-	ev_init(&s->loose, on_loose);
+	ev_timer_init(&s->loose, on_loose, 0., LOOSE_PERIOD);
 	ev_init(&s->period, on_period);
 	s->wall.data = s->loose.data = s->period.data = s;
 	transfer_init(s);
@@ -112,12 +110,12 @@ void slot_init(struct slot *s, struct worker *w, int index)
 void slot_ordered(struct slot *s, struct nursery *n)
 {
 	s->nursery = n;
-	set_state(s, SLOT_ORDERED);
+	slot_set_state(s, SLOT_ORDERED);
 }
 
 void slot_unborn(struct slot *s)
 {
-	set_state(s, SLOT_FREE);
+	slot_set_state(s, SLOT_FREE);
 }
 
 /* Frees everything of the tracee that is gone; the slot is as new. */
@@ -169,7 +167,7 @@ void slot_born(struct slot *s, pid_t pid, const int *fds, uint32_t layers)
 	s->mem = fds[BIRTH_MEM];
 	s->pidfd = fds[BIRTH_PIDFD];
 	s->layers = layers | 1u << LAYER_PTRACE;
-	set_state(s, SLOT_BORN);
+	slot_set_state(s, SLOT_BORN);
 	int r = tracer_seize(s);
 	if (r) {
 		struct err e;
@@ -177,7 +175,7 @@ void slot_born(struct slot *s, pid_t pid, const int *fds, uint32_t layers)
 		slot_kill(s, KILLED_ERROR);
 		worker_fail_pending(s->worker, s->nursery->policy, &e);
 		clear(s); /* not traced, not our child: nobody tells of its end; the zygote reaps it */
-		set_state(s, SLOT_FREE);
+		slot_set_state(s, SLOT_FREE);
 		return;
 	}
 	notify_sync_wake_up(s->listener);
@@ -234,111 +232,7 @@ static void on_first_call(struct slot *s, const struct seccomp_notif *n)
 	if (s->worker->config.cpu >= 0)
 		tracer_pin(s);
 	ev_timer_stop(s->worker->loop, &s->wall);
-	set_state(s, SLOT_WAITING);
-}
-
-static bool still_there(void *arg, uint64_t id)
-{
-	return notify_still_there(((struct slot *)arg)->listener, id);
-}
-
-static int give_pair(struct slot *s, uint64_t id, const struct broker_reply *r)
-{
-	int fds[2] = {r->fd, r->fd2}, numbers[2];
-
-	for (int i = 0; i < 2; i++) {
-		numbers[i] = notify_add_fd(s->listener, id, fds[i], -1, r->cloexec);
-		if (numbers[i] < 0)
-			return numbers[i];
-	}
-	if (pwrite(s->mem, numbers, sizeof(numbers), (off_t)r->fds_at) != sizeof(numbers))
-		return -EFAULT;
-	return notify_answer(s->listener, id, 0);
-}
-
-/* Every call gets exactly one answer; ADDFD can fail and leave it pending (measured), then the errno is the answer. */
-void slot_carry_out(struct slot *s, const struct broker_call *c, struct broker_reply *r)
-{
-	uint64_t id = c->id;
-	int64_t result = 0;
-	int e = 0;
-
-	switch (r->kind) {
-	case REPLY_VALUE:
-		notify_answer(s->listener, id, r->value);
-		if (r->beside)
-			waits_add(s, c, r->beside, true);
-		result = r->value;
-		break;
-	case REPLY_CONTINUE:
-		notify_continue(s->listener, id);
-		break;
-	case REPLY_FD:
-		e = r->fd2 >= 0 ? give_pair(s, id, r) : notify_answer_fd(s->listener, id, r->fd, r->cloexec);
-		close_fd(&r->fd);
-		close_fd(&r->fd2);
-		result = e;
-		break;
-	case REPLY_LATER:
-		e = waits_add(s, c, r->wait, false);
-		result = e;
-		break;
-	case REPLY_NAMES:
-	case REPLY_HELD:
-		return;
-	}
-	if (e == -EMFILE) /* the tracee's RLIMIT_NOFILE: the worker's own descriptor is there */
-		s->limits_hit |= 1u << LIMIT_HIT_OPEN_FILES;
-	if (e < 0 && e != -ENOENT)
-		notify_answer(s->listener, id, e);
-	if (s->trace && (r->kind != REPLY_LATER || e < 0))
-		trace_answered(s, c, r->kind != REPLY_CONTINUE, result);
-}
-
-void slot_guard(struct slot *s)
-{
-	watchdog_begin(s->worker->watchdog, s->pidfd, s->uid, s->gid);
-}
-
-void slot_unguard(struct slot *s, bool held_up)
-{
-	bool too_long = watchdog_end(s->worker->watchdog);
-
-	if (too_long)
-		snprintf(s->error, sizeof(s->error), "one call held its worker up for more than %.0f s", WATCHDOG_SECONDS);
-	else if (held_up)
-		snprintf(s->error, sizeof(s->error), "its threads changed sockets under the calls that connect them, which held its worker up");
-	else
-		return;
-	slot_kill(s, KILLED_ERROR);
-}
-
-void slot_answer(struct slot *s, const struct broker_call *c)
-{
-	struct broker_reply r = {.fd = -1, .fd2 = -1};
-
-	slot_guard(s);
-	broker_answer(s->broker, c, still_there, s, &r);
-	if (s->trace)
-		trace_judged(s, c);
-	slot_carry_out(s, c, &r);
-	slot_unguard(s, r.held_up);
-	if (r.kind == REPLY_NAMES)
-		names_wait(s, c);
-	else if (r.kind == REPLY_HELD)
-		debug_hold(s, c);
-}
-
-static void on_call(struct slot *s, const struct seccomp_notif *n)
-{
-	struct broker_call c = {.id = n->id, .t_tid = (pid_t)n->pid, .nr = n->data.nr};
-
-	memcpy(c.args, n->data.args, sizeof(c.args));
-	debug_interrupted(s, c.t_tid);
-	waits_interrupted(s, c.t_tid);
-	if (s->trace)
-		trace_came(s, &c);
-	slot_answer(s, &c);
+	slot_set_state(s, SLOT_WAITING);
 }
 
 static void on_listener(struct ev_loop *loop, ev_io *io, int revents)
@@ -363,147 +257,12 @@ static void on_listener(struct ev_loop *loop, ev_io *io, int revents)
 		else if (worker_clock() - begun > ROUND_SECONDS)
 			i = ROUND_CALLS; /* this one, then others */
 		if (s->state == SLOT_RUNNING)
-			on_call(s, &n);
+			slot_call(s, &n);
 		else if (s->state == SLOT_BORN)
 			on_first_call(s, &n);
 		else
 			notify_answer(s->listener, n.id, -EPERM);
 	}
-}
-
-/* A file of the job's own, read from the start; without input it keeps /dev/null. */
-static int give_stdin(struct slot *s)
-{
-	if (!s->job->stdin_data.len)
-		return 0;
-	char name[32];
-	int made = brief_file("stdin", s->job->stdin_data.p, s->job->stdin_data.len);
-	if (made < 0)
-		return made;
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", made);
-	int fd = open(name, O_RDONLY | O_CLOEXEC); /* as a file that is redirected from */
-	int num = errno;
-	close(made);
-	if (fd < 0)
-		return -num;
-	int r = notify_add_fd(s->listener, s->first_call, fd, 0, false);
-	close(fd);
-	return r < 0 ? r : 0;
-}
-
-/* As it was configured when the job's zygote began. */
-static const struct proxy *proxy_of(const struct slot *s)
-{
-	return &s->nursery->generation->config->proxy;
-}
-
-static int make_broker_job(struct slot *s, struct broker_grants *grants)
-{
-	const struct job *j = s->job;
-	struct broker_tracee who = {.t_pid = s->t_pid, .t_own_pid = s->t_own_pid, .proc = s->nursery->proc, .pidfd = s->pidfd, .mem = s->mem, .uid = s->uid, .gid = s->gid};
-	struct broker_options o = {
-		.connect = (const char *const *)j->grants[GRANT_CONNECT].v,
-		.n_connect = j->grants[GRANT_CONNECT].n,
-		.route = proxy_is_set(proxy_of(s)) ? &proxy_of(s)->route : NULL,
-		.frames = s->nursery->frames,
-		.filename = j->filename,
-		.code = j->code,
-		.args = j->args,
-		.n_args = j->n_args,
-		.interpreter = s->nursery->executable,
-		.grants = grants,
-		.tmp_bytes = j->limits[LIMIT_TMP_MIB] << 20,
-		.tmp_inodes = j->limits[LIMIT_TMP_INODES],
-		.file_bytes = (uint64_t)j->limits[LIMIT_FILE_MIB] << 20,
-		.threads = j->limits[LIMIT_THREADS],
-		.memory_bytes = (uint64_t)j->limits[LIMIT_MEMORY_MIB] << 20,
-		.data_bytes = s->rlimit_data,
-	};
-	struct err e = {0};
-
-	return broker_job_new(s->nursery->tree, &who, &o, &s->broker, &e);
-}
-
-static int hand_over(struct slot *s)
-{
-	int r = give_stdin(s);
-	int fd = r ? r : brief_memfd(s->job, s->nursery->policy, broker_has_network(s->broker) ? proxy_of(s)->env : NULL);
-
-	if (fd < 0)
-		return fd;
-	r = notify_answer_fd(s->listener, s->first_call, fd, true);
-	close(fd);
-	return r < 0 ? r : 0;
-}
-
-static void start_failed(struct slot *s, const char *words)
-{
-	snprintf(s->error, sizeof(s->error), "the job could not be handed to its tracee: %s", words);
-	slot_kill(s, KILLED_ERROR);
-}
-
-/* What its files take is none of the job's time. */
-static void go(struct slot *s)
-{
-	struct ev_loop *loop = s->worker->loop;
-
-	s->started = worker_clock();
-	ev_now_update(loop);
-	ev_timer_set(&s->wall, s->job->limits[LIMIT_WALL_MS] / 1e3, 0);
-	ev_timer_start(loop, &s->wall);
-	ev_timer_set(&s->loose, LOOSE_PERIOD, LOOSE_PERIOD);
-	if (s->worker->config.cpu >= 0)
-		ev_timer_start(loop, &s->loose);
-	watch_start(s);
-	int r = leaf_limit(&s->leaf, watch_charged_most(s));
-	usage_start(s);
-	if (s->job->trace != TRACE_OFF)
-		trace_begin(s);
-	if (!r)
-		r = hand_over(s);
-	if (s->trace)
-		trace_begun(s);
-	if (r) {
-		s->unbegun = r == -ESRCH || r == -ENOENT; /* the call is not there any more */
-		start_failed(s, err_name(-r));
-		return;
-	}
-	s->worker->front->on_started(s->worker->front->ctx, s->key, (int)s->t_pid);
-}
-
-void slot_files_in(struct slot *s, int error, const char *words)
-{
-	job_files_free(s->job);
-	if (error)
-		start_failed(s, words);
-	else
-		go(s);
-}
-
-void slot_start(struct slot *s, struct pending *p)
-{
-	s->key = p->key;
-	s->job = p->job;
-	s->tries = p->tries;
-	s->client = p->uid;
-	s->queue_ms = p->queue_ms + (worker_clock() - p->since) * 1e3;
-	s->started = worker_clock();
-	s->cpu_before = s->cpu_seen = outcome_cpu(s->t_pid);
-	s->calls_seen = 0;
-	set_state(s, SLOT_RUNNING);
-	slot_hold_output(s, false);
-	int r = rlimits_lower(s);
-	if (!r)
-		r = make_broker_job(s, p->grants);
-	debug_start(s);
-	if (p->debugger)
-		debug_attach(s, true);
-	if (r)
-		start_failed(s, err_name(-r));
-	else if (s->job->n_files)
-		transfer_in(s);
-	else
-		go(s);
 }
 
 void slot_kill(struct slot *s, enum killed_for why)
@@ -517,7 +276,7 @@ void slot_kill(struct slot *s, enum killed_for why)
 
 void slot_retire(struct slot *s)
 {
-	set_state(s, SLOT_ANSWERED); /* nobody waits for an answer: it gets no job any more */
+	slot_set_state(s, SLOT_ANSWERED); /* nobody waits for an answer: it gets no job any more */
 	slot_kill(s, KILLED_CANCEL);
 }
 
@@ -547,7 +306,7 @@ static bool is_to_be_collected(const struct slot *s)
 static void release(struct slot *s)
 {
 	clear(s);
-	set_state(s, SLOT_FREE);
+	slot_set_state(s, SLOT_FREE);
 }
 
 /* It makes no call any more. What would still tell of its end, but for its status, would wake the worker for nothing. */
@@ -577,7 +336,7 @@ void slot_over(struct slot *s, int status, const struct rusage *ru)
 		broker_job_free(s->broker);
 		s->broker = NULL;
 		again_hand_back(s);
-		set_state(s, SLOT_ANSWERED);
+		slot_set_state(s, SLOT_ANSWERED);
 		return;
 	}
 	/* the first process of a pid namespace takes the others with it, before anybody hears of its own end */
@@ -604,7 +363,7 @@ void slot_over(struct slot *s, int status, const struct rusage *ru)
 	r->out = pump_take(&s->pumps[0]);
 	r->err = pump_take(&s->pumps[1]);
 	stop_watching(s);
-	set_state(s, SLOT_COLLECTING);
+	slot_set_state(s, SLOT_COLLECTING);
 	if (is_to_be_collected(s))
 		transfer_out(s);
 	else
@@ -619,7 +378,7 @@ void slot_files_out(struct slot *s)
 	if (s->result.outcome == OUTCOME_ERROR)
 		s->result.error = s->error[0] ? s->error : "the job was ended by its worker";
 	w->totals.jobs_done++;
-	set_state(s, SLOT_ANSWERED);
+	slot_set_state(s, SLOT_ANSWERED);
 	w->front->on_result(w->front->ctx, s->key, &s->result);
 	s->result.id = s->result.error = NULL; /* the slot's own */
 	result_done(&s->result);
