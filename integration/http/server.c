@@ -26,10 +26,12 @@
 #define THREAD_STACK      (256u << 10)
 #define PROBE_SOON_S      0.1
 #define PROBE_LATE_S      5.0
+#define NOTICED_S         1.5 /* supervisors look once a second whether a tree was switched */
 #define JSON_TYPE         "application/json; charset=utf-8"
 
 struct server {
 	const struct knobs *knobs;
+	struct installer *installer;
 	struct runner *runner;
 	struct metrics *metrics;
 	struct jobs jobs;
@@ -70,6 +72,24 @@ static double now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* Waits, or is told to end. Whether to go on. */
+static bool rest(struct server *s, double seconds)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += (long)(seconds * 1e9) % 1000000000;
+	until.tv_sec += (time_t)seconds + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&s->lock);
+	while (!s->draining && pthread_cond_timedwait(&s->change, &s->lock, &until) == 0)
+		;
+	bool go_on = !s->draining;
+
+	pthread_mutex_unlock(&s->lock);
+	return go_on;
 }
 
 /* --- answers ------------------------------------------------------------------------------------------------- */
@@ -354,18 +374,74 @@ static bool is_for_python(struct call *c)
 	return good;
 }
 
-static void handle_dependencies(struct call *c)
+static void list_if_let_in(struct call *c)
 {
-	if (!is_for_python(c) || !enter(c))
+	if (!enter(c))
 		return;
 	list_dependencies(c);
 	leave(c);
 }
 
+static void handle_dependencies(struct call *c)
+{
+	if (is_for_python(c))
+		list_if_let_in(c);
+}
+
+static void answer_not_installed(struct call *c, int error, const struct text *why)
+{
+	struct text t = {0};
+
+	if (error == -EBUSY) {
+		answer_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, JSON_TYPE, -503, "dependencies are being installed already");
+	} else if (error == -ECANCELED) {
+		answer_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, JSON_TYPE, -503, "going down");
+	} else {
+		text_put(&t, "dependencies were not installed: ");
+		text_add(&t, why->p ? why->p : "", why->len);
+		answer_error(c, MHD_HTTP_OK, JSON_TYPE, -500, t.p ? t.p : "out of memory");
+		text_done(&t);
+	}
+}
+
+static void install(struct call *c, const char *command, void (*then)(struct call *c))
+{
+	struct server *s = c->server;
+	struct text why = {0};
+	int ret = is_draining(s) ? -ECANCELED : installer_run(s->installer, command, &why);
+	char shown[600];
+
+	snprintf(c->told, sizeof(c->told), " dependencies=%s error=%s", command, ret ? err_name(-ret) : "none");
+	if (why.p)
+		log_write(LOG_WARN, "not_installed", "id=%s why=%s", c->id, log_value(shown, sizeof(shown), why.p));
+	if (ret == 0)
+		rest(s, NOTICED_S);
+	if (ret == 0 || ret == -ENOENT)
+		then(c);
+	else
+		answer_not_installed(c, ret, &why);
+	text_done(&why);
+}
+
+static void answer_done(struct call *c)
+{
+	struct text t = {0};
+
+	reply_success(&t, (struct bytes){"{}", 2});
+	answer(c, MHD_HTTP_OK, JSON_TYPE, &t);
+}
+
 static void handle_update(struct call *c)
 {
 	if (is_for_python(c))
-		answer_error(c, MHD_HTTP_NOT_IMPLEMENTED, JSON_TYPE, -501, "this version installs no packages: it serves those of PYTHON_PATH");
+		install(c, "update", answer_done);
+}
+
+/* Without a tree there is nothing to install again, and the interpreter's own packages are listed. */
+static void handle_refresh(struct call *c)
+{
+	if (is_for_python(c))
+		install(c, "refresh", list_if_let_in);
 }
 
 /* --- health, metrics ----------------------------------------------------------------------------------------- */
@@ -400,7 +476,7 @@ static const struct route routes[] = {
 	{"GET", "/metrics", false, handle_metrics},
 	{"POST", "/v1/sandbox/run", true, handle_run},
 	{"GET", "/v1/sandbox/dependencies", true, handle_dependencies},
-	{"GET", "/v1/sandbox/dependencies/refresh", true, handle_dependencies},
+	{"GET", "/v1/sandbox/dependencies/refresh", true, handle_refresh},
 	{"POST", "/v1/sandbox/dependencies/update", true, handle_update},
 };
 
@@ -538,24 +614,6 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **ct
 
 /* --- life ---------------------------------------------------------------------------------------------------- */
 
-/* Waits, or is told to end. Whether to go on. */
-static bool rest(struct server *s, double seconds)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += (long)(seconds * 1e9) % 1000000000;
-	until.tv_sec += (time_t)seconds + until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	pthread_mutex_lock(&s->lock);
-	while (!s->draining && pthread_cond_timedwait(&s->change, &s->lock, &until) == 0)
-		;
-	bool go_on = !s->draining;
-
-	pthread_mutex_unlock(&s->lock);
-	return go_on;
-}
-
 /* Jobs can run when one has: nothing less shows that interpreter, policy and supervisor fit together. */
 static void *probe(void *arg)
 {
@@ -603,7 +661,7 @@ static struct MHD_Daemon *start_daemon(struct server *s, int listener)
 				MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK, MHD_OPTION_END);
 }
 
-int server_start(int listener, const struct knobs *k, const char *socket, struct server **out, struct err *e)
+int server_start(int listener, const struct knobs *k, const char *socket, struct installer *installer, struct server **out, struct err *e)
 {
 	struct server *s = calloc(1, sizeof(*s));
 
@@ -612,6 +670,7 @@ int server_start(int listener, const struct knobs *k, const char *socket, struct
 		return err_set(e, ERR_HOST, "server", ENOMEM, NULL);
 	}
 	s->knobs = k;
+	s->installer = installer;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->change, NULL);
 	s->runner = runner_new(socket, (unsigned)k->max_requests, (unsigned)k->max_workers);
@@ -640,6 +699,7 @@ void server_drain(struct server *s, double patience_s)
 
 	if (listener >= 0)
 		close(listener);
+	installer_cancel(s->installer);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += (time_t)patience_s;
 	pthread_mutex_lock(&s->lock);

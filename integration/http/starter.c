@@ -21,7 +21,7 @@
 
 /* --- where things are ---------------------------------------------------------------------------------------- */
 
-static void own_dir(char *buf, size_t size)
+void starter_own_dir(char *buf, size_t size)
 {
 	ssize_t n = readlink("/proc/self/exe", buf, size - 1);
 
@@ -32,7 +32,7 @@ static void own_dir(char *buf, size_t size)
 
 static const char *program(char *buf, size_t size)
 {
-	own_dir(buf, size - 16);
+	starter_own_dir(buf, size - 16);
 	strcat(buf, "/warderd");
 	return access(buf, X_OK) == 0 ? buf : "warderd";
 }

@@ -195,9 +195,21 @@ class Command(unittest.TestCase):
         left = [e for e in os.listdir(os.path.join(self.folder.path, "python3")) if not e.startswith(".")]
         self.assertEqual((left, len(os.listdir(os.path.join(self.folder.path, "python3", ".versions")))), (["default"], 3))
 
+    def test_what_a_killed_one_left(self):
+        base = os.path.join(self.folder.path, "python3")
+        kept, half, made = (os.path.join(base, ".versions", n) for n in ("other-20250101T000000-1", "default-20250101T000000-2", "by-hand"))
+        for path in (kept, half, made):
+            write(os.path.join(path, "x.py"), "")
+        os.symlink(kept, os.path.join(base, "other"))
+        os.symlink(half, os.path.join(base, "trial-2"))
+        os.symlink("nowhere", os.path.join(base, ".default.2"))
+        self.assertEqual(self.update(wheel(self.folder.path, "1.0"), more=["--no-trial"])[0], 0)
+        self.assertEqual([os.path.exists(p) for p in (kept, half, made)], [True, False, True])
+        self.assertEqual(sorted(os.listdir(base)), [".lock", ".versions", "default", "other"])
+
     def test_nothing_to_refresh(self):
         status, _, err = self.command("refresh")
-        self.assertEqual((status, err.count("\n")), (1, 1), err)
+        self.assertEqual((status, err.count("\n"), os.listdir(self.folder.path)), (3, 1, []), err)
         self.assertIn("there is nothing to refresh", err)
 
 
