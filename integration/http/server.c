@@ -515,11 +515,56 @@ static struct call *call_new(struct server *s, struct MHD_Connection *connection
 	return c;
 }
 
+struct framing {
+	unsigned lengths, encodings;
+	bool wrong;
+};
+
+static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct framing *f = cls;
+
+	(void)kind;
+	f->wrong |= name[strcspn(name, " \t")] != '\0';
+	f->lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+	if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+		f->encodings++;
+		f->wrong |= !value || strcasecmp(value, "chunked") != 0;
+	}
+	return MHD_YES;
+}
+
+/* Whether where the body ends is said once and plainly: a proxy in front could read anything else in another way, and take what is left for
+ * somebody else's request. */
+static bool is_framed(struct MHD_Connection *connection)
+{
+	struct framing f = {0};
+
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, &f);
+	return !f.wrong && f.lengths + f.encodings <= 1;
+}
+
+static enum MHD_Result answer_unframed(struct call *c)
+{
+	struct MHD_Response *r = MHD_create_response_from_buffer(0, (char *)"", MHD_RESPMEM_PERSISTENT);
+	enum MHD_Result ret = MHD_NO;
+
+	if (!r)
+		return MHD_NO;
+	c->status = MHD_HTTP_BAD_REQUEST;
+	if (MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close") == MHD_YES)
+		ret = MHD_queue_response(c->connection, c->status, r);
+	MHD_destroy_response(r);
+	return ret;
+}
+
 /* What can be said before the body is there. 0: nothing yet. */
 static enum MHD_Result begin(struct call *c)
 {
 	const char *length = MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
+	if (!is_framed(c->connection))
+		return answer_unframed(c);
 	if (!c->route)
 		return answer_plain(c, MHD_HTTP_NOT_FOUND, "text/plain", "404 page not found");
 	if (c->route->is_private && !is_key(c->server->knobs->key, MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND, "X-Api-Key")))

@@ -400,6 +400,17 @@ class Requests(GatewayCase):
         self.assertEqual(data["stdout"], "true function 10\nlater\n")
         self.assertEqual(self.gateway.run("print(1)\0")["exit_code"], 255)
 
+    def test_bodies_that_end_in_two_places(self):
+        body = code_of("print(1)")
+        chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+        rows = (request(chunks, length=4, Transfer_Encoding="chunked"), request(body, length=5, **{"content-length": len(body)}),
+                request(chunks, length="", Transfer_Encoding="xchunked"), request(body, length="", **{"Content-Length ": len(body)}))
+        for row in rows:
+            with self.subTest(row[:220]), self.gateway.raw() as s, s.makefile("rb") as f:
+                s.sendall(row)
+                status, headers, _ = read_answer(f)
+                self.assertEqual((status, headers["connection"], f.read()), (400, "close", b""))
+
     def test_packages(self):
         for path in ("?language=python3", "/refresh?language=python3"):
             answer = json.loads(self.gateway.get("/v1/sandbox/dependencies" + path)[2])
