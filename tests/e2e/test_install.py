@@ -194,6 +194,16 @@ class Files(Place):
         told = [line for line in (done.stdout + done.stderr).splitlines() if "warder" in line]
         self.assertEqual(told, [])
 
+    def test_hardening_leaves_it_what_it_needs(self):
+        with open(os.path.join(PACKAGING, "systemd", "warder.service")) as f:
+            on = dict(line.split("=", 1) for line in f.read().splitlines() if re.match(r"[A-Z]\w+=", line))
+        # no openat2, no code from V8, no namespaces, no cgroups of jobs, an answer before the supervisor's
+        for option in ("RestrictSUIDSGID", "MemoryDenyWriteExecute", "RestrictNamespaces", "ProtectControlGroups", "SystemCallFilter", "PrivateUsers"):
+            self.assertNotIn(option, on)
+        with open(os.path.join(ROOT, "supervisor", "guard.c")) as f:
+            kept = set(re.findall(r"CAP_[A-Z_]+", re.search(r"worker_caps\[\] = \{(.*?)\n\};", f.read(), re.S)[1]))
+        self.assertEqual(set(on["CapabilityBoundingSet"].split()), kept | {"CAP_SETPCAP"})
+
 
 class Pages(unittest.TestCase):
     # page: commands whose options it tells
