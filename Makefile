@@ -29,8 +29,10 @@ HARDEN_LD := -Wl,-z,relro,-z,now,-z,noexecstack
 # what is loaded into interpreters: their addresses are random anyway
 SHARED  := $(HARDEN) -fPIC -shared -fvisibility=hidden $(HARDEN_LD)
 OPT     := -O2 -g
+comma := ,
 ifeq ($(SAN),1)
-SAN_FLAGS := -fsanitize=address,undefined
+# FUZZ=1 beside it: for libFuzzer, which is clang's
+SAN_FLAGS := -fsanitize=address,undefined$(if $(filter 1,$(FUZZ)),$(comma)fuzzer-no-link)
 OPT     := -O1 -g -fno-omit-frame-pointer $(SAN_FLAGS) -fno-sanitize-recover=undefined
 HARDEN  :=
 HARDEN_LD :=
@@ -73,6 +75,10 @@ link = -Wl,--start-group $(1) -Wl,--end-group
 SUPERVISOR_LIBS := $(foreach m,supervisor supervisor/front supervisor/worker supervisor/broker policies protocol,$(call archive,$(m)))
 CLIENT_LIBS     := $(call archive,policies) $(call archive,protocol)
 UNIT_TESTS      := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+# fuzz targets: in tests/ they replay their corpora, in fuzz/ they are libFuzzer's
+FUZZ_SHARED     := tests/fuzz/memory.c
+FUZZ_REPLAYS    := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZERS         := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 # what tests run inside a job or around the supervisor; .so for what Python loads by ctypes
 NATIVE_TESTS    := $(patsubst tests/attacks/%.c,$(BUILD)/tests/%.so,$(wildcard tests/attacks/*.c))
 TEST_TOOLS      := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
@@ -87,7 +93,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all help deps demo check check-long check-unit check-asan check-e2e check-attacks check-containers check-kernels check-arm64 \
-        objects bench stress lint format clean run gdb test-programs unit-programs install uninstall
+        objects bench stress fuzz fuzz-programs check-cpython lint format clean run gdb test-programs unit-programs install uninstall
 
 all: $(PROGRAMS) $(TRACEE_PARTS) ## builds everything
 ifeq ($(NODE_INCLUDE),)
@@ -160,6 +166,16 @@ $(BUILD)/tests/test_%: tests/unit/test_%.c $(wildcard tests/unit/*.h) $(SUPERVIS
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(call include_flags,tests/unit) $(LDFLAGS) -o $@ $(call link,$(filter-out %.h,$^)) $(LIBS) $(HTTP_LIBS) -lcmocka
+FUZZ_LINK = $(CC) $(CFLAGS) $(call include_flags,tests/unit) -Itests/fuzz $(LDFLAGS) -Wl,--wrap=pread,--wrap=__pread_chk,--wrap=pwrite
+FUZZ_DEPS := $(FUZZ_SHARED) tests/fuzz/fuzz.h tests/unit/child.h $(SUPERVISOR_LIBS)
+$(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(FUZZ_DEPS)
+	$(call say,TEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_LINK) -o $@ $(call link,$(filter-out %.h,$^)) $(LIBS) -lcmocka
+$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $(FUZZ_DEPS)
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_LINK) -fsanitize=fuzzer -o $@ $(call link,$(filter-out %.h,$^)) $(LIBS) -lcmocka
 $(BUILD)/tests/%.so: tests/attacks/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
@@ -186,7 +202,7 @@ objects: $(foreach m,$(MODULES) tools,$(call objects,$(m),))
 check-arm64: ## the C code compiles for arm64 without warnings (needs gcc-aarch64-linux-gnu)
 	$(Q)$(MAKE) --no-print-directory CC=aarch64-linux-gnu-gcc BUILD=$(BUILD)/arm64 EXTRA_CFLAGS="-Werror -idirafter /usr/include" objects
 
-test-programs: all $(UNIT_TESTS) $(NATIVE_TESTS) $(TEST_TOOLS) $(BENCH_TOOLS)
+test-programs: all $(UNIT_TESTS) $(FUZZ_REPLAYS) $(NATIVE_TESTS) $(TEST_TOOLS) $(BENCH_TOOLS)
 
 check: ## installs what is missing, builds, runs all tests (at most 12 minutes)
 	$(Q)tools/setup build test
@@ -200,7 +216,7 @@ check-long: ## the same tests with full counts
 	$(Q)$(MAKE) --no-print-directory SAN=1 BUILD=$(BUILD)/asan unit-programs
 	$(Q)WARDER_BUILD=$(BUILD) tests/run --unit-build $(BUILD)/asan --long all
 
-unit-programs: $(UNIT_TESTS)
+unit-programs: $(UNIT_TESTS) $(FUZZ_REPLAYS)
 
 check-unit: unit-programs ## unit tests alone: seconds, no root needed
 	$(Q)WARDER_BUILD=$(BUILD) tests/run unit
@@ -233,6 +249,14 @@ bench: all $(NATIVE_TESTS) $(BENCH_TOOLS) ## latency and throughput beside bare 
 
 stress: test-programs ## 100,000 mixed jobs, 16 at once; N= for another number
 	$(Q)WARDER_BUILD=$(BUILD) tests/stress --jobs $(or $(N),100000)
+
+fuzz-programs: $(FUZZERS)
+
+fuzz: test-programs ## every fuzzer in turn for T= seconds (default 60); needs clang
+	$(Q)WARDER_BUILD=$(BUILD) tests/fuzz/run --seconds $(or $(T),60) $(F)
+
+check-cpython: all ## CPython's regression tests as jobs; needs libpython3.11-testsuite
+	$(Q)WARDER_BUILD=$(BUILD) tests/cpython
 
 run: all ## a supervisor in the foreground, on a socket in build/
 	$(Q)$(BUILD)/warderd --socket $(BUILD)/warder.sock

@@ -83,10 +83,10 @@ static inline bool send_fd(int sock, int fd)
 
 static inline void child_main(int sock, bool as_job)
 {
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (as_job && (syscall(SYS_setgroups, 0, NULL) || setresgid(JOB_UID, JOB_UID, JOB_UID) ||
 	               setresuid(JOB_UID, JOB_UID, JOB_UID)))
 		_exit(1);
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* the change of credentials clears it */
 	prctl(PR_SET_DUMPABLE, 1);
 	if (!send_fd(sock, open("/proc/self/mem", O_RDWR | O_CLOEXEC)))
 		_exit(1);
@@ -259,7 +259,7 @@ static inline char *out(struct fixture *f)
 static inline bool may_go_on(const struct fixture *f, const char *name, const struct broker_call *c)
 {
 	static const char *const by_values[] = {"clone", "kill", "tgkill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo",
-		"prlimit64", "umask", "mmap", "mremap"};
+		"prlimit64", "umask", "mmap", "mremap", "getpgid", "getsid"};
 
 	for (size_t i = 0; i < sizeof(by_values) / sizeof(by_values[0]); i++)
 		if (!strcmp(by_values[i], name))
