@@ -76,6 +76,13 @@ NEVER = [
     ("io_uring_register", (-1, 0, 0, 0)),
 ]
 
+# What would outlive a job, or be found by another: (name, arguments), each of which works outside.
+SHARED = [
+    ("shmget", (0x57415244, 4096, 0o1666)), ("semget", (0x57415244, 1, 0o1666)), ("msgget", (0x57415244, 0o1666)),
+    ("mq_open", ("warder-attack", 0o102, 0o666, 0)), ("mq_unlink", ("warder-attack",)),
+    ("memfd_create", ("warder-attack", 0)), ("memfd_secret", (0,)), ("mlockall", (1,)), ("mlock", (0, 4096)),
+]
+
 CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000, 0x20000000, 0x40000000
 CLONE_VM, CLONE_FS, CLONE_FILES, CLONE_SIGHAND, CLONE_THREAD = 0x100, 0x200, 0x400, 0x800, 0x10000
 CLONE_UNTRACED, CLONE_PARENT, CLONE_VFORK, CLONE_PTRACE = 0x800000, 0x8000, 0x4000, 0x2000
@@ -121,6 +128,16 @@ class Unlisted(lab.AttackCase):
             return
         self.assertEqual(r["outcome"], "exited", lab.brief(r))
         self.assertRegex(r["stdout"], rb"CAME BACK (E\w+|-\d+)\n", lab.brief(r))
+
+    def test_no_memory_is_shared_between_jobs_by_the_kernels_other_means(self):
+        for _ in range(2):  # what the first one leaves the second does not find
+            told = self.ask("""
+            found = err(os.listdir, "/dev/shm")
+            look("/dev/shm/warder-attack", 0o102)
+            tell(back={n: name(raw(number, *args)) for n, number, args in CALLS}, found=found)
+            """, {"CALLS": [(n, lab.nr(n), a) for n, a in SHARED]})
+            self.assertEqual({n: r for n, r in told["back"].items() if r not in ("ENOSYS", "EPERM")}, {})
+            self.assertIn(told["found"], ([], "ENOENT"))
 
     def test_io_uring_is_absent_rather_than_deadly(self):
         r = self.call("io_uring_setup", (1, b"\0" * 120))

@@ -132,7 +132,7 @@ class NodeAttacks(lab.AttackCase):
                 r = self.js(code, env={"WARDER_CALL": str(lab.nr(name))})
                 self.assertKilledFor(r, name)
                 self.assertNotIn(b"CAME BACK", r["stdout"])
-        for name in ("execve", "setuid", "chroot", "io_uring_setup", "pidfd_open", "process_vm_readv"):
+        for name in ("execve", "setuid", "chroot", "io_uring_setup", "pidfd_open", "process_vm_readv", "semget", "mq_open", "memfd_create"):
             with self.subTest(name):
                 r = self.js(code, env={"WARDER_CALL": str(lab.nr(name))})
                 if name == "setuid" and r["outcome"] == "exited":

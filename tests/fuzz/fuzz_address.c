@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size_t m = f.left < sizeof(text) - 1 ? f.left : sizeof(text) - 1;
 		feed_bytes(&f, text, m);
 		text[m] = 0;
-		if (address_parse(text, &h, why, sizeof(why)) == 0 && whole && address_covers(&h, &peer) && address_within(&g, &h))
+		if (address_parse(text, &h, why, sizeof(why)) == 0 && whole && address_covers(&h, &peer) && g.kind != NET_WILDCARD && address_within(&g, &h))
 			FUZZ_REQUIRE(address_covers(&g, &peer), "within a bound that does not cover it");
 		address_done(&h);
 	} else {

@@ -88,8 +88,10 @@ static inline void child_main(int sock, bool as_job)
 		_exit(1);
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* the change of credentials clears it */
 	prctl(PR_SET_DUMPABLE, 1);
-	if (!send_fd(sock, open("/proc/self/mem", O_RDWR | O_CLOEXEC)))
+	int mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	if (!send_fd(sock, mem))
 		_exit(1);
+	close(mem); /* as a tracee does */
 	for (;;) {
 		int fd = receive_fd(sock);
 
