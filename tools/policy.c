@@ -271,6 +271,14 @@ static void judge_address(struct answer *a, const struct net_grant *g)
 	snprintf(a->hint, sizeof(a->hint), "grants.connect: [\"%.200s\"]", a->object);
 }
 
+static int no_object(const struct answer *a, const char *why)
+{
+	fputs("warder policy explain: ", stderr);
+	tell_escaped(stderr, a->object, strlen(a->object));
+	fprintf(stderr, ": %s\n", why);
+	return -EINVAL;
+}
+
 static int judge_object(struct answer *a, bool to_write)
 {
 	struct net_grant g;
@@ -278,16 +286,18 @@ static int judge_object(struct answer *a, bool to_write)
 
 	if (strcmp(a->verdict, "brokered")) /* never looked at */
 		return 0;
-	if (*a->object == '/') {
-		const char *problem = paths_problem(a->object);
+	if (strcmp(a->call, "connect") && !strstr(a->call, "send")) {
+		const char *problem = *a->object == '/' ? paths_problem(a->object) : "must be an absolute path";
 
 		if (problem)
-			return fprintf(stderr, "warder policy explain: %s: %s\n", a->object, problem), -EINVAL;
+			return no_object(a, problem);
 		judge_path(a, a->object, explain_need(a->call) == EXPLAIN_READ && to_write ? EXPLAIN_WRITE : explain_need(a->call));
 		return 0;
 	}
+	if (*a->object == '/')
+		return no_object(a, "must be HOST:PORT; a job reaches no socket by path");
 	if (address_parse(a->object, &g, why, sizeof(why)))
-		return fprintf(stderr, "warder policy explain: %s: %s\n", a->object, why), -EINVAL;
+		return no_object(a, why);
 	judge_address(a, &g);
 	address_done(&g);
 	return 0;

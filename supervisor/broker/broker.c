@@ -253,18 +253,14 @@ static bool fd_name(void *arg, int t_fd, char *buf, size_t size)
 /* For a trace: each call in words. What was resolved says more than what was asked for. */
 static void tell(struct request *r, enum verdict verdict, int err, const char *path, const char *rule)
 {
-	struct frames_job *frames = &r->job->frames;
-	double spent = frames->spent;
-	struct where where = {0};
+	struct where where;
 	struct decode d = {
 		.policy = r->job->tree->policy, .mem = r->job->who.mem, .nr = r->call->nr, .args = r->call->args,
 		.cwd = r->job->cwd.s, .path = path, .address = *r->address ? r->address : NULL, .fd_name = fd_name, .fd_arg = r,
 		.where = &where,
 	};
 
-	frames_where(frames, r->call->t_tid, &where);
-	frames->spent = spent; /* the time that violations have is theirs */
-
+	frames_where_told(&r->job->frames, r->call->t_tid, &where);
 	for (size_t i = 0; r->row && i < 2; i++)
 		if (r->row->path[i] && !r->bad[i] && !r->no_path)
 			d.known[r->row->path[i] - 1] = r->text[i];

@@ -126,17 +126,46 @@ bool frames_is_over(const struct frames_job *j)
 	return now() > j->until;
 }
 
-bool frames_where(struct frames_job *j, pid_t t_tid, struct where *out)
+static void nowhere(struct where *out)
 {
 	out->file[0] = out->function[0] = '\0';
 	out->line = 0;
 	out->rough = false;
+}
+
+static bool look(struct frames_job *j, pid_t t_tid, int depth, struct where *out)
+{
+	nowhere(out);
 	if (!j->frames)
 		return false;
 	double begun = now();
 	j->until = begun + FRAMES_SECONDS;
+	j->depth = depth;
 	bool found = j->frames->has_python ? frames_python(j, &j->frames->python, t_tid, out)
 	             : j->frames->has_node ? frames_node(j, &j->frames->node, t_tid, out) : false;
 	j->spent += now() - begun;
+	return found;
+}
+
+bool frames_where(struct frames_job *j, pid_t t_tid, struct where *out)
+{
+	return look(j, t_tid, FRAMES_DEPTH_MAX, out);
+}
+
+bool frames_where_told(struct frames_job *j, pid_t t_tid, struct where *out)
+{
+	double spent = j->spent, at = now();
+	bool found = false;
+
+	nowhere(out);
+	j->told -= (at - j->told_at) * FRAMES_TOLD_SHARE;
+	j->told_at = at;
+	if (j->told < 0)
+		j->told = 0;
+	if (j->told < FRAMES_TOLD_SECONDS) {
+		found = look(j, t_tid, FRAMES_TOLD_DEPTH, out);
+		j->told += j->spent - spent;
+	}
+	j->spent = spent; /* the time that violations have is theirs */
 	return found;
 }

@@ -23,7 +23,10 @@
 /* Of the clock, not of the CPU: on a loaded machine most of it is waiting. */
 #define FRAMES_SECONDS 0.5     /* for one reading; what is not found by then is not told */
 #define FRAMES_JOB_SECONDS 1.0 /* for all violations of a job together */
-#define FRAMES_DEPTH_MAX 256     /* frames that are looked at */
+#define FRAMES_TOLD_SHARE 0.4  /* of a worker, for the calls of a traced job: forged frames are slow to read */
+#define FRAMES_TOLD_SECONDS 0.2 /* at once */
+#define FRAMES_DEPTH_MAX 256    /* frames that are looked at */
+#define FRAMES_TOLD_DEPTH 64    /* … for a trace, which reads at each call */
 #define FRAMES_SEEN 16
 
 struct where { /* as shown; file and function empty, line 0: unknown */
@@ -52,7 +55,9 @@ struct frames_job {
 	int mem;
 	pid_t t_pid;
 	double spent;          /* seconds, by all readings so far */
+	int depth;             /* how many frames the one that goes on may look at */
 	double until;          /* CLOCK_MONOTONIC, of the one that goes on */
+	double told, told_at;  /* seconds that a trace has used and not been forgiven yet; since when */
 	struct {
 		pid_t t_tid;
 		uint64_t t_state;  /* where its thread state was last */
@@ -63,6 +68,8 @@ void frames_job_init(struct frames_job *j, struct frames *f, const struct broker
 void frames_job_done(struct frames_job *j);
 /* The innermost frame of the user's own source, else the innermost of all but Warder's. False: none is known; *out is empty then. */
 bool frames_where(struct frames_job *j, pid_t t_tid, struct where *out);
+/* The same for a trace, from time that is its own: a job that uses that up is told of without lines until it has some again. */
+bool frames_where_told(struct frames_job *j, pid_t t_tid, struct where *out);
 /* Whether violations of this job may still be read for. */
 bool frames_has_time(const struct frames_job *j);
 

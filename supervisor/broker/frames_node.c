@@ -332,7 +332,7 @@ static bool walk_frames(struct walk *w, uint64_t fp, bool (*each)(struct walk *w
 {
 	uint64_t frame[F_WORDS], end = fp + STACK_MAX;
 
-	for (int i = 0; i < FRAMES_DEPTH_MAX && fp % WORD == 0 && fp < end && !(w->job && frames_is_over(w->job)); i++) {
+	for (int i = 0; i < (w->job ? w->job->depth : FRAMES_DEPTH_MAX) && fp % WORD == 0 && fp < end && !(w->job && frames_is_over(w->job)); i++) {
 		if (!peek(w, fp - F_CALLER * WORD, frame, sizeof(frame)))
 			return false;
 		if (each(w, frame, arg))

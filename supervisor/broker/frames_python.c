@@ -58,7 +58,7 @@ bool frames_python(struct frames_job *j, const struct pyframes *p, pid_t t_tid, 
 	struct judged judged = {0};
 	bool found = false, users = false;
 
-	for (int i = 0; i < FRAMES_DEPTH_MAX && t_frame && !users && !frames_is_over(j); i++) {
+	for (int i = 0; i < j->depth && t_frame && !users && !frames_is_over(j); i++) {
 		if (!pyframes_next(p, j->mem, &t_frame, &f))
 			continue;
 		judge(j, p, f.t_file, &judged);

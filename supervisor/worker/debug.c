@@ -7,6 +7,7 @@
 
 #include "inside.h"
 #include "notify.h"
+#include "trace.h"
 
 #define DEBUGGER_PATIENCE 10.0 /* seconds that the first held call waits for somebody to attach */
 #define RETIRED_MAX 1024       /* lists of grants that allowing for good has replaced; more is not allowed */
@@ -87,6 +88,8 @@ static void answer(struct slot *s, const struct held_call *h, enum broker_decisi
 		return;
 	slot_guard(s);
 	broker_answer_decided(s->broker, &h->call, d, still_there, s, &r);
+	if (s->trace)
+		trace_judged(s, &h->call);
 	slot_carry_out(s, &h->call, &r);
 	slot_unguard(s, r.held_up);
 	if (r.kind == REPLY_NAMES) /* asked for names before; what there is counts */

@@ -120,6 +120,8 @@ static void resume(struct waiting *w, bool timed_out)
 	}
 	slot_guard(s);
 	broker_resume(s->broker, &w->call, w->wait, timed_out, still_there, s, &r);
+	if (s->trace)
+		trace_judged(s, &w->call);
 	if (r.kind != REPLY_LATER && !w->answered)
 		slot_carry_out(s, &w->call, &r);
 	if (r.kind != REPLY_LATER)

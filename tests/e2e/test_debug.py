@@ -110,6 +110,24 @@ class Debug(support.Case):
         r, _ = self.debug("show(lambda: os.memfd_create('x'))\nimport time; time.sleep(9)\n", lambda h: "refuse", limits={"wall_ms": 300})
         self.assertEqual((r["outcome"], r["limit"]), ("limit", "wall_time"))
 
+    def test_a_trace_tells_each_held_call_as_itself(self):
+        code = TRY + f"show(lambda: open('{HOST}'))\nshow(lambda: libc.personality(8))\nshow(lambda: os.stat('/tmp') and 1)\n"
+        for mode in ("brokered", "all"):
+            with self.subTest(mode), self.supervisor.client() as c:
+                run, held = c.start(code, debug=True, job="both", trace=mode), 0
+                c.rpc("debug.attach", job="both")
+                while run not in c.answers:
+                    news = [p for m, p in c.notifications if m == "held"][held:]
+                    held += len(news)
+                    for h in news:
+                        c.rpc("debug.decide", job="both", call=h["call"], verdict="refuse")
+                    if not news and run not in c.answers:
+                        c.receive()
+                self.assertExited(c.wait(run))
+                told = [(p["syscall"], p["errno"]) for m, p in c.notifications if m == "event" and p["verdict"] != "allowed"]
+                at = told.index(("openat", "ENOENT"))
+                self.assertEqual(told[at:], [("openat", "ENOENT"), ("personality", "EPERM"), ("newfstatat", None)])
+
     def test_threads_are_held_one_by_one(self):
         code = """
 from concurrent.futures import ThreadPoolExecutor

@@ -47,6 +47,14 @@ class PolicyCommand(unittest.TestCase):
                          ["+ call personality allow if arg 0 is one of 0x8", "+ file /srv read", "+ connect 10.0.0.0/8:443-443"])
         self.policy("show", "nobody", status=1)
 
+    def test_explain_says_what_is_no_object(self):
+        for args, words in ((("openat", "etc/shadow"), "etc/shadow: must be an absolute path"), (("openat", ""), ": must be an absolute path"),
+                            (("connect", "/run/x\x1b"), r"/run/x\x1b: must be HOST:PORT; a job reaches no socket by path"),
+                            (("stat", "10.0.0.1:80"), "10.0.0.1:80: must be an absolute path")):
+            with self.subTest(args):
+                done = support.warder("policy", "explain", *args)
+                self.assertEqual((done.returncode, done.stderr.decode()), (1, f"warder policy explain: {words}\n"))
+
     def test_explain(self):
         for args, verdict, hint in [
             ("openat /etc/shadow", "hidden", 'grants.read: ["/etc/shadow"]'),

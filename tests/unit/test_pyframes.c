@@ -342,13 +342,32 @@ static void test_time_of_a_job(void **state)
 	frames_job_done(&j);
 }
 
+/* A trace reads at each call: what is slow to read has a share of the time, comes again, and takes nothing from violations. */
+static void test_time_of_a_trace(void **state)
+{
+	struct frames_job j = reader();
+	struct where w;
+
+	(void)state;
+	put_all();
+	assert_true(frames_where_told(&j, 77, &w));
+	assert_true(j.told > 0 && j.spent == 0);
+	j.told = FRAMES_TOLD_SECONDS + 100 * FRAMES_TOLD_SHARE;
+	assert_false(frames_where_told(&j, 77, &w));
+	assert_int_equal(w.line, 0);
+	assert_true(frames_where(&j, 77, &w));
+	j.told_at -= 101; /* as if it were that long ago */
+	assert_true(frames_where_told(&j, 77, &w));
+	frames_job_done(&j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_users_frame),   cmocka_unit_test(test_no_users_frame), cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_texts),         cmocka_unit_test(test_hostile_names),  cmocka_unit_test(test_forged_chains),
 		cmocka_unit_test(test_any_bytes),     cmocka_unit_test(test_layout_text),    cmocka_unit_test(test_whose),
-		cmocka_unit_test(test_time_of_a_job),
+		cmocka_unit_test(test_time_of_a_job), cmocka_unit_test(test_time_of_a_trace),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -15,13 +15,18 @@ def inert(data):
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
+def row(call):
+    """A call as its values alone: a page has up to MOST of them."""
+    return [round(call[k], 3) if k in ("t_ms", "spent_us") else call.get(k) for k in show.CALL_KEYS]
+
+
 def write(path, job, calls, result, title):
     code = job["code"].decode("utf-8", "replace") if job else ""
     name = (job or {}).get("filename") or ("main.js" if (job or {}).get("language") == "nodejs" else "main.py")
     data = {
         "title": title, "file": "/tmp/" + name, "source": code.split("\n"),
         "outcome": {k: result[k] for k in ("outcome", "exit_code", "signal", "limit")}, "usage": result["usage"],
-        "calls": [{**{k: c.get(k) for k in show.CALL_KEYS}, "text": show.line(c)} for c in calls[:MOST]],
+        "keys": show.CALL_KEYS, "calls": [row(c) for c in calls[:MOST]],
         "left_out": max(0, len(calls) - MOST), "suggestions": suggest.lines(calls, result),
     }
     with open(TEMPLATE, encoding="utf-8") as f:
