@@ -40,6 +40,12 @@ static void put(struct text *t, const char *fmt, ...)
 
 /* --- text that the job chose -------------------------------------------------------------------------------- */
 
+/* Characters that turn the direction of text around, or end its line: with them a text shows as another. */
+static bool rearranges(uint32_t c)
+{
+	return c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
 /* Bytes of the well-formed UTF-8 character at p, 0 when there is none or it is a control character. */
 static size_t shown_char(const unsigned char *p, size_t n)
 {
@@ -54,7 +60,7 @@ static size_t shown_char(const unsigned char *p, size_t n)
 			return 0;
 		c = c << 6 | (p[i] & 0x3f);
 	}
-	if (len > 1 && (c < least[len] || c < 0xa0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)))
+	if (len > 1 && (rearranges(c) || c < least[len] || c < 0xa0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)))
 		return 0;
 	return len;
 }

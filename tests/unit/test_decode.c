@@ -218,11 +218,23 @@ static void test_table(void **state)
 		assert_true(decode_words[k].n > 0);
 }
 
+static void test_text_that_rearranges_a_line(void **state)
+{
+	char buf[64];
+
+	(void)state;
+	decode_escape("a\u202eb\u2028\u2069", 60, buf, sizeof(buf));
+	assert_string_equal(buf, "a\\xe2\\x80\\xaeb\\xe2\\x80\\xa8\\xe2\\x81\\xa9");
+	decode_escape("\u00e4\u20ac", 60, buf, sizeof(buf));
+	assert_string_equal(buf, "\u00e4\u20ac");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_arguments), cmocka_unit_test(test_addresses), cmocka_unit_test(test_hostile_text),
-		cmocka_unit_test(test_entries), cmocka_unit_test(test_unknown_call), cmocka_unit_test(test_table),
+		cmocka_unit_test(test_entries), cmocka_unit_test(test_unknown_call), cmocka_unit_test(test_text_that_rearranges_a_line),
+		cmocka_unit_test(test_table),
 	};
 
 	return cmocka_run_group_tests_name("decode", tests, setup, teardown);
