@@ -107,7 +107,7 @@ bool frames_is_users(const struct frames *f, const char *file)
 
 void frames_job_init(struct frames_job *j, struct frames *f, const struct broker_tracee *who)
 {
-	*j = (struct frames_job){.frames = frames_hold(f), .mem = who->mem, .t_pid = who->t_pid, .who = who};
+	*j = (struct frames_job){.frames = frames_hold(f), .depth = FRAMES_DEPTH_MAX, .mem = who->mem, .t_pid = who->t_pid, .who = who};
 }
 
 void frames_job_done(struct frames_job *j)
