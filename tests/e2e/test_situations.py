@@ -69,6 +69,14 @@ def status(pid):
         return dict(line.rstrip("\n").split(":\t", 1) for line in f)
 
 
+def ptrace_scope():
+    try:
+        with open("/proc/sys/kernel/yama/ptrace_scope") as f:
+            return int(f.read())
+    except FileNotFoundError:
+        return 0
+
+
 class Situation:
     prefix, uid = (), None
 
@@ -76,6 +84,8 @@ class Situation:
     def setUpClass(cls):
         if not IS_ROOT:
             raise unittest.SkipTest("capability CAP_SETUID (not started as root)")
+        if cls.prefix and ptrace_scope() > 1:
+            raise unittest.SkipTest("kernel feature kernel.yama.ptrace_scope: from 2 on it takes CAP_SYS_PTRACE to trace a child, and the start is refused")
         # a copy that an ordinary user can read, wherever the source tree lies
         cls.tree = tempfile.mkdtemp(prefix="warder-tree-")
         os.chmod(cls.tree, 0o755)
