@@ -48,11 +48,15 @@ void event_pack_call(msgpack_packer *pk, const char *job, const struct traced_ca
 {
 	bool failed = c->has_result && c->result < 0 && c->result >= -4095;
 
-	begin(pk, 13, job, EVENT_KIND_SYSCALL);
+	begin(pk, 14, job, EVENT_KIND_SYSCALL);
 	put_double(pk, "t_ms", c->t_ms);
 	put_number(pk, "tid", true, c->tid);
 	put_text(pk, "syscall", c->what.syscall);
 	put_args(pk, c->what.args);
+	rpc_pack_cstr(pk, "registers");
+	msgpack_pack_array(pk, 6);
+	for (int i = 0; i < 6; i++)
+		msgpack_pack_uint64(pk, c->registers[i]);
 	put_text(pk, "path", c->what.path);
 	put_text(pk, "address", c->what.address);
 	put_text(pk, "verdict", verdict_name(c->what.verdict));

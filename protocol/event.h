@@ -13,12 +13,13 @@ struct traced_call {
 	struct violation what; /* as a violation: name, arguments, object, verdict, place; err, rule, hint and count are not told */
 	double t_ms;           /* since the job's start */
 	double spent_us;       /* from the call to its answer */
+	const uint64_t *registers; /* borrows: its six arguments as they came */
 	int tid;
 	bool has_result;       /* false: nobody knows it, or it never returned */
 	int64_t result;        /* negative: -errno */
 };
 
-/* Kind `syscall`: {job, kind, t_ms, tid, syscall, args, path, address, verdict, result, errno, spent_us, file, line, function}. */
+/* Kind `syscall`: {job, kind, t_ms, tid, syscall, args, registers, path, address, verdict, result, errno, spent_us, file, line, function}. */
 void event_pack_call(msgpack_packer *pk, const char *job, const struct traced_call *c);
 /* Kind `start`: {job, kind, uid, language, policy, tracee_pid, started_ms}. */
 struct event_start {

@@ -47,6 +47,7 @@ static struct open_call *add(struct slot *s, pid_t t_tid, int nr, const uint64_t
 	o->since = worker_clock();
 	o->told.t_ms = (o->since - s->started) * 1e3;
 	o->told.tid = t_tid;
+	o->told.registers = o->call.args;
 	o->next = s->trace->open;
 	s->trace->open = o;
 	return o;

@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 
-from . import client, page, show
+from . import client, learn, page, show
 
 FAILED = 125
 LANGUAGES = {".py": ("python3", None), ".js": ("nodejs", None), ".mjs": ("nodejs", "main.mjs"), ".cjs": ("nodejs", "main.cjs")}
@@ -25,6 +25,9 @@ def parser():
     out.add_argument("--brokered", action="store_true", help="only calls that the supervisor answers: no stop at the others, full speed")
     out.add_argument("-o", metavar="FILE", help="write it to FILE instead of stdout; the job's own output goes to stdout then")
     out.add_argument("--html", metavar="FILE", help="write a page: timeline, search, source with its calls")
+    out.add_argument("--learn", metavar="FILE", help="write a policy of what the job used, and run it under that until nothing is missing")
+    out.add_argument("--merge", action="store_true", help="add it to the policy in FILE")
+    out.add_argument("--base", default="minimal", metavar="NAME", help="the policy that a learned one extends; minimal")
     out.add_argument("--attach", metavar="JOB", help="show the calls of a running job of the supervisor at --socket")
     job = p.add_argument_group("the job, as of warder run")
     for name, kind in (("--language", str), ("--policy", str), ("--config", str), ("--socket", str), ("--stdin", str), ("--filename", str),
@@ -86,8 +89,9 @@ class Output:
     def __init__(self, o):
         self.o = o
         self.keep = bool(o.summary or o.html)
-        self.live = not (o.summary or o.html) or o.json
+        self.live = not (o.summary or o.html or o.learn) or o.json
         self.calls, self.lost = [], 0
+        self.on_call_too = None
         try:
             self.to = open(o.o, "w", encoding="utf-8", errors="backslashreplace") if o.o else sys.stdout
         except OSError as e:
@@ -96,6 +100,8 @@ class Output:
         self.job_stdout = sys.stdout.buffer if o.o or not (self.live or o.summary) else sys.stderr.buffer
 
     def on_call(self, call):
+        if self.on_call_too:
+            self.on_call_too(call)
         if self.keep:
             self.calls.append(call)
         if self.live and (not self.o.only or show.KINDS[self.o.only](call)):
@@ -122,11 +128,21 @@ class Output:
             print(f"trace-job: {self.lost} calls were not told: they came faster than they were read", file=sys.stderr)
 
 
-def run(c, o, job, output):
-    """Runs the job; Ctrl-C asks for its end, a second one ends us."""
+def run(c, o, job, output, on_call=None):
+    """Runs the job; Ctrl-C asks for its end, a second one ends us. Without `output` nothing of it is shown."""
     job = dict(job, job=f"trace-{os.getpid()}-{time.monotonic_ns()}")
-    c.notify = output.notify if output else lambda method, params: None
     old = {}
+
+    def quietly(method, params):
+        if on_call and method == "event" and params["kind"] == "syscall":
+            on_call(params)
+
+    def notify(method, params):
+        if method == "held":
+            c.on_held(params)
+        else:
+            (output.notify if output else quietly)(method, params)
+    c.notify = notify
 
     def cancel(sig, frame):
         for s, handler in old.items():
@@ -134,6 +150,8 @@ def run(c, o, job, output):
         c.send("cancel", {"job": job["job"]})
 
     msgid = c.send("run", job)
+    if job.get("debug"):
+        c.send("debug.attach", {"job": job["job"]})
     for s in (signal.SIGINT, signal.SIGTERM):
         old[s] = signal.signal(s, cancel)
     try:
@@ -158,6 +176,20 @@ def attach(c, o, output):
     return result[0]
 
 
+def learned(c, o, job, output):
+    """Shown is the first run; the runs under what was learned are not."""
+    first = []
+
+    def one(job, on_call):
+        if first and "policy_text" in job:
+            return run(c, o, job, None, on_call)
+        output.on_call_too = on_call
+        output.calls, output.silent = [], bool(first)
+        first.append(job)
+        return run(c, o, job, output)
+    return learn.Learner(c, o, job, one).learn()
+
+
 def connect(o):
     path = o.socket or os.environ.get("WARDER_SOCKET") or (client.default_socket() if o.attach else None)
     if path and (o.config or o.policy_dir):
@@ -170,7 +202,7 @@ def trace(o):
     output = Output(o)
     c = connect(o)
     try:
-        result = attach(c, o, output) if o.attach else run(c, o, job, output)
+        result = attach(c, o, output) if o.attach else learned(c, o, job, output) if o.learn else run(c, o, job, output)
         output.finish()
         show.ending(result)
         if o.html:
@@ -187,6 +219,8 @@ def main(argv):
     o.args += argv[rest + 1:]
     if bool(o.program) == bool(o.attach):
         p.error("either a PROGRAM or --attach JOB")
+    if o.learn and (o.attach or o.brokered):
+        p.error("--learn needs a PROGRAM, and all of its calls")
     try:
         return trace(o)
     except client.Failed as e:
