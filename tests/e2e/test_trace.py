@@ -5,7 +5,7 @@ import unittest
 
 import support
 
-KEYS = {"job", "kind", "t_ms", "tid", "syscall", "args", "path", "address", "verdict", "result", "errno", "spent_us", "file", "line",
+KEYS = {"job", "kind", "t_ms", "tid", "syscall", "args", "registers", "path", "address", "verdict", "result", "errno", "spent_us", "file", "line",
         "function"}
 MIXED = """import os, socket
 open('/etc/mime.types').readline()

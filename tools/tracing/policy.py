@@ -172,12 +172,13 @@ class Learned:
                     self.calls.setdefault(call, []).append((row.conds, row))
                     self.places.setdefault(row.group or own, [])
         self.whys = {g: reason(w) for g, w in re.findall(r"(?m)^  (\w+):\n    why: (.*)$", text)}
-        self.files = {p: (r, "as it was") for p, r in old.files.items() if not r <= self.base.rights(p)}
-        self.interpreter = "as it was" if old.interpreter_rights and not self.base.interpreter_rights else None
-        self.network = {re.sub(r":1-65535$", "", re.sub(r":(\d+)-\1$", r":\1", re.sub(r"(\.\d+)/32|/128(?=\])", r"\1", n))): "as it was"
-                        for n in old.network if n not in self.base.network}
-        self.sockets = {s: "as it was" for s in old.sockets - self.base.sockets}
-        self.options = dict.fromkeys(re.findall(r"\b\w+/(?:SO|TCP|IP|IPV6)_\w+", text), "as it was")
+        said = {(re.search(r'"([^"]*)"', item) or [0, item])[1]: words for item, words in re.findall(r"(?m)^  - (\S.*?)  # (.*)$", text)}
+        self.files = {p: (r, said.get(p)) for p, r in old.files.items() if not r <= self.base.rights(p)}
+        self.interpreter = said.get("{interpreter: true, rights: [read, list]}", "before") if old.interpreter_rights and not self.base.interpreter_rights else None
+        lines = [as_written(n) for n in old.network if n not in self.base.network]
+        self.network = {n: said.get(n) for n in lines}
+        self.sockets = {s: said.get("{family: %s, type: %s, protocol: %s}" % s) for s in old.sockets - self.base.sockets}
+        self.options = {n: said.get(n) for n in re.findall(r"\b\w+/(?:SO|TCP|IP|IPV6)_\w+", text)}
         self.quiet = set(old.quiet) - set(self.base.quiet)
         self.words = {w: old.words[w] for w in WORDS if w in old.words and self.base.words.get(w) != old.words[w]}
         self.preload = [m for m in old.preload if m not in self.base.preload]
@@ -240,7 +241,7 @@ class Learned:
             for key, rows in keys.items():
                 if key.endswith("_if"):
                     yield f"    {key}:"
-                    yield from (f"      - {r}" for r in rows)
+                    yield from ("      - " + (r if len(r) < 112 else r.replace(", and: ", ",\n         and: ", 1)) for r in rows)
                 else:
                     yield from wrapped(f"    {key}: " + "[{"[key.startswith("refuse")], sorted(rows), "]}"[key.startswith("refuse")])
         if self.files or self.interpreter:
@@ -265,6 +266,12 @@ class Learned:
         if self.quiet:
             yield "\nquiet:  # names that are not there"
             yield from (f"  - {json.dumps(q)}" for q in sorted(self.quiet))
+
+
+def as_written(grant):
+    """An address as the tool tells it, without what need not be said."""
+    grant = re.sub(r"(\.\d+)/32(?=:)|/128(?=\])", lambda m: m[1] or "", grant)
+    return re.sub(r":1-65535$", "", re.sub(r":(\d+)-\1$", r":\1", grant))
 
 
 def reason(text):

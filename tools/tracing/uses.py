@@ -76,14 +76,14 @@ class Uses:
     # --- files
 
     def need(self, path, rights, place):
-        if facts.is_everywhere(path):
-            return
         if not self.source.covers(path):
+            if facts.is_everywhere(path):
+                return
             below = self.source.below(path)
             if below:
                 path, rights = below, set()
             else:  # no grant has it, and yet it was there
-                self.interpreter = self.interpreter or place or "by itself"
+                self.interpreter = self.interpreter or place or "by the interpreter"
                 return
         entry = self.files.setdefault(path, [set(), place])
         entry[0] |= rights & self.source.rights(path)
@@ -171,9 +171,9 @@ class Uses:
         folder = os.path.dirname(call["path"])
         if self.source.covers(call["path"]) and "create" in self.source.rights(folder):
             self.need(folder, set(), place)
-        elif not facts.is_everywhere(call["path"]):
+        elif self.source.covers(call["path"]) or not facts.is_everywhere(call["path"]):
             if not self.source.covers(call["path"]) and call["verdict"] == "brokered":
-                self.interpreter = self.interpreter or place or "by itself"
+                self.interpreter = self.interpreter or place or "by the interpreter"
             else:
                 self.take_missing(call["path"], place)
 
