@@ -25,6 +25,22 @@ static const struct field {
 
 /* --- JSON ---------------------------------------------------------------------------------------------------- */
 
+/* json-c takes strings in single quotes, too, which JSON has not; a double quote in one would mislead who counts values. */
+static bool has_single_quotes(struct bytes body)
+{
+	bool quoted = false;
+
+	for (size_t i = 0; i < body.len; i++) {
+		if (quoted && body.p[i] == '\\')
+			i++;
+		else if (body.p[i] == '"')
+			quoted = !quoted;
+		else if (body.p[i] == '\'' && !quoted)
+			return true;
+	}
+	return false;
+}
+
 /* Before anything is built. Commas, brackets and colons outside of strings bound the number of values. */
 static bool has_too_many(struct bytes body)
 {
@@ -163,6 +179,10 @@ int ask_json(struct ask *a, struct bytes body, struct text *why)
 	}
 	if (body.len > INT_MAX || has_too_many(body)) {
 		text_printf(why, "invalid JSON: more than %u values", ASK_VALUES_MAX);
+		return -EINVAL;
+	}
+	if (has_single_quotes(body)) {
+		text_put(why, "invalid JSON: single quote");
 		return -EINVAL;
 	}
 	o = parse(body, why, &parsed);
