@@ -257,6 +257,7 @@ static void nothing_longer_than_its_record_says(void **state)
 	struct rig *g = *state;
 
 	resolve(g, "short.example.test");
+	const unsigned before = g->questions;
 	ev_tstamp until = ev_now(g->loop) + RESOLVER_TTL_LEAST;
 	while (ev_now(g->loop) <= until) {
 		usleep(20000);
@@ -264,7 +265,7 @@ static void nothing_longer_than_its_record_says(void **state)
 		ev_now_update(g->loop);
 	}
 	resolve(g, "short.example.test");
-	assert_int_equal(g->questions, 2);
+	assert_true(g->questions > before);
 }
 
 static void those_who_ask_together_share_a_question(void **state)
