@@ -297,7 +297,7 @@ class UnderLoad(Reload):
 
     def at_rest(self):
         before = self.status(), self.zygotes(), [descriptors(p) for p in self.processes()]
-        time.sleep(0.7)
+        time.sleep(2.5)  # a pool gives up what it does not need every two seconds
         after = self.status(), self.zygotes(), [descriptors(p) for p in self.processes()]
         return before[1:] == after[1:] and after[0]["zygotes"] == len(after[1]) and \
             before[0]["totals"]["births"] == after[0]["totals"]["births"]
