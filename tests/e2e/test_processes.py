@@ -386,8 +386,9 @@ class Admission(Processes):
             self.assertLess(other, (time.monotonic() - began) / 2)
             for i in ids[:-1]:
                 flood.wait(i)
-            places = [flood.order.index(i) for i in ids]
-            self.assertLess(max(abs(a - b) for a, b in zip(places, sorted(places))), 20)  # a client's jobs keep their order, nearly
+            # a client's jobs keep their order. A single one may end late, when the machine gave its process no turn: so the mean (30 when drawn by lot)
+            places = sorted(range(len(ids)), key=lambda k: flood.order.index(ids[k]))
+            self.assertLess(sum(abs(k - place) for k, place in enumerate(places)) / len(ids), 10)
 
 
 if __name__ == "__main__":
