@@ -41,35 +41,57 @@ static const struct {
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 #define CALLS_MAX 1024 /* numbers looked at; above every architecture's table */
 
-static const char *names[CALLS_MAX];
-static int count;
+static struct table {
+	uint32_t arch;
+	int count;
+	const char *names[CALLS_MAX];
+} tables[] = {{.arch = SCMP_ARCH_X86_64}, {.arch = SCMP_ARCH_AARCH64}};
+static struct table *used;
 
-static void fill(void)
+static void fill(struct table *t)
 {
-	uint32_t arch = seccomp_arch_native();
-
 	for (int nr = 0; nr < CALLS_MAX; nr++)
-		names[nr] = seccomp_syscall_resolve_num_arch(arch, nr);
+		t->names[nr] = seccomp_syscall_resolve_num_arch(t->arch, nr);
 	for (size_t i = 0; i < N(newer); i++) {
-		if (!names[newer[i].nr] && (!newer[i].arch || newer[i].arch == arch))
-			names[newer[i].nr] = newer[i].name;
+		if (!t->names[newer[i].nr] && (!newer[i].arch || newer[i].arch == t->arch))
+			t->names[newer[i].nr] = newer[i].name;
 	}
 	for (int nr = 0; nr < CALLS_MAX; nr++) {
-		if (names[nr])
-			count = nr + 1;
+		if (t->names[nr])
+			t->count = nr + 1;
 	}
+}
+
+void calls_simulate(uint32_t arch)
+{
+	for (size_t i = 0; i < N(tables); i++) {
+		if (tables[i].arch == arch)
+			used = &tables[i];
+	}
+	if (used && !used->count)
+		fill(used);
+}
+
+static const struct table *table(void)
+{
+	if (!used)
+		calls_simulate(seccomp_arch_native());
+	return used;
+}
+
+uint32_t calls_arch(void)
+{
+	return table()->arch;
 }
 
 int calls_count(void)
 {
-	if (!count)
-		fill();
-	return count;
+	return table()->count;
 }
 
 const char *calls_name(int nr)
 {
-	return nr >= 0 && nr < calls_count() ? names[nr] : NULL;
+	return nr >= 0 && nr < calls_count() ? table()->names[nr] : NULL;
 }
 
 int calls_number(const char *name)
@@ -77,7 +99,7 @@ int calls_number(const char *name)
 	int nr;
 
 	for (nr = 0; nr < calls_count(); nr++) {
-		if (names[nr] && !strcmp(names[nr], name))
+		if (calls_name(nr) && !strcmp(calls_name(nr), name))
 			return nr;
 	}
 	for (size_t i = 0; i < N(newer); i++) {

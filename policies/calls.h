@@ -2,12 +2,18 @@
  *
  * Names come from libseccomp, for the running architecture, and from a small table of names newer than it has.
  * Who may use it: the policy library, its tests. Static data, filled on first use; names live as long as the process.
+ * Warder runs on two architectures, x86-64 and arm64, and knows no others.
  */
 #ifndef WARDER_CALLS_H
 #define WARDER_CALLS_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* Whose numbers these are, as seccomp_data.arch has it (SCMP_ARCH_* are the same): the machine's own. */
+uint32_t calls_arch(void);
+/* Policies that are loaded from here on are the other architecture's, to be simulated; for tests. Those that are loaded keep their numbers. */
+void calls_simulate(uint32_t arch);
 
 /* Highest known number + 1. Numbers from here on are newer than the table. */
 int calls_count(void);

@@ -3,7 +3,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <linux/audit.h>
-#include <seccomp.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -299,7 +298,7 @@ static int compile(enum program prog, const struct policy *p, struct filter *out
 				     bpf_ret(b, prog == WHITELIST ? errno_ret(ENOSYS) : SECCOMP_RET_ALLOW)};
 	runs[n++] = (struct bpf_run){POLICY_X32_BIT, kill};
 	search = bpf_load(b, offsetof(struct seccomp_data, nr), bpf_search(b, runs, n));
-	search = bpf_jump(b, BPF_JEQ, seccomp_arch_native(), search, kill);
+	search = bpf_jump(b, BPF_JEQ, calls_arch(), search, kill);
 	search = bpf_load(b, offsetof(struct seccomp_data, arch), search);
 	r = bpf_take(b, search, &out->code, &out->len);
 	free(runs);

@@ -68,7 +68,7 @@ static uint32_t policy_says(const struct policy *p, int nr, const uint64_t args[
 
 static struct seccomp_data call(int nr, const uint64_t args[6])
 {
-	struct seccomp_data d = {.nr = nr, .arch = seccomp_arch_native()};
+	struct seccomp_data d = {.nr = nr, .arch = calls_arch()};
 
 	memcpy(d.args, args, sizeof(d.args));
 	return d;
@@ -307,13 +307,8 @@ static void programs_beyond_the_kernels_length_are_refused(void **state)
 
 static void other_architectures_kill(void **state)
 {
-	static const uint32_t others[] = {SCMP_ARCH_X86,    SCMP_ARCH_ARM, SCMP_ARCH_MIPS, 0, 0xffffffff,
-#ifdef __x86_64__
-					  SCMP_ARCH_AARCH64
-#else
-					  SCMP_ARCH_X86_64
-#endif
-	};
+	const uint32_t others[] = {SCMP_ARCH_X86, SCMP_ARCH_ARM, SCMP_ARCH_MIPS, 0, 0xffffffff,
+				   calls_arch() == SCMP_ARCH_X86_64 ? SCMP_ARCH_AARCH64 : SCMP_ARCH_X86_64};
 	struct policy *p = load_good("name: x\n");
 	struct both b = compile(p);
 
@@ -330,12 +325,30 @@ static void other_architectures_kill(void **state)
 	policy_free(p);
 }
 
+/* A context of its own that kills, for this architecture alone. */
+static scmp_filter_ctx libseccomps(uint32_t arch)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+
+	if (arch != seccomp_arch_native()) {
+		assert_int_equal(seccomp_arch_add(ctx, arch), 0);
+		assert_int_equal(seccomp_arch_remove(ctx, seccomp_arch_native()), 0);
+	}
+	return ctx;
+}
+
+/* The number by which libseccomp takes a call: the machine's own, which it translates by the name. __NR_SCMP_ERROR: newer than it. */
+static int their_number(const struct policy_call *c)
+{
+	return calls_arch() == seccomp_arch_native() || !c->name ? c->nr : seccomp_syscall_resolve_name(c->name);
+}
+
 /* An independent compiler's word on the unconditional part of the whitelist. */
 static void libseccomp_agrees(void **state)
 {
 	struct policy_set *s = shipped_policies();
 	const struct policy *p;
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	scmp_filter_ctx ctx = libseccomps(calls_arch());
 	struct filter theirs = {0}, ours;
 	struct err e;
 	int fd = memfd_create("bpf", MFD_CLOEXEC), compared = 0;
@@ -347,12 +360,9 @@ static void libseccomp_agrees(void **state)
 	for (int nr = 0; nr < p->n_calls; nr++) {
 		const struct policy_call *c = &p->calls[nr];
 
-		if (c->n_rows && !c->rows[0].n_conds)
-			assert_int_equal(seccomp_rule_add(ctx,
-							  c->rows[0].kind == RULE_REFUSE_QUIETLY
-								  ? SCMP_ACT_ERRNO((uint32_t)c->rows[0].err)
-								  : SCMP_ACT_ALLOW,
-							  nr, 0),
+		if (c->n_rows && !c->rows[0].n_conds && their_number(c) != __NR_SCMP_ERROR)
+			assert_int_equal(seccomp_rule_add(ctx, c->rows[0].kind == RULE_REFUSE_QUIETLY ? SCMP_ACT_ERRNO((uint32_t)c->rows[0].err) : SCMP_ACT_ALLOW,
+							  their_number(c), 0),
 					 0);
 	}
 	assert_int_equal(seccomp_export_bpf(ctx, fd), 0);
@@ -363,11 +373,11 @@ static void libseccomp_agrees(void **state)
 	assert_int_equal(filter_whitelist(p, &ours, &e), 0);
 	for (int nr = 0; nr < p->n_calls; nr++) {
 		const struct policy_call *c = &p->calls[nr];
-		struct seccomp_data d = {.nr = nr, .arch = seccomp_arch_native()};
+		struct seccomp_data d = {.nr = nr, .arch = calls_arch()};
 		uint32_t a = filter_run(&ours, &d), b = filter_run(&theirs, &d);
 
 		/* theirs kills what is conditional here, and what only a birth needs */
-		if ((c->n_rows && c->rows[0].n_conds) || (!c->n_rows && a == SECCOMP_RET_ALLOW))
+		if (their_number(c) == __NR_SCMP_ERROR || (c->n_rows && c->rows[0].n_conds) || (!c->n_rows && a == SECCOMP_RET_ALLOW))
 			continue;
 		if (a != b)
 			fail_msg("%s (%d): ours 0x%x, libseccomp's 0x%x", c->name, nr, a, b);
@@ -481,16 +491,41 @@ static void the_stricter_verdict_wins(void **state)
 	assert_int_equal(filter_strictest(SECCOMP_RET_ERRNO | 38, SECCOMP_RET_ALLOW), SECCOMP_RET_ERRNO | 38);
 }
 
+/* --- both architectures on one machine ---------------------------------------------------------- */
+
+static int as_amd64(void **state)
+{
+	(void)state;
+	calls_simulate(SCMP_ARCH_X86_64);
+	return 0;
+}
+
+static int as_arm64(void **state)
+{
+	(void)state;
+	calls_simulate(SCMP_ARCH_AARCH64);
+	return 0;
+}
+
+static int as_native(void **state)
+{
+	(void)state;
+	calls_simulate(seccomp_arch_native());
+	return 0;
+}
+
+#define ON_BOTH(f) {#f "_amd64", f, as_amd64, as_native, NULL}, {#f "_arm64", f, as_arm64, as_native, NULL}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(shipped_policies_are_what_the_kernel_carries_out),
-		cmocka_unit_test(random_policies_are_what_the_kernel_carries_out),
-		cmocka_unit_test(far_jumps_arrive),
-		cmocka_unit_test(programs_beyond_the_kernels_length_are_refused),
-		cmocka_unit_test(other_architectures_kill),
-		cmocka_unit_test(libseccomp_agrees),
-		cmocka_unit_test(only_the_control_socket_is_sent_to),
+		ON_BOTH(shipped_policies_are_what_the_kernel_carries_out),
+		ON_BOTH(random_policies_are_what_the_kernel_carries_out),
+		ON_BOTH(far_jumps_arrive),
+		ON_BOTH(programs_beyond_the_kernels_length_are_refused),
+		ON_BOTH(other_architectures_kill),
+		ON_BOTH(libseccomp_agrees),
+		ON_BOTH(only_the_control_socket_is_sent_to),
 		cmocka_unit_test(the_kernel_takes_both_programs),
 		cmocka_unit_test(bad_programs_kill),
 		cmocka_unit_test(the_stricter_verdict_wins),
