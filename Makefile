@@ -12,6 +12,8 @@ sysconfdir ?= /etc
 mandir     ?= $(prefix)/share/man
 unitdir    ?= $(prefix)/lib/systemd/system
 sysusersdir ?= $(prefix)/lib/sysusers.d
+# WITHOUT=landlock (protocol/without.h lists the names) makes a test build in which that wall is missing, into $(BUILD)/without-landlock
+WITHOUT ?=
 # SAN=1 builds with AddressSanitizer and UndefinedBehaviorSanitizer, into a tree of its own
 SAN     ?= 0
 
@@ -36,6 +38,17 @@ SAN_FLAGS := -fsanitize=address,undefined$(if $(filter 1,$(FUZZ)),$(comma)fuzzer
 OPT     := -O1 -g -fno-omit-frame-pointer $(SAN_FLAGS) -fno-sanitize-recover=undefined
 HARDEN  :=
 HARDEN_LD :=
+endif
+# What does not ask for it is that of the whole build
+WHOLE   := $(BUILD)
+ifneq ($(WITHOUT),)
+WITHOUT_NAMES := $(filter-out nothing,$(shell sed -n 's/^\tX.\([a-z_]*\), .*/\1/p' protocol/without.h))
+ifeq ($(filter $(WITHOUT),$(WITHOUT_NAMES)),)
+$(error WITHOUT=$(WITHOUT): must be one of $(WITHOUT_NAMES))
+endif
+override BUILD := $(WHOLE)/without-$(WITHOUT)
+EXTRA_CFLAGS += -DWITHOUT_BUILD=$(WITHOUT)
+ASKS_WITHOUT := $(shell grep -lE '"(without|version)\.h"' -r --include=*.c protocol policies supervisor tracee tools integration/http)
 endif
 CFLAGS  := -std=gnu11 $(OPT) $(WARN) $(HARDEN) -fPIE -D_GNU_SOURCE -MMD -MP $(EXTRA_CFLAGS)
 LDFLAGS := -pie $(HARDEN_LD) $(SAN_FLAGS)
@@ -67,7 +80,8 @@ see_integration/http := integration/http supervisor policies protocol
 see_tests/unit := tests/unit $(MODULES)
 
 include_flags = $(addprefix -I,$(see_$(1)))
-objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(2),$(wildcard $(1)/*.c)))
+object  = $(if $(WITHOUT),$(if $(filter $(1),$(ASKS_WITHOUT)),$(BUILD),$(WHOLE)),$(BUILD))/obj/$(1:.c=.o)
+objects = $(foreach c,$(filter-out $(2),$(wildcard $(1)/*.c)),$(call object,$(c)))
 archive = $(BUILD)/lib$(subst /,-,$(1)).a
 
 # archives use each other's parts in both directions (the log, for one), so the linker looks at them as one group
@@ -93,7 +107,7 @@ say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all help deps demo check check-long check-unit check-asan check-e2e check-attacks check-containers check-kernels check-arm64 \
-        objects bench stress fuzz fuzz-programs check-cpython lint format clean run gdb test-programs unit-programs install uninstall
+        objects bench stress fuzz fuzz-programs check-cpython lint format clean run gdb test-programs unit-programs install uninstall whole-only
 
 all: $(PROGRAMS) $(TRACEE_PARTS) ## builds everything
 ifeq ($(NODE_INCLUDE),)
@@ -117,13 +131,20 @@ $(foreach m,$(filter-out tracee,$(MODULES)) tools,$(eval $(call MODULE_RULES,$(m
 # the tracee core goes into a shared object
 $(eval $(call MODULE_RULES,tracee,-fPIC))
 
-$(BUILD)/warderd: $(BUILD)/obj/supervisor/main.o $(SUPERVISOR_LIBS)
+ifneq ($(WITHOUT),)
+$(filter $(WHOLE)/obj/%,$(foreach m,$(MODULES) tools,$(call objects,$(m),))): | whole ;
+whole:
+	$(Q)$(MAKE) --no-print-directory WITHOUT= BUILD=$(WHOLE) EXTRA_CFLAGS= objects
+.PHONY: whole
+endif
+
+$(BUILD)/warderd: $(call object,supervisor/main.c) $(SUPERVISOR_LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(call link,$^) $(LIBS)
 $(BUILD)/warder: $(call objects,tools,) $(CLIENT_LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(call link,$^) $(LIBS)
-$(BUILD)/warder-http: $(BUILD)/obj/integration/http/main.o $(call archive,integration/http) $(BUILD)/obj/supervisor/log.o $(CLIENT_LIBS)
+$(BUILD)/warder-http: $(call object,integration/http/main.c) $(call archive,integration/http) $(call object,supervisor/log.c) $(CLIENT_LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(call link,$^) $(LIBS) $(HTTP_LIBS)
 
@@ -134,14 +155,14 @@ $(BUILD)/tracee/_warder.abi3.so: $(wildcard tracee/*.c tracee/*.h tracee/python/
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE $(SHARED) \
 	  -DPy_LIMITED_API=0x03080000 $(call include_flags,tracee) -Itracee/python $(PY_INCLUDES) \
 	  -o $@ $(wildcard tracee/python/*.c tracee/*.c) protocol/err.c protocol/empty_root.c protocol/pyframes.c
-$(BUILD)/tracee/_warder.node: $(BUILD)/obj/tracee/node/embed.o $(wildcard tracee/*.c tracee/*.h tracee/node/*.[ch] protocol/err.c protocol/empty_root.c protocol/*.h) Makefile
+$(BUILD)/tracee/_warder.node: $(WHOLE)/obj/tracee/node/embed.o $(wildcard tracee/*.c tracee/*.h tracee/node/*.[ch] protocol/err.c protocol/empty_root.c protocol/*.h) Makefile
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(EXTRA_CFLAGS) -D_GNU_SOURCE $(SHARED) \
 	  -DNAPI_VERSION=8 $(call include_flags,tracee) -Itracee/node -isystem $(NODE_INCLUDE) \
-	  -o $@ $(wildcard tracee/node/*.c) $(BUILD)/obj/tracee/node/embed.o $(wildcard tracee/*.c) protocol/err.c protocol/empty_root.c
+	  -o $@ $(wildcard tracee/node/*.c) $(WHOLE)/obj/tracee/node/embed.o $(wildcard tracee/*.c) protocol/err.c protocol/empty_root.c
 # the one part that Node offers to C++ alone
-$(BUILD)/obj/tracee/node/embed.o: tracee/node/embed.cc tracee/node/embed.h Makefile
+$(WHOLE)/obj/tracee/node/embed.o: tracee/node/embed.cc tracee/node/embed.h Makefile
 	$(call say,CXX,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -std=gnu++20 -O2 -g -Wall -Wextra -fPIC -fno-exceptions -fno-rtti $(HARDEN) -fvisibility=hidden \
@@ -283,7 +304,7 @@ SETTINGS  := warder.yaml:0644 warder-http.env:0600
 put        = install -d $(DESTDIR)$(3) && install -m $(1) $(2) $(DESTDIR)$(3)/
 take       = for f in $(notdir $(1)); do rm -f $(DESTDIR)$(2)/$$f; done; rmdir $(DESTDIR)$(2) 2>/dev/null || :
 
-install: all ## programs, tracee, policies, man pages, units: prefix=/usr/local, DESTDIR=
+install: all whole-only ## programs, tracee, policies, man pages, units: prefix=/usr/local, DESTDIR=
 	$(call say,INST,$(DESTDIR)$(prefix))
 	$(Q)$(call put,0755,$(COMMANDS),$(bindir))
 	$(Q)$(call put,0644,$(TRACEE_PARTS),$(LIB_DIR)/tracee)
@@ -297,6 +318,10 @@ install: all ## programs, tracee, policies, man pages, units: prefix=/usr/local,
 	  chmod 0644 $(DESTDIR)$(unitdir)/$${u##*/} || exit; done
 	$(Q)for s in $(SETTINGS); do f=$(DESTDIR)$(sysconfdir)/warder/$${s%:*}; [ -e $$f ] || \
 	  install -m $${s#*:} $(PACKAGING)/config/$${s%:*} $$f || exit; done
+
+# A test build has its name in its programs.
+whole-only: all
+	$(Q)! grep -l 'test build without' $(PROGRAMS) $(TRACEE_PARTS) || { echo "install: these are parts of a test build, which is for no machine"; exit 1; }
 
 uninstall: ## removes what install put there; settings that were changed stay
 	$(Q)$(call take,$(COMMANDS),$(bindir))

@@ -10,6 +10,7 @@
 #include "bpf.h"
 #include "calls.h"
 #include "mem.h"
+#include "without.h"
 
 /* Calls that a tracee makes between fork and its first brokered call, and that a zygote makes while it waits and forks.
  * The whitelist leaves them alone whatever the policy says; the broker filter, the last thing that a tracee puts on
@@ -78,6 +79,8 @@ static uint32_t final_ret(enum program prog, bool birth, bool told, int otherwis
 {
 	if (otherwise || told)
 		return prog == BROKER ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW;
+	if (WITHOUT(leftovers) && birth)
+		return SECCOMP_RET_ALLOW;
 	return birth == (prog == BROKER) ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ALLOW;
 }
 

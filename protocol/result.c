@@ -9,6 +9,7 @@
 
 #include "job_files.h"
 #include "rpc.h"
+#include "without.h"
 
 /* --- packing ------------------------------------------------------------------------------------------------- */
 
@@ -60,10 +61,10 @@ static void pack_int_field(msgpack_packer *pk, const char *key, bool applies, in
 		msgpack_pack_nil(pk);
 }
 
-/* The names of the bits of a mask. */
-static void pack_names(msgpack_packer *pk, const char *key, uint32_t mask, int count, const char *(*name)(int))
+/* The names of the bits of a mask, and one more unless that is "". */
+static void pack_names(msgpack_packer *pk, const char *key, uint32_t mask, int count, const char *(*name)(int), const char *more)
 {
-	size_t n = 0;
+	size_t n = *more != 0;
 
 	for (int i = 0; i < count; i++)
 		n += mask >> i & 1;
@@ -72,6 +73,8 @@ static void pack_names(msgpack_packer *pk, const char *key, uint32_t mask, int c
 	for (int i = 0; i < count; i++)
 		if (mask >> i & 1)
 			rpc_pack_cstr(pk, name(i));
+	if (*more)
+		rpc_pack_cstr(pk, more);
 }
 
 void violation_pack(const struct violation *v, msgpack_packer *pk)
@@ -130,7 +133,7 @@ void result_pack(const struct result *r, msgpack_packer *pk)
 	pack_int_field(pk, "exit_code", r->outcome == OUTCOME_EXITED, r->exit_code);
 	pack_int_field(pk, "signal", r->outcome == OUTCOME_SIGNALED, r->signal);
 	pack_cstr_field(pk, "limit", r->limit == ENDED_BY_NONE ? NULL : ended_by_name(r->limit));
-	pack_names(pk, "limits_hit", r->limits_hit, LIMIT_HIT_COUNT, limit_hit_name);
+	pack_names(pk, "limits_hit", r->limits_hit, LIMIT_HIT_COUNT, limit_hit_name, "");
 	pack_bin_field(pk, "stdout", r->out);
 	pack_bin_field(pk, "stderr", r->err);
 	pack_bool_field(pk, "stdout_truncated", r->out_truncated);
@@ -141,7 +144,7 @@ void result_pack(const struct result *r, msgpack_packer *pk)
 	result_dropped_pack(r, pk);
 	pack_violations(pk, r); /* two keys */
 	pack_usage(pk, &r->usage);
-	pack_names(pk, "layers", r->layers, LAYER_COUNT, layer_name);
+	pack_names(pk, "layers", r->layers, LAYER_COUNT, layer_name, WITHOUT_VERSION);
 	pack_cstr_field(pk, "error", r->error);
 }
 

@@ -2,6 +2,8 @@
 #ifndef WARDER_VERSION_H
 #define WARDER_VERSION_H
 
-#define WARDER_VERSION "0.1.0"
+#include "without.h"
+
+#define WARDER_VERSION "0.1.0" WITHOUT_VERSION
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "interpreter.h"
+#include "without.h"
 
 #define HOW "forked from a warm one"
 
@@ -47,6 +48,8 @@ static void print_json(const struct layers *l, const struct interpreter *in)
 {
 	printf("{\"kernel\": ");
 	json_string(l->kernel);
+	if (*WITHOUT_NAME)
+		printf(", \"test_build_without\": \"%s\"", WITHOUT_NAME);
 	printf(", \"landlock_abi\": %d, \"layers\": [", l->landlock_abi);
 	for (int i = 0; i < LAYER_COUNT; i++) {
 		printf("%s{\"name\": \"%s\", \"on\": %s, \"required\": %s, \"purpose\": ", i ? ", " : "", layer_name(i),
@@ -64,6 +67,8 @@ static void print_json(const struct layers *l, const struct interpreter *in)
 
 static void print_table(const struct layers *l, const struct interpreter *in)
 {
+	if (*WITHOUT_NAME)
+		printf("TEST BUILD without %s: %s. Not to be used.\n", WITHOUT_NAME, WITHOUT_MEANS);
 	printf("kernel %s, Landlock ABI %d\n\n", l->kernel, l->landlock_abi);
 	for (int i = 0; i < LAYER_COUNT; i++) {
 		bool on = l->on & 1u << i, required = l->required & 1u << i;

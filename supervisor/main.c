@@ -65,6 +65,7 @@
 #include "settings.h"
 #include "streams.h"
 #include "version.h"
+#include "without.h"
 
 #define POLICY_DIRS_MAX 16
 
@@ -265,6 +266,8 @@ static int serve(const struct options *o, const struct settings_from *from, stru
 	};
 	layers_probe(&l, c->require, c->optional);
 	layers_begin(&l);
+	if (*WITHOUT_NAME)
+		log_write(LOG_WARN, "test_build", "without=%s", WITHOUT_NAME);
 	int r = layers_check(&l, &e);
 	if (!r)
 		r = keeper_run(&k, &e);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "empty_root.h"
+#include "without.h"
 #include "words.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
@@ -65,7 +66,7 @@ int confine_zygote(const struct confine_plan *p, struct err *e)
 		return r;
 	if ((r = drop_capabilities(1ull << CAP_SETUID | 1ull << CAP_SETGID | 1ull << CAP_KILL, e)) || (r = no_new_privs(e)))
 		return r;
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &p->whitelist))
+	if (!WITHOUT(seccomp) && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &p->whitelist))
 		return FAIL("seccomp(whitelist)");
 	return 0;
 }
@@ -214,7 +215,7 @@ int confine_tracee(const struct confine_plan *p, struct confine_birth *b, struct
 		return FAIL("signal(SIGCHLD)");
 	if (setsid() < 0) /* a group of its own: kill(0, …) reaches nobody else */
 		return FAIL("setsid");
-	if ((r = limits(p, e)))
+	if (!WITHOUT(rlimits) && (r = limits(p, e)))
 		return r;
 	if (flags & BIRTH_IDENTITY && (r = identity(b, e)))
 		return r;
@@ -251,5 +252,6 @@ int confine_tracee(const struct confine_plan *p, struct confine_birth *b, struct
 		b->layers |= 1u << LAYER_LANDLOCK_NET;
 	if (flags & BIRTH_LANDLOCK_SCOPE)
 		b->layers |= 1u << LAYER_LANDLOCK_SCOPE;
+	b->layers &= ~WITHOUT_LAYERS;
 	return 0;
 }

@@ -11,6 +11,7 @@
 
 #include "identity.h"
 #include "resolve.h"
+#include "without.h"
 
 /* --- the host's tree --------------------------------------------------------------------------------------- */
 
@@ -35,7 +36,7 @@ int hosts_clone(void)
 
 int hosts_init(struct hosts *h)
 {
-	int fd = hosts_clone();
+	int fd = WITHOUT(readonly_grants) ? -ENOTSUP : hosts_clone();
 
 	h->readonly = fd < 0 ? -1 : fd;
 	h->plain = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -10,6 +10,7 @@
 
 #include "identity.h"
 #include "scratch.h"
+#include "without.h"
 
 #define OWN_INODES 4 /* top, tmp, dev, shm; the code counts as the job's */
 
@@ -26,7 +27,7 @@ int private_tmp_probe(void)
 
 	if (known <= 0)
 		return known;
-	fd = scratch_tmpfs(&small);
+	fd = WITHOUT(tmp_quota) ? -ENOTSUP : scratch_tmpfs(&small);
 	if (fd >= 0)
 		close(fd);
 	known = fd < 0 ? fd : 0;

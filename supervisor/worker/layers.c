@@ -25,6 +25,7 @@
 #include "namespaces.h"
 #include "notify.h"
 #include "uids.h"
+#include "without.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5) /* Linux 5.19 */
@@ -317,7 +318,7 @@ const char *layers_purpose(enum layer l)
 
 const char *layers_remedy(enum layer l)
 {
-	return rows[l].remedy;
+	return WITHOUT_LAYERS & 1u << l ? "a whole build: make without WITHOUT=" : rows[l].remedy;
 }
 
 void layers_probe(struct layers *l, uint32_t require, uint32_t optional)
@@ -331,7 +332,9 @@ void layers_probe(struct layers *l, uint32_t require, uint32_t optional)
 	for (int i = 0; i < LAYER_COUNT; i++) {
 		struct err e = {0};
 		uint32_t bit = 1u << i;
-		if (rows[i].probe(l, &e) == 0)
+		if (WITHOUT_LAYERS & bit)
+			snprintf(l->why[i], sizeof(l->why[i]), "left out of this test build: %s", WITHOUT_MEANS);
+		else if (rows[i].probe(l, &e) == 0)
 			l->on |= bit;
 		else
 			snprintf(l->why[i], sizeof(l->why[i]), "%.159s", err_str(&e, text, sizeof(text)));
@@ -339,7 +342,7 @@ void layers_probe(struct layers *l, uint32_t require, uint32_t optional)
 		if (rows[i].required || (i == LAYER_IDENTITY && geteuid() == 0))
 			l->required |= bit;
 	}
-	l->required = (l->required & ~optional) | require;
+	l->required = (l->required & ~(optional | WITHOUT_LAYERS)) | require;
 }
 
 void layers_begin(struct layers *l)

@@ -14,6 +14,7 @@
 #include "notify.h"
 #include "trace.h"
 #include "waits.h"
+#include "without.h"
 
 /* A job that has computed for a whole period may use every CPU; one that lives on brokered calls stays beside its worker, or comes back: from
  * another CPU an open costs 70 µs instead of 15 (measured; the answer with ADDFD does not wake on the same CPU). */
@@ -166,7 +167,7 @@ void slot_born(struct slot *s, pid_t pid, const int *fds, uint32_t layers)
 	s->listener = fds[BIRTH_LISTENER];
 	s->mem = fds[BIRTH_MEM];
 	s->pidfd = fds[BIRTH_PIDFD];
-	s->layers = layers | 1u << LAYER_PTRACE;
+	s->layers = (layers | 1u << LAYER_PTRACE) & ~WITHOUT_LAYERS;
 	slot_set_state(s, SLOT_BORN);
 	int r = tracer_seize(s);
 	if (r) {

@@ -19,13 +19,14 @@
 #include "log.h"
 #include "regs.h"
 #include "trace.h"
+#include "without.h"
 
 #define STATUSES_A_TURN 64
 #define STOPS_A_PERIOD  500   /* signal stops of one job */
 #define STOPS_PERIOD    0.050 /* seconds */
 #define CALLS_A_PERIOD  1000  /* syscall stops likewise, two a call of a job that is traced to the full */
 #define SYSCALL_STOP    (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
-#define SEIZE_OPTIONS (PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD)
+#define SEIZE_OPTIONS (PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT | (WITHOUT(ptrace) ? 0 : PTRACE_O_EXITKILL) | PTRACE_O_TRACESYSGOOD)
 
 /* Does `f` with the job's real and effective identity, by raw calls of this one thread: without CAP_SYS_PTRACE, CAP_SYS_NICE (plain
  * Docker) or CAP_KILL the kernel asks for the same uid. File-system ids follow the effective ones, so they are put to rest again. */

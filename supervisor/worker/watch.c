@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "inside.h"
+#include "without.h"
 
 #define FIRST_LOOK    0.005       /* seconds; most jobs are over by then */
 #define SOONEST       0.001
@@ -89,7 +90,7 @@ static void on_look(struct ev_loop *loop, ev_timer *t, int revents)
 	double memory_room = (double)(s->job->limits[LIMIT_MEMORY_MIB] << 20) - (double)memory_used(s);
 
 	(void)revents;
-	if (cpu_room <= 0 || memory_room < 0) {
+	if (!WITHOUT(watch) && (cpu_room <= 0 || memory_room < 0)) {
 		slot_kill(s, cpu_room <= 0 ? KILLED_CPU_TIME : KILLED_MEMORY);
 		return;
 	}

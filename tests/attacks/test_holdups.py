@@ -84,6 +84,14 @@ class HoldUps(support.Case):
     VICTIM_SECONDS = 1.0  # a loaded machine is slow; what was a hold-up took 7 to 56 s
 
     def hold_up(self, code, jobs=1):
+        """What holds a worker up does so each time; a busy machine is late now and then."""
+        for _ in range(3):
+            slowest, runs = self.once(code, jobs)
+            if slowest < self.VICTIM_SECONDS and runs > 5:
+                return
+        self.fail(f"{runs} runs, the slowest took {slowest} s")
+
+    def once(self, code, jobs):
         attackers = [self.supervisor.client(timeout=120) for _ in range(jobs)]
         started = time.monotonic()
         ids = [c.start(code, limits={"wall_ms": self.MS}) for c in attackers]
@@ -98,8 +106,7 @@ class HoldUps(support.Case):
             c.close()
             self.assertEqual((result["outcome"], result["limit"]), ("limit", "wall_time"), result)
             self.assertLess(result["usage"]["wall_ms"], self.MS + 1000)
-        self.assertLess(slowest, self.VICTIM_SECONDS, f"{runs} runs")
-        self.assertGreater(runs, 5)
+        return slowest, runs
 
     def test_memory_that_cannot_be_read(self):
         self.hold_up(MEMORY)
