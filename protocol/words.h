@@ -39,7 +39,7 @@
 /* errors of the protocol: the request was never accepted */
 #define WORDS_RPC_ERROR(X) X(BAD_REQUEST, "bad_request") X(UNKNOWN_METHOD, "unknown_method") \
 	X(UNKNOWN_POLICY, "unknown_policy") X(NOT_PERMITTED, "not_permitted") X(TOO_LARGE, "too_large") \
-	X(BUSY, "busy") X(SHUTTING_DOWN, "shutting_down")
+	X(BUSY, "busy") X(SHUTTING_DOWN, "shutting_down") X(FAILED, "failed")
 
 #define WORDS_ALL(V) V(decision, DECISION) V(scope, SCOPE) V(outcome, OUTCOME) V(verdict, VERDICT) V(ended_by, ENDED_BY) V(limit_hit, LIMIT_HIT) \
 	V(limit, LIMIT) V(layer, LAYER) V(grant_kind, GRANT) V(state, STATE) V(language, LANGUAGE) V(trace, TRACE) \

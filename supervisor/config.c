@@ -210,35 +210,52 @@ static bool find_uid(const char *s, uid_t *out)
 	return accounts_uid(s, out);
 }
 
-static void take_operator(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+struct uid_list {
+	const char *where;
+	uid_t **v;
+	size_t *n;
+};
+
+static void take_user(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
 {
-	struct config *c = ctx;
-	const char *s = ydoc_str(d, value, "operators");
+	const struct uid_list *l = ctx;
+	const char *s = ydoc_str(d, value, l->where);
 	uid_t uid;
 
 	(void)key;
 	if (!s)
 		return;
 	if (!find_uid(s, &uid)) {
-		ydoc_fail(d, value, "operators: no user %s on this machine", s);
+		ydoc_fail(d, value, "%s: no user %s on this machine", l->where, s);
 		return;
 	}
-	if (c->n_operators == CONFIG_LIST_MAX) {
-		ydoc_fail(d, value, "operators: more than %d", CONFIG_LIST_MAX);
+	if (*l->n == CONFIG_LIST_MAX) {
+		ydoc_fail(d, value, "%s: more than %d", l->where, CONFIG_LIST_MAX);
 		return;
 	}
-	c->operators = mem_grow(c->operators, c->n_operators + 1, sizeof(*c->operators));
-	c->operators[c->n_operators++] = uid;
+	*l->v = mem_grow(*l->v, *l->n + 1, sizeof(**l->v));
+	(*l->v)[(*l->n)++] = uid;
 }
 
 /* The file's list takes the place of the default one. */
 static void take_operators(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
 {
 	struct config *c = ctx;
+	struct uid_list l = {"operators", &c->operators, &c->n_operators};
 
 	(void)key;
 	c->n_operators = 0;
-	ydoc_items(d, value, "operators", take_operator, c);
+	ydoc_items(d, value, l.where, take_user, &l);
+}
+
+static void take_installers(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
+{
+	struct config *c = ctx;
+	struct uid_list l = {"installers", &c->installers, &c->n_installers};
+
+	(void)key;
+	c->n_installers = 0;
+	ydoc_items(d, value, l.where, take_user, &l);
 }
 
 struct layer_list {
@@ -381,6 +398,7 @@ static const struct ydoc_key top_keys[] = {
 	{"policy_dirs", take_policy_dirs},
 	{"dependencies_dir", take_dependencies_dir},
 	{"operators", take_operators},
+	{"installers", take_installers},
 	{"require", take_require},
 	{"optional", take_optional},
 	{"pool", take_pool},
@@ -501,6 +519,7 @@ void config_done(struct config *c)
 	free(c->socket_path);
 	free(c->socket_group);
 	free(c->operators);
+	free(c->installers);
 	proxy_done(&c->proxy);
 	*c = (struct config){0};
 }

@@ -21,7 +21,7 @@
 #define CONFIG_MESSAGE_MIB_MAX 1024
 #define CONFIG_DRAIN_MS_MAX    3600000
 #define CONFIG_WORKERS_MAX     256
-#define CONFIG_LIST_MAX        256 /* entries of policy_dirs and operators */
+#define CONFIG_LIST_MAX        256 /* entries of policy_dirs, operators, installers */
 
 struct config {
 	char *socket_path; /* absolute; NULL: the default place */
@@ -30,6 +30,8 @@ struct config {
 	char **policy_dirs; /* NULL-terminated, absolute; NULL: the default places */
 	uid_t *operators;
 	size_t n_operators;
+	uid_t *installers; /* who beside them may have packages updated */
+	size_t n_installers;
 	uint32_t require, optional;              /* bit (1 << LAYER_x) */
 	unsigned workers;                        /* 0: one per CPU */
 	unsigned pool_min, pool_max;             /* of each worker: waiting tracees kept ready; tracees at all */

@@ -11,6 +11,7 @@
 
 #include "front.h"
 #include "guard.h"
+#include "installer.h"
 #include "link.h"
 #include "log.h"
 
@@ -155,6 +156,18 @@ static void tell_keeper(struct side *s, enum link_word word)
 
 	link_begin(&b, &pk, word, 0);
 	link_send(s->keeper, &b, -1);
+}
+
+static void install(void *ctx, enum installer_command command, enum language language, int out)
+{
+	struct side *s = ctx;
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	link_begin(&b, &pk, LINK_INSTALL, 2);
+	link_pack_uint(&pk, "command", command);
+	link_pack_uint(&pk, "language", language);
+	link_send(s->keeper, &b, out);
 }
 
 /* --- worker → front ------------------------------------------------------------------------------------------ */
@@ -390,6 +403,8 @@ static struct front_config config_of(const struct generation *g)
 		.per_tenant = c->queue_per_tenant,
 		.operators = c->operators,
 		.n_operators = c->n_operators,
+		.installers = c->installers,
+		.n_installers = c->n_installers,
 	};
 }
 
@@ -457,6 +472,8 @@ static int start(struct side *s, const struct front_side *o, struct err *e)
 	fc.gate = o->gate;
 	fc.layers = o->layers->on;
 	fc.first_key = o->first_key;
+	fc.install = install;
+	fc.install_ctx = s;
 	r = front_new(s->loop, &fc, o->generation, &s->front, e);
 
 	if (r)

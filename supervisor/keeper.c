@@ -21,6 +21,7 @@
 #include "front_side.h"
 #include "gate.h"
 #include "guard.h"
+#include "installer.h"
 #include "link.h"
 #include "log.h"
 #include "prompt.h"
@@ -34,6 +35,7 @@
 #define LEAVE_S        2.0 /* for front and workers to end by themselves */
 #define KEYS_A_FRONT   (1ull << 40)
 #define MESSAGE_MAX    4096
+#define INSTALLERS     (4 * INSTALLERS_MAX) /* with those that were given up and clean up behind them */
 #define CANNOT_START   1 /* exit code of a child that has said why */
 
 enum part { FRONT, WORKER };
@@ -62,6 +64,7 @@ struct keeper {
 	double deadline;        /* of this stage */
 	bool failed;            /* somebody could not start at all */
 	bool ready;             /* the service manager was told so */
+	pid_t installers[INSTALLERS]; /* 0: none; they end with the front, whose pipe they hold */
 };
 
 static double now_s(void)
@@ -265,6 +268,60 @@ static void start_those_due(struct keeper *k)
 			start(k, &k->children[i]);
 }
 
+/* --- packages ------------------------------------------------------------------------------------------------ */
+
+static int be_installer(const struct keeper *k, enum installer_command command, enum language language, int out)
+{
+	const struct policy *p = policy_find(k->generation->policies, language_name(language));
+	struct installer_order o = {
+		.command = command,
+		.language = language,
+		.out = out,
+		.tracee_dir = k->o->tracee_dir,
+		.dependencies_dir = k->generation->config->dependencies_dir,
+		.interpreter = p ? p->interpreter : "",
+	};
+
+	prctl(PR_SET_NAME, "warderd-install");
+	close_all_but(&out, 1);
+	calm_signals();
+	return installer_be(&o);
+}
+
+/* A front that somebody has taken over can have done here what the operator has written down, again. */
+static void install(struct keeper *k, const struct link_in *in)
+{
+	uint64_t command, language;
+	pid_t *place = NULL;
+
+	for (pid_t *p = k->installers; p < k->installers + INSTALLERS; p++)
+		place = *p ? place : p;
+	if (!place || in->fd < 0 || k->stage != SERVING || !link_uint(in->m.params, "command", INSTALLER_COMMANDS - 1, &command) ||
+	    !link_uint(in->m.params, "language", LANGUAGE_COUNT - 1, &language))
+		return; /* the pipe ends without a word, which says so */
+	*place = fork();
+	if (*place == 0)
+		_exit(be_installer(k, (enum installer_command)command, (enum language)language, in->fd));
+	if (*place < 0) {
+		log_write(LOG_ERROR, "not_started", "step=fork error=%s", err_name(errno));
+		*place = 0;
+	}
+}
+
+static void on_installer_end(struct keeper *k, pid_t pid)
+{
+	for (pid_t *p = k->installers; p < k->installers + INSTALLERS; p++)
+		*p = *p == pid ? 0 : *p;
+}
+
+static bool has_installers(const struct keeper *k)
+{
+	for (const pid_t *p = k->installers; p < k->installers + INSTALLERS; p++)
+		if (*p)
+			return true;
+	return false;
+}
+
 /* --- ends ---------------------------------------------------------------------------------------------------- */
 
 static void next_stage(struct keeper *k, enum stage s, double seconds)
@@ -343,10 +400,12 @@ static void reap(struct keeper *k)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		on_installer_end(k, pid);
 		for (unsigned i = 0; i < k->n; i++)
 			if (k->children[i].pid == pid)
 				on_end(k, &k->children[i], status);
+	}
 }
 
 static void on_deadline(struct keeper *k)
@@ -373,7 +432,7 @@ static void leave(struct keeper *k)
 		struct signalfd_siginfo si;
 
 		reap(k);
-		left = false;
+		left = has_installers(k);
 		for (unsigned i = 0; i < k->n; i++)
 			left |= k->children[i].pid > 0;
 		if (left && poll(&p, 1, 100) > 0 && read(k->signals, &si, sizeof(si)) < 0)
@@ -494,6 +553,8 @@ static void on_front(struct keeper *k)
 		on_serving(k);
 	else if (r == 0 && is_word(&in, LINK_IDLE) && k->stage != SERVING)
 		next_stage(k, LEAVING, LEAVE_S);
+	else if (r == 0 && is_word(&in, LINK_INSTALL))
+		install(k, &in);
 	else if (r == 0 && is_word(&in, LINK_CLIENT_GONE))
 		drain(k, 0);
 	else if (r < 0 && r != -EAGAIN)

@@ -46,6 +46,7 @@
 	X(SETTINGS, "settings")       /* keeper → both: the files of a new generation */ \
 	X(DRAIN, "drain")             /* keeper → front: take nothing more */ \
 	X(SHUTDOWN, "shutdown")       /* keeper → worker: end what is left */ \
+	X(INSTALL, "install")         /* front → keeper: command, language; the pipe for what comes of it beside */ \
 	X(SERVING, "serving")         /* front → keeper: a worker is there for its jobs */ \
 	X(IDLE, "idle")               /* front → keeper: drained */ \
 	X(CLIENT_GONE, "client_gone") /* front → keeper: the one that it serves */

@@ -39,14 +39,14 @@ static void put_proxy(struct text *t, const struct knobs *k)
 	text_put(t, "}\n");
 }
 
-void derive_config(const struct knobs *k, const char *socket, unsigned cpus, struct text *t)
+void derive_config(const struct knobs *k, const char *socket, unsigned cpus, uid_t installer, struct text *t)
 {
 	unsigned jobs = (unsigned)k->max_workers, workers = jobs < cpus ? jobs : cpus, each = (jobs + workers - 1) / workers;
 
 	text_put(t, "socket: {mode: \"0666\", path: ");
 	put_string(t, socket);
 	text_printf(t, "}\nworkers: %u\npool: {max: %u}\n", workers, each < POOL_DEFAULT ? POOL_DEFAULT : each < POOL_MAX ? each : POOL_MAX);
-	text_printf(t, "queue: {length: %u}\n", jobs + QUEUE_SPARE);
+	text_printf(t, "queue: {length: %u}\ninstallers: [%u]\n", jobs + QUEUE_SPARE, installer);
 	put_proxy(t, k);
 }
 

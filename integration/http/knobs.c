@@ -30,7 +30,7 @@ static const struct {
 	{"PYTHON_PATH", TEXT, AT(python), 0, 0, 0, true},
 	{"NODEJS_PATH", TEXT, AT(nodejs), 0, 0, 0, true},
 	{"ALLOWED_SYSCALLS", TEXT, AT(syscalls), 0, 0, 0, true},
-	{"PIP_MIRROR_URL", TEXT, AT(pip_mirror), 0, 0, 0, false},
+	{"PIP_MIRROR_URL", TEXT, AT(pip_mirror), 0, 0, 0, true},
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 

@@ -172,41 +172,34 @@ static double drain_patience(const struct knobs *k)
 }
 
 /* `ending` holds SIGTERM and SIGINT, which are blocked in every thread; a second one does not wait for answers. */
-static int serve(int listener, const struct knobs *k, const char *socket, struct installer *installer, const sigset_t *ending)
+static int serve(int listener, const struct knobs *k, const char *socket, const sigset_t *ending)
 {
 	struct server *s;
 	struct err e = {0};
 	int signal_number, port = port_of(listener);
 
 	raise_descriptors();
-	if (server_start(listener, k, socket, installer, &s, &e) < 0)
+	if (server_start(listener, k, socket, &s, &e) < 0)
 		return print_err(&e);
 	log_write(LOG_INFO, "ready", "port=%d uid=%u socket=%s", port, getuid(), socket);
 	sigwait(ending, &signal_number);
 	log_write(LOG_INFO, "draining", "signal=%d", signal_number);
 	server_drain(s, drain_patience(k));
 	server_free(s);
-	installer_end(installer);
 	log_write(LOG_INFO, "ended", NULL);
 	return 0;
 }
 
 static int serve_beside(int listener, const struct knobs *k, const char *socket, const sigset_t *ending)
 {
-	struct installer *installer;
-	struct err e = {0};
-
 	knobs_tell_unused(k);
-	if (installer_start(k, listener, &installer, &e) < 0)
-		return print_err(&e);
 	drop_power(socket, identity_for(socket));
-	return serve(listener, k, socket, installer, ending);
+	return serve(listener, k, socket, ending);
 }
 
 /* --- the first process, where it starts the supervisor ------------------------------------------------------- */
 
-static pid_t start_gateway(int listener, const struct knobs *k, const struct starter *s, struct installer *installer, const sigset_t *ending,
-			   struct identity who)
+static pid_t start_gateway(int listener, const struct knobs *k, const struct starter *s, const sigset_t *ending, struct identity who)
 {
 	pid_t first = getpid(), pid = fork();
 
@@ -216,7 +209,7 @@ static pid_t start_gateway(int listener, const struct knobs *k, const struct sta
 	prctl(PR_SET_PDEATHSIG, SIGTERM); /* a change of identity clears it */
 	if (getppid() != first)
 		_exit(1);
-	exit(serve(listener, k, s->socket, installer, ending));
+	exit(serve(listener, k, s->socket, ending));
 }
 
 /* Reaps what has ended. Whether one of the two has. */
@@ -267,20 +260,17 @@ static int watch(struct starter *s, pid_t gateway)
 static int serve_own(int listener, const struct knobs *k, const sigset_t *ending)
 {
 	struct identity who = geteuid() == 0 ? nobody() : (struct identity){getuid(), getegid()};
-	struct installer *installer = NULL;
 	struct starter s;
 	struct err e = {0};
 	pid_t gateway = -1;
 	int status;
 
-	if (starter_start(&s, k, who.gid, &e) < 0)
+	if (starter_start(&s, k, who.uid, who.gid, &e) < 0)
 		return print_err(&e);
-	if (installer_start(k, listener, &installer, &e) < 0)
-		print_err(&e);
-	else if ((gateway = start_gateway(listener, k, &s, installer, ending, who)) < 0)
+	gateway = start_gateway(listener, k, &s, ending, who);
+	if (gateway < 0)
 		err_set(&e, ERR_HOST, "fork", errno, NULL), print_err(&e);
 	close(listener);
-	installer_end(installer); /* the gateway's alone */
 	status = gateway < 0 ? 1 : watch(&s, gateway);
 	starter_end(&s);
 	return status;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "job.h"
+#include "text.h"
 
 struct runner;
 
@@ -32,6 +33,12 @@ void runner_leave(struct runner *r);
 /* Waits for one of max_workers turns, in the order of coming, then runs the job. `peer`: the socket of who asked, -1 none; once it has gone the job
  * is cancelled and this is -ECANCELED. -EBADMSG: the supervisor refused it, its "code: message" is in e->text. Other errors: no supervisor. */
 int runner_run(struct runner *r, const struct job *j, int peer, struct result *out, struct err *e);
+
+/* dependencies.update or dependencies.refresh. 0; -EBUSY: another one is at work; -ECANCELED: we go down, or the supervisor, or `peer` has gone; -EIO:
+ * nothing was installed, `why` is told the reason. Other errors: no supervisor. */
+int runner_install(struct runner *r, const char *method, const char *language, int peer, struct text *why, struct err *e);
+/* Ends what is at work and what comes; to be called once. */
+void runner_end_installs(struct runner *r);
 
 int runner_ask_status(struct runner *r, struct runner_status *out, struct err *e);
 struct runner_load runner_load(struct runner *r);

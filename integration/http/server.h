@@ -6,7 +6,6 @@
 #define WARDER_HTTP_SERVER_H
 
 #include "err.h"
-#include "installer.h"
 #include "knobs.h"
 
 /* what clients choose, and how far */
@@ -17,8 +16,8 @@
 
 struct server;
 
-/* Takes the listening socket, also on failure. Borrows knobs, socket (the supervisor's path) and installer for life. */
-int server_start(int listener, const struct knobs *k, const char *socket, struct installer *installer, struct server **out, struct err *e);
+/* Takes the listening socket, also on failure. Borrows knobs and socket (the supervisor's path) for life. */
+int server_start(int listener, const struct knobs *k, const char *socket, struct server **out, struct err *e);
 /* Accepts nothing more, refuses new runs, cancels an installation, returns when all that were let in are answered, or `patience_s` later. */
 void server_drain(struct server *s, double patience_s);
 void server_free(struct server *s);

@@ -136,7 +136,7 @@ static void __attribute__((noreturn)) become_supervisor(const struct starter *s)
 	_exit(127);
 }
 
-int starter_start(struct starter *s, const struct knobs *k, gid_t gid, struct err *e)
+int starter_start(struct starter *s, const struct knobs *k, uid_t uid, gid_t gid, struct err *e)
 {
 	struct text config = {0};
 	int ret;
@@ -144,7 +144,7 @@ int starter_start(struct starter *s, const struct knobs *k, gid_t gid, struct er
 	*s = (struct starter){0};
 	ret = make_dir(s, gid, e);
 	if (ret == 0) {
-		derive_config(k, s->socket, count_cpus(), &config);
+		derive_config(k, s->socket, count_cpus(), uid, &config);
 		ret = write_file(s, "warder.conf", &config, e);
 	}
 	ret = ret < 0 ? ret : write_policies(s, k, e);

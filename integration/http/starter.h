@@ -17,8 +17,9 @@ struct starter {
 
 /* The directory that this program's file is in. */
 void starter_own_dir(char *buf, size_t size);
-/* Writes configuration and policies, checks them (problems go to stderr), starts warderd. `gid` is who may reach the socket. */
-int starter_start(struct starter *s, const struct knobs *k, gid_t gid, struct err *e);
+/* Writes configuration and policies, checks them (problems go to stderr), starts warderd. `gid` is who may reach the socket, `uid` who may have packages
+ * installed. */
+int starter_start(struct starter *s, const struct knobs *k, uid_t uid, gid_t gid, struct err *e);
 /* Ends warderd in good order, unless it has ended (pid 0), and removes the directory. */
 void starter_end(struct starter *s);
 

@@ -21,12 +21,22 @@ double front_now_ms(void)
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-bool front_is_operator(const struct front *f, uid_t uid)
+static bool has_uid(const uid_t *v, size_t n, uid_t uid)
 {
-	for (size_t i = 0; i < f->n_operators; i++)
-		if (f->operators[i] == uid)
+	for (size_t i = 0; i < n; i++)
+		if (v[i] == uid)
 			return true;
 	return false;
+}
+
+bool front_is_operator(const struct front *f, uid_t uid)
+{
+	return has_uid(f->operators, f->n_operators, uid);
+}
+
+bool front_may_install(const struct front *f, uid_t uid)
+{
+	return front_is_operator(f, uid) || has_uid(f->installers, f->n_installers, uid);
 }
 
 /* --- connections --------------------------------------------------------------------------------------------- */
@@ -164,6 +174,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *w, int revents)
 			c->told = true;
 			runs_let_go(f, c->session);
 			workers_let_go(f, c->session);
+			installs_let_go(f, c->session);
 			events_let_go(f, c->session);
 		}
 		if (!session_dead(c->session))
@@ -212,16 +223,33 @@ static void on_connection(struct ev_loop *loop, ev_io *w, int revents)
 
 /* --- life ---------------------------------------------------------------------------------------------------- */
 
-static int copy_operators(struct front *f, const struct front_config *c)
+static uid_t *copy_uids(const uid_t *from, size_t n)
+{
+	uid_t *v = calloc(n + 1, sizeof(*v));
+
+	if (v && n)
+		memcpy(v, from, n * sizeof(*v));
+	return v;
+}
+
+/* The lists that it has are replaced, or, without memory, stay: they are no more than they were. */
+static int copy_users(struct front *f, const struct front_config *c)
 {
 	const uid_t by_default[] = {geteuid(), 0};
-	const uid_t *from = c->operators ? c->operators : by_default;
+	size_t n = c->operators ? c->n_operators : 2;
+	uid_t *operators = copy_uids(c->operators ? c->operators : by_default, n), *installers = copy_uids(c->installers, c->n_installers);
 
-	f->n_operators = c->operators ? c->n_operators : 2;
-	f->operators = calloc(f->n_operators + 1, sizeof(uid_t));
-	if (!f->operators)
+	if (!operators || !installers) {
+		free(operators);
+		free(installers);
 		return -ENOMEM;
-	memcpy(f->operators, from, f->n_operators * sizeof(uid_t));
+	}
+	free(f->operators);
+	free(f->installers);
+	f->operators = operators;
+	f->n_operators = n;
+	f->installers = installers;
+	f->n_installers = c->n_installers;
 	return 0;
 }
 
@@ -232,15 +260,7 @@ static unsigned queue_length(const struct front_config *c)
 
 void front_reload(struct front *f, const struct front_config *c, struct generation *g)
 {
-	uid_t *old = f->operators;
-	size_t n = f->n_operators;
-
-	if (copy_operators(f, c) < 0) { /* no memory for a list of uids: the old ones are no more than they were */
-		f->operators = old;
-		f->n_operators = n;
-	} else {
-		free(old);
-	}
+	copy_users(f, c);
 	f->queue.max = queue_length(c);
 	f->queue.per_tenant = c->per_tenant ? c->per_tenant : f->queue.max;
 	generation_hold(g);
@@ -280,6 +300,8 @@ int front_new(struct ev_loop *loop, const struct front_config *c, struct generat
 	f->generation = generation_hold(g);
 	f->gate = c->gate;
 	f->layers = c->layers;
+	f->install = c->install;
+	f->install_ctx = c->install_ctx;
 	f->next_key = c->first_key ? c->first_key : 1;
 	f->born_ms = front_now_ms();
 	f->max_peers = count_descriptors();
@@ -293,7 +315,7 @@ int front_new(struct ev_loop *loop, const struct front_config *c, struct generat
 	queue_init(&f->queue, length, c->per_tenant ? c->per_tenant : length);
 	init_watchers(f);
 	workers_init(f);
-	if (!f->workers || copy_operators(f, c) < 0) {
+	if (!f->workers || copy_users(f, c) < 0) {
 		front_free(f);
 		return err_set(e, ERR_HOST, "front", ENOMEM, NULL);
 	}
@@ -317,6 +339,7 @@ void front_drain(struct front *f)
 {
 	f->draining = true;
 	shut_gate(f);
+	installs_end(f);
 	runs_refuse_waiting(f);
 }
 
@@ -340,6 +363,7 @@ void front_free(struct front *f)
 		return;
 	shut_gate(f);
 	ev_clear_pending(f->loop, &f->sweep);
+	installs_free(f);
 	events_free(f);
 	while ((c = LIST_FIRST(&f->peers)))
 		remove_peer(f, c);
@@ -348,5 +372,6 @@ void front_free(struct front *f)
 	workers_free(f);
 	generation_drop(f->generation);
 	free(f->operators);
+	free(f->installers);
 	free(f);
 }

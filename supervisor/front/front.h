@@ -17,6 +17,7 @@
 #include <ev.h>
 
 #include "err.h"
+#include "installer.h"
 #include "policy.h"
 #include "port.h"
 
@@ -42,6 +43,11 @@ struct front_config {
 	unsigned per_tenant;    /* of these, by one uid and tenant; 0: queue_length */
 	const uid_t *operators; /* NULL: the supervisor's own uid and root; copied */
 	size_t n_operators;
+	const uid_t *installers; /* who beside them may have packages updated; copied */
+	size_t n_installers;
+	/* Has a command of installer.h carried out, its answer written into `out`, which is borrowed. NULL: nobody is there for it. Kept from front_new. */
+	void (*install)(void *ctx, enum installer_command command, enum language language, int out);
+	void *install_ctx;
 };
 
 struct front;

@@ -2,7 +2,7 @@
  *
  * front.c has the life, the connections and the loop's callbacks; runs.c what happens to a job from admission to
  * answer; adopt.c jobs of a front before this one;
- * events.c who is told of jobs as they go; workers.c who the workers are and what they say of themselves; methods.c the table of what clients may call. Nobody else includes this.
+ * installs.c packages for jobs; events.c who is told of jobs as they go; workers.c who the workers are and what they say of themselves; methods.c the table of what clients may call. Nobody else includes this.
  */
 #ifndef WARDER_FRONT_INSIDE_H
 #define WARDER_FRONT_INSIDE_H
@@ -49,6 +49,7 @@ struct run {
 
 LIST_HEAD(run_list, run);
 LIST_HEAD(watch_list, watch);
+LIST_HEAD(install_list, install);
 
 struct share { /* the connections of one uid */
 	LIST_ENTRY(share) link;
@@ -95,8 +96,8 @@ struct front {
 	unsigned n_workers;
 	uint32_t layers;
 	size_t max_message;
-	uid_t *operators;
-	size_t n_operators;
+	uid_t *operators, *installers;
+	size_t n_operators, n_installers;
 
 	struct session_shared shared;
 	int gate; /* -1: none */
@@ -112,6 +113,9 @@ struct front {
 	struct queue queue;
 	struct run_list waiting, submitted;
 	struct watch_list watches;
+	struct install_list installs;
+	void (*install)(void *ctx, enum installer_command command, enum language language, int out);
+	void *install_ctx;
 	size_t waiting_bytes;
 	uint64_t next_key;
 	double mean_ms; /* moving mean from submission to result; 0: none yet */
@@ -125,6 +129,7 @@ struct front {
 
 double front_now_ms(void); /* monotonic */
 bool front_is_operator(const struct front *f, uid_t uid);
+bool front_may_install(const struct front *f, uid_t uid);
 
 unsigned front_capacity(const struct front *f); /* of all workers that are up */
 
@@ -146,6 +151,12 @@ void debug_attach_method(struct front *f, struct session *s, const struct rpc_me
 void debug_decide_method(struct front *f, struct session *s, const struct rpc_message *m);
 void debug_submitted(struct run *r); /* its worker has it now */
 void debug_let_go(struct front *f, struct session *s);
+
+/* installs.c: packages, listed and installed by a process of the keeper's */
+void installs_request(struct front *f, struct session *s, const struct rpc_message *m, enum installer_command c, const msgpack_object *language);
+void installs_let_go(struct front *f, struct session *s); /* the session has ended: so does what it asked for */
+void installs_end(struct front *f);                       /* answers all of them: the supervisor goes down */
+void installs_free(struct front *f);
 
 /* runs.c */
 struct run *runs_of_worker(const struct front_worker *w, uint64_t key);

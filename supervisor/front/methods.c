@@ -256,16 +256,42 @@ static void method_policies(struct front *f, struct session *s, const struct rpc
 	session_answer(s, &b);
 }
 
-/* Each answers exactly once, at once or (run) later. */
+static void ask_installer(struct front *f, struct session *s, const struct rpc_message *m, enum installer_command c)
+{
+	const msgpack_object *language;
+
+	if (only_param(s, m, "language", &language) == 0)
+		installs_request(f, s, m, c, language);
+}
+
+static void method_dependencies(struct front *f, struct session *s, const struct rpc_message *m)
+{
+	ask_installer(f, s, m, INSTALLER_LIST);
+}
+
+static void method_dependencies_update(struct front *f, struct session *s, const struct rpc_message *m)
+{
+	ask_installer(f, s, m, INSTALLER_UPDATE);
+}
+
+static void method_dependencies_refresh(struct front *f, struct session *s, const struct rpc_message *m)
+{
+	ask_installer(f, s, m, INSTALLER_REFRESH);
+}
+
+/* Each answers exactly once, at once or (run, status, dependencies) later. `may` NULL: anybody. */
 static const struct method {
 	const char *name;
 	void (*fn)(struct front *f, struct session *s, const struct rpc_message *m);
-	bool operators_only;
+	bool (*may)(const struct front *f, uid_t uid);
 } methods[] = {
-	{"debug.attach", debug_attach_method, true}, {"debug.decide", debug_decide_method, true},
-	{"run", runs_request, false},     {"cancel", method_cancel, false},     {"jobs", method_jobs, false},
-	{"status", method_status, false}, {"policies", method_policies, false},
-	{"events.subscribe", events_subscribe, false},
+	{"debug.attach", debug_attach_method, front_is_operator}, {"debug.decide", debug_decide_method, front_is_operator},
+	{"run", runs_request, NULL},     {"cancel", method_cancel, NULL},     {"jobs", method_jobs, NULL},
+	{"status", method_status, NULL}, {"policies", method_policies, NULL},
+	{"events.subscribe", events_subscribe, NULL},
+	{"dependencies", method_dependencies, NULL},
+	{"dependencies.update", method_dependencies_update, front_may_install},
+	{"dependencies.refresh", method_dependencies_refresh, front_may_install},
 };
 
 static const struct method *find_method(struct bytes name)
@@ -290,8 +316,8 @@ void methods_dispatch(struct front *f, struct session *s, const struct rpc_messa
 		snprintf(text, sizeof(text), "%.*s", m->method.len < NAME_SHOWN ? (int)m->method.len : NAME_SHOWN,
 			 m->method.len ? m->method.p : "");
 		answer_error(s, m->msgid, RPC_ERROR_UNKNOWN_METHOD, text);
-	} else if (method->operators_only && !front_is_operator(f, session_uid(s))) {
-		snprintf(text, sizeof(text), "%s is for operators", method->name);
+	} else if (method->may && !method->may(f, session_uid(s))) {
+		snprintf(text, sizeof(text), "%s is for operators%s", method->name, method->may == front_may_install ? " and installers" : "");
 		answer_error(s, m->msgid, RPC_ERROR_NOT_PERMITTED, text);
 	} else {
 		method->fn(f, s, m);

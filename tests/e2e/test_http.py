@@ -553,13 +553,15 @@ class Environment(GatewayCase):
 
 
 class Dependencies(unittest.TestCase):
-    """Packages installed through the API, from a folder of wheels."""
+    """Packages installed through the API, from a folder of wheels, by the supervisor."""
 
     def setUp(self):
         if subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True).returncode:
             self.skipTest("missing python3-pip")
         self.folder = test_dependencies.Folder()
         self.addCleanup(self.folder.remove)
+        self.gateway = Gateway(WARDER_DEPENDENCIES=self.folder.path, PIP_NO_INDEX="1", MAX_WORKERS="1")
+        self.addCleanup(self.gateway.stop)
 
     def requires(self, *wheels):
         test_dependencies.write(os.path.join(self.folder.path, "python-requirements.txt"), "\n".join(wheels) + "\n")
@@ -573,12 +575,9 @@ class Dependencies(unittest.TestCase):
         answer = json.loads(self.gateway.get(f"/v1/sandbox/dependencies{path}?language=python3")[2])
         return {d["name"]: d["version"] for d in answer["data"]["dependencies"]}
 
-    def start(self, folder, healthy=True):
-        self.gateway = Gateway(WARDER_DEPENDENCIES=folder, PIP_NO_INDEX="1", MAX_WORKERS="1", healthy=healthy)
-        self.addCleanup(self.gateway.stop)
-
-    def test_update_and_refresh(self):
-        self.start(self.folder.path)
+    def test_life_of_the_tree(self):
+        """One gateway for all of it: each start, and each installation with its trial, takes seconds."""
+        self.what_hinders_is_told()
         self.assertNotIn("thing", self.listed("/refresh"))  # nothing yet to install again
         self.requires(test_dependencies.wheel(self.folder.path, "1.0"))
         self.assertEqual(self.update(), (200, {"code": 0, "message": "success", "data": {}}), self.gateway.log())
@@ -586,48 +585,42 @@ class Dependencies(unittest.TestCase):
         self.assertEqual(self.gateway.run("import thing\nprint(thing.VERSION)")["stdout"], "1.0\n")
         self.assertIn("jinja2", {name.lower() for name in self.listed("/refresh")})
         eventually(lambda: self.listed().get("thing") == "1.0")
-
-        self.requires("/nowhere/thing-2-py3-none-any.whl")
-        status, answer = self.update()
-        self.assertEqual((status, answer["code"], answer["data"]), (200, -500, None))
-        self.assertRegex(answer["message"], r"(?s)not installed: .*/nowhere/thing-2.*nothing was changed")
+        self.what_cannot_be_installed_is_told()
         self.assertEqual(self.listed()["thing"], "1.0")
+        self.one_at_a_time_and_going_down_ends_it()
 
-        # one at a time
-        self.requires(test_dependencies.wheel(self.folder.path, "1.0"))
-        answers = []
-        threads = [threading.Thread(target=lambda: answers.append(self.update())) for _ in range(4)]
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
-        self.assertEqual({a[0] for a in answers}, {200, 503}, answers)
-        self.assertIn((503, error(-503, "dependencies are being installed already")), answers)
-
-    def test_what_hinders_is_told(self):
-        file = os.path.join(self.folder.path, "file")
-        test_dependencies.write(file, "")
-        self.start(file, healthy=False)
+    def what_hinders_is_told(self):
+        base = os.path.join(self.folder.path, "python3")
+        test_dependencies.write(base, "")
         status, answer = self.update()
         self.assertEqual((status, answer["code"]), (200, -500))
         self.assertIn("dependencies were not installed: warder-dependencies: [Errno 20] Not a directory", answer["message"])
+        os.unlink(base)
 
-    def test_going_down_ends_an_installation(self):
-        self.start(self.folder.path)
-        fifo = os.path.join(self.folder.path, "python-requirements.txt")  # pip waits for a writer
-        os.mkfifo(fifo)
+    def what_cannot_be_installed_is_told(self):
+        self.requires("/nowhere/thing-2-py3-none-any.whl")
+        status, answer = self.update()
+        self.assertEqual((status, answer["code"], answer["data"]), (200, -500, None))
+        self.assertRegex(answer["message"], r"not installed: .*/nowhere/thing-2.*nothing was changed")
+
+    def one_at_a_time_and_going_down_ends_it(self):
+        names = os.path.join(self.folder.path, "python-requirements.txt")
+        os.unlink(names)
+        os.mkfifo(names)  # pip waits for a writer
+        versions = os.path.join(self.folder.path, "python3", ".versions")
+        before = sorted(os.listdir(versions))
         answers = []
         asking = threading.Thread(target=lambda: answers.append(self.update()))
         asking.start()
-        versions = os.path.join(self.folder.path, "python3", ".versions")
-        eventually(lambda: os.path.isdir(versions) and os.listdir(versions))
+        eventually(lambda: len(os.listdir(versions)) > len(before))
+        self.assertEqual(self.update(), (503, error(-503, "dependencies are being installed already")))
         began = time.monotonic()
         self.gateway.proc.send_signal(signal.SIGTERM)
         asking.join()
         self.assertEqual(answers, [(503, error(-503, "going down"))])
         self.assertEqual(self.gateway.stop(), 0)
         self.assertLess(time.monotonic() - began, DEADLINE / 2)
-        eventually(lambda: not os.listdir(versions))
+        eventually(lambda: sorted(os.listdir(versions)) == before)
 
 
 class WrongSettings(unittest.TestCase):
