@@ -13,7 +13,7 @@
 #include "words.h"
 
 #define INSTALLER_MAX_S    300           /* a command that takes longer is ended, and nothing is changed */
-#define INSTALLER_TEXT_MAX (1ul << 20)   /* bytes of the list */
+#define INSTALLER_TEXT_MAX (256ul << 10) /* bytes of the list */
 #define INSTALLER_WORDS    1500u         /* bytes of what a failed command said: its end, where the reason is */
 #define INSTALLERS_MAX     4             /* at once; of those that change something one */
 

@@ -40,6 +40,9 @@
  * good ones it sends, as texts, to the workers and then to the front, so whatever the front submits afterwards finds a worker that knows. A job
  * is admitted by the newest generation of its worker and keeps that to its end; zygotes of an older one leave after their last job (renew.c).
  *
+ * Packages. When a client has some listed or installed, the keeper forks a process for it that runs warder-dependencies (installer.h); the front reads what
+ * came of it from a pipe. Closing the pipe ends it, so it ends with its client and with the front.
+ *
  * Front and workers end when their link to the keeper does, so nothing outlives the keeper.
  */
 #include <errno.h>

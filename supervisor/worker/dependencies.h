@@ -15,7 +15,7 @@
 #define DEPENDENCIES_PATH_MAX 512 /* of a version's real path */
 
 /* Writes the real path of the version in use; "" when the policy names no tree, or names `default` and there is none. -errno with words in
- * `e`: it is missing, is no directory, or others than root and the supervisor's user could change it. */
+ * `e`: it is missing, is no directory, or others than root and the supervisor's user could change it or put another in its place. */
 int dependencies_find(const struct generation *g, const struct policy *p, char path[DEPENDENCIES_PATH_MAX], struct err *e);
 /* Whether another version than `path` is in use by now. False while there is none that could be. */
 bool dependencies_moved(const struct generation *g, const struct policy *p, const char *path);

@@ -22,6 +22,20 @@ def write(path, text):
         f.write(text)
 
 
+INSTALLER = 4242
+# as that user asks, and goes when the installation is under way
+AS_USER = """import os, sys, time
+import support
+os.setgid(int(sys.argv[1])), os.setuid(int(sys.argv[1]))
+client = support.Client(sys.argv[2])
+msgid = client.send("dependencies.update", {"language": "python3"})
+client.sock.settimeout(1)
+try: client.wait(msgid)
+except TimeoutError: print("sent")
+except support.RpcError as e: print(e)
+"""
+
+
 class Folder:
     """A folder of trees, where jobs may look: not below a directory of root's alone."""
 
@@ -72,6 +86,10 @@ class Trees(FolderCase):
         loose = cls.folder.version(8)
         cls.folder.point("loose", loose)
         os.chmod(loose, 0o777)
+        os.makedirs(os.path.join(cls.folder.path, "shared"))
+        os.rename(cls.folder.version(10), os.path.join(cls.folder.path, "shared", "10"))
+        os.chmod(os.path.join(cls.folder.path, "shared"), 0o777)
+        cls.folder.point("below", "../shared/10")
         write(os.path.join(cls.folder.path, "python3", "venv", "lib", "python%d.%d" % sys.version_info[:2], "site-packages", "thing.py"), "VERSION = 9\n")
 
     def test_policy_names_it(self):
@@ -114,9 +132,11 @@ class Trees(FolderCase):
                 self.run_job("1", dependencies=name)
 
     def test_one_that_others_may_change(self):
-        result = self.run_job(ASK, dependencies="loose")
-        self.assertEqual(result["outcome"], "error")
-        self.assertIn("root or the supervisor's user alone may change", result["error"])
+        for name in ("loose", "below"):
+            with self.subTest(name):
+                result = self.run_job(ASK, dependencies=name)
+                self.assertEqual(result["outcome"], "error")
+                self.assertIn("root or the supervisor's user alone may change", result["error"])
 
 
 class Switch(FolderCase):
@@ -207,10 +227,94 @@ class Command(unittest.TestCase):
         self.assertEqual([os.path.exists(p) for p in (kept, half, made)], [True, False, True])
         self.assertEqual(sorted(os.listdir(base)), [".lock", ".versions", "default", "other"])
 
+    def test_what_others_may_change(self):
+        base = os.path.join(self.folder.path, "python3")
+        versions, lock, victim = (os.path.join(base, n) for n in (".versions", ".lock", "victim"))
+        os.makedirs(versions)
+        write(victim, "kept")
+        rows = {"the folder": (lambda: os.chmod(base, 0o777), lambda: os.chmod(base, 0o755), "others than root and you may change it"),
+                "its versions": (lambda: os.chmod(versions, 0o775), lambda: os.chmod(versions, 0o755), "others than root and you may change it"),
+                "above it": (lambda: os.chmod(self.folder.path, 0o777), lambda: os.chmod(self.folder.path, 0o755), "others than root and you may change it"),
+                "a link in place of the lock": (lambda: os.symlink(victim, lock), lambda: os.unlink(lock), "Too many levels of symbolic links"),
+                "a link in place of the versions": (lambda: (os.rmdir(versions), os.symlink("/var/tmp", versions)),
+                                                    lambda: (os.unlink(versions), os.mkdir(versions)), "is a link")}
+        if support.IS_ROOT:
+            rows["somebody's"] = (lambda: os.chown(base, 4242, 0), lambda: os.chown(base, 0, 0), "others than root and you may change it")
+        for name, (change, back, told) in rows.items():
+            with self.subTest(name):
+                change()
+                status, _, err = self.update(wheel(self.folder.path, "1.0"), more=["--no-trial"])
+                self.assertEqual((status, told in err), (1, True), err)
+                back()
+        with open(victim) as f:
+            self.assertEqual(f.read(), "kept")
+
     def test_nothing_to_refresh(self):
         status, _, err = self.command("refresh")
         self.assertEqual((status, err.count("\n"), os.listdir(self.folder.path)), (3, 1, []), err)
         self.assertIn("there is nothing to refresh", err)
+
+
+class Socket(unittest.TestCase):
+    """The same over the socket: the supervisor installs."""
+
+    def setUp(self):
+        if subprocess.run([support.PYTHON, "-m", "pip", "--version"], capture_output=True).returncode:
+            self.skipTest("missing python3-pip")
+        self.folder = Folder()
+        self.addCleanup(self.folder.remove)
+        config = os.path.join(self.folder.path, "warder.yaml")
+        write(config, f"installers: [{INSTALLER}]\nsocket: {{mode: \"0666\"}}\n" if support.IS_ROOT else "log: {level: info}\n")
+        self.supervisor = Supervisor("--workers", "1", "--config", config,
+                                     env={**os.environ, "WARDER_DEPENDENCIES": self.folder.path, "WARDER_BUILD": support.BUILD, "PIP_NO_INDEX": "1"})
+        self.addCleanup(self.supervisor.stop)
+
+    def test_client_package(self):
+        sys.path.insert(0, os.path.join(support.ROOT, "integration", "python"))
+        import warder
+        with warder.Client(self.supervisor.path) as client:
+            self.assertEqual((client.dependencies(), client.update_dependencies(refresh=True)), ([], []))
+            with self.assertRaisesRegex(warder.Failed, "nothing was changed"):
+                write(os.path.join(self.folder.path, "python-requirements.txt"), "/nowhere/x-1-py3-none-any.whl\n")
+                client.update_dependencies()
+
+    def ask(self, method, language="python3"):
+        with self.supervisor.client(timeout=120) as client:
+            return client.rpc(method, language=language)
+
+    def test_life_of_a_tree(self):
+        requirements = os.path.join(self.folder.path, "python-requirements.txt")
+        self.assertEqual((self.ask("dependencies"), self.ask("dependencies", "nodejs"), self.ask("dependencies.refresh")), ([], [], []))
+        mount = "import ctypes\nctypes.CDLL(None).mount(b'n', b'/mnt', b't', 0, None)\n"
+        write(requirements, wheel(self.folder.path, "1.0", mount) + "\n")
+        with self.assertRaisesRegex(RpcError, "failed: .*thing 1.0: import of thing: killed: mount.*not switched on: thing cannot be imported"):
+            self.ask("dependencies.update")
+        write(requirements, wheel(self.folder.path, "2.0") + "\n")
+        want = [{"name": "thing", "version": "2.0"}]
+        self.assertEqual((self.ask("dependencies.update"), self.ask("dependencies")), (want, want))
+        support.eventually(lambda: self.supervisor.run(ASK)["stdout"] == b"2.0\n")
+        self.users_and_hang_up(requirements)
+
+    def users_and_hang_up(self, requirements):
+        """Whom the configuration names may ask, and whoever hangs up ends what he asked for; so does the supervisor's end."""
+        os.unlink(requirements)
+        os.mkfifo(requirements)  # pip waits for a writer
+        versions = os.path.join(self.folder.path, "python3", ".versions")
+        before = sorted(os.listdir(versions))
+        for uid in (INSTALLER, INSTALLER + 1) if support.IS_ROOT else ():
+            done = subprocess.run([support.PYTHON, "-c", AS_USER, str(uid), self.supervisor.path], capture_output=True, text=True, timeout=120,
+                                  cwd=os.path.dirname(os.path.abspath(__file__)))
+            self.assertRegex(done.stdout, "sent" if uid == INSTALLER else "not_permitted: dependencies.update is for operators and installers",
+                             done.stderr)
+            support.eventually(lambda: sorted(os.listdir(versions)) == before)
+        with self.supervisor.client() as client:
+            msgid = client.send("dependencies.update", {"language": "python3"})
+            support.eventually(lambda: len(os.listdir(versions)) > len(before))
+            self.supervisor.proc.terminate()
+            with self.assertRaisesRegex(RpcError, "shutting_down"):
+                client.wait(msgid)
+        self.assertEqual(self.supervisor.stop(), 0)
+        support.eventually(lambda: sorted(os.listdir(versions)) == before)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ static void a_whole_file_is_taken(void **state)
 	(void)state;
 	assert_int_equal(
 		load("socket: {path: /run/w.sock, mode: 0600, group: root}\nworkers: 1\npolicy_dirs: [/a, /b]\n"
-		     "operators: [root, 1000]\nrequire: [ptrace]\noptional: [landlock, identity]\npool: {min: 2, max: "
+		     "operators: [root, 1000]\ninstallers: [4242]\nrequire: [ptrace]\noptional: [landlock, identity]\npool: {min: 2, max: "
 		     "3}\n"
 		     "queue: {length: 10, per_tenant: 5}\nmax_message_mib: 1\ndrain_ms: 7\nlog: {level: debug, format: "
 		     "logfmt}\n",
@@ -72,6 +72,8 @@ static void a_whole_file_is_taken(void **state)
 	assert_null(c.policy_dirs[2]);
 	assert_int_equal(c.n_operators, 2);
 	assert_int_equal(c.operators[1], 1000);
+	assert_int_equal(c.n_installers, 1);
+	assert_int_equal(c.installers[0], 4242);
 	assert_int_equal(c.require, 1u << LAYER_PTRACE);
 	assert_int_equal(c.optional, 1u << LAYER_LANDLOCK | 1u << LAYER_IDENTITY);
 	assert_int_equal(c.pool_min, 2);
@@ -137,6 +139,7 @@ static const struct {
 	{"policy_dirs: /a\n", "1:14: policy_dirs: must be a list"},
 	{"policy_dirs: [a]\n", "1:15: policy_dirs: must be absolute paths"},
 	{"operators: [nobody-of-this-name]\n", "1:13: operators: no user nobody-of-this-name"},
+	{"installers: [nobody-of-this-name]\n", "1:14: installers: no user nobody-of-this-name"},
 	{"operators: [4294967295]\n", "1:13: operators: no user 4294967295"},
 	{"require: [landlok]\n", "1:11: require: unknown layer landlok"},
 	{"require: [ptrace]\noptional: [ptrace]\n", "2:11: ptrace: both required and optional"},

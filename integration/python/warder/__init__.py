@@ -15,7 +15,7 @@ as the name says.
 """
 from .aio import AsyncClient, AsyncStream
 from .client import Client, Stream
-from .errors import (BadRequest, Busy, Disconnected, JobBroken, JobCancelled, JobExited, JobFailed, JobLimited, JobSignaled,
+from .errors import (BadRequest, Busy, Disconnected, Failed, JobBroken, JobCancelled, JobExited, JobFailed, JobLimited, JobSignaled,
                      JobViolated, NotPermitted, RequestError, ShuttingDown, TimedOut, TooLarge, Unreachable, UnknownMethod,
                      UnknownPolicy, WarderError)
 from .jobs import Grants, JobFields, Limits
@@ -24,7 +24,7 @@ from .wire import default_socket
 
 __version__ = "0.1.0"
 __all__ = [
-    "AsyncClient", "AsyncStream", "BadRequest", "Busy", "Client", "Disconnected", "Dropped", "Grants", "JobBroken", "JobCancelled",
+    "AsyncClient", "AsyncStream", "BadRequest", "Busy", "Client", "Disconnected", "Dropped", "Failed", "Grants", "JobBroken", "JobCancelled",
     "JobExited", "JobFailed", "JobFields", "JobInfo", "JobLimited", "JobSignaled", "JobViolated", "Limits", "NotPermitted",
     "Output", "Package", "RequestError", "Result", "ShuttingDown", "Stream", "TimedOut", "TooLarge", "Unreachable", "UnknownMethod",
     "UnknownPolicy", "Usage", "Violation", "WarderError", "default_socket",

@@ -217,6 +217,18 @@ class AsyncClient:
         """What a job with these fields can import beside the standard library, by name; a job of that language tells it."""
         return (await self.run(LISTINGS[language], language, **fields)).packages()
 
+    async def dependencies(self, language: str = "python3") -> List[Package]:
+        """The packages of that language's tree `default`."""
+        return [Package(p["name"], p["version"]) for p in await self.call("dependencies", language=language)]
+
+    async def update_dependencies(self, language: str = "python3", *, refresh: bool = False) -> List[Package]:
+        """Has the supervisor install what its file of requirements names, or with `refresh` the same again; operators and `installers` alone.
+
+        Takes as long as that takes, and is ended by hanging up. Raises Failed with what hindered.
+        """
+        method = "dependencies.refresh" if refresh else "dependencies.update"
+        return [Package(p["name"], p["version"]) for p in await self.call(method, language=language)]
+
     async def status(self) -> Any:
         """Version, layers, pool, queue and totals of the supervisor, as a dict."""
         return await self.call("status")

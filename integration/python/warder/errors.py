@@ -5,7 +5,7 @@
       Disconnected       the supervisor hung up before it answered
       TimedOut           no answer within the client's timeout
       RequestError       the supervisor refused the request; the job was never accepted
-        BadRequest  UnknownMethod  UnknownPolicy  NotPermitted  TooLarge  Busy  ShuttingDown
+        BadRequest  UnknownMethod  UnknownPolicy  NotPermitted  TooLarge  Busy  ShuttingDown  Failed
       JobFailed          the job ran, or should have, and did not exit with 0 (only on request: check=True)
         JobExited  JobSignaled  JobViolated  JobLimited  JobCancelled  JobBroken
 """
@@ -85,6 +85,11 @@ class ShuttingDown(RequestError):
     code = "shutting_down"
 
 
+class Failed(RequestError):
+    """The supervisor tried and could not: packages were not installed, the message tells why."""
+    code = "failed"
+
+
 class JobFailed(WarderError):
     """A job did not exit with 0. `result` is its whole result."""
 
@@ -126,7 +131,7 @@ class JobBroken(JobFailed):
 
 
 REQUEST_ERRORS: Dict[str, Type[RequestError]] = {
-    cls.code: cls for cls in (BadRequest, UnknownMethod, UnknownPolicy, NotPermitted, TooLarge, Busy, ShuttingDown)}
+    cls.code: cls for cls in (BadRequest, UnknownMethod, UnknownPolicy, NotPermitted, TooLarge, Busy, ShuttingDown, Failed)}
 JOB_ERRORS: Dict[str, Type[JobFailed]] = {
     "exited": JobExited, "signaled": JobSignaled, "violation": JobViolated, "limit": JobLimited, "cancelled": JobCancelled,
     "error": JobBroken}
