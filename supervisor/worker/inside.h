@@ -115,6 +115,7 @@ struct nursery {
 struct pump { /* one of the job's two output pipes */
 	struct slot *slot;
 	ev_io io;
+	ev_timer rest;           /* runs while io does not, after a small piece */
 	int fd;                  /* our end; -1: none */
 	char *buf;
 	size_t len, cap;

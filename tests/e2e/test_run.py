@@ -24,7 +24,7 @@ SAME_AS_OUTSIDE = {
     "SystemExit with text": "raise SystemExit('ünicode')",
     "quit": "quit(4)",
     "os._exit": "import os; os._exit(7)",
-    "os._exit loses what is not flushed": "import os; print('lost'); os._exit(0)",
+    "os._exit loses what is not flushed": "import os; print('lost', end=''); os._exit(0)",
     "empty": "",
     "a comment": "# nothing",
     "uncaught": "def f(x):\n    return 1 / x\n\nf(0)\n",
@@ -327,7 +327,7 @@ class Streams(Case):
 
     def test_streamed(self):
         with self.supervisor.client() as c:
-            code = ("import sys\nprint('first', flush=True)\nprint('warn', file=sys.stderr, flush=True)\n"
+            code = ("import sys\nprint('first')\nprint('warn', file=sys.stderr)\n"
                     "sys.stdin.read()\nimport time; time.sleep(0.5)\nprint('last')\n")
             i = c.start(code, stream=True, job="streamed")
             c.wait_output(b"first\n")
@@ -337,6 +337,14 @@ class Streams(Case):
             self.assertEqual((c.output(), c.output("stderr")), (b"first\nlast\n", b"warn\n"))
             self.assertEqual(r["stdout"], b"first\nlast\n")
             self.assertEqual({p["job"] for _, p in c.notifications}, {"streamed"})
+
+    def test_what_was_printed_before_the_end_is_kept(self):
+        """Line by line, whatever ends the job: nobody has to think of flush=True to learn how far it came."""
+        for name, end in (("wall time", "while True: pass"), ("killed", "import ctypes; ctypes.CDLL(None).syscall(101, 0, 0, 0, 0)"),
+                          ("crash", "import os; os.abort()"), ("memory", "x = [bytearray(1 << 20) for _ in range(4096)]")):
+            with self.subTest(name):
+                r = self.run_job(f"for i in range(1000): print('line', i)\n{end}\n", limits={"wall_ms": 2000, "memory_mib": 100})
+                self.assertEqual(r["stdout"].splitlines()[-1:], [b"line 999"], r["outcome"])
 
     def test_no_notifications_unasked(self):
         with self.supervisor.client() as c:

@@ -289,11 +289,12 @@ ATEXIT_MAY_FORK = not (3, 12, 0) <= sys.version_info[:3] <= (3, 12, 1)
 
 
 def own_streams():
-    """Before CPython 3.12.5 two threads that print at once can write one another's freed buffers (CPython issue 119506): more often
+    """stdout is flushed line by line, as on a terminal: what a job printed before a limit or a violation ended it is in its result.
+    And before CPython 3.12.5 two threads that print at once can write one another's freed buffers (CPython issue 119506): more often
     here, where a write gives the processor away. What goes straight on to the byte buffer is not touched by that."""
-    if sys.version_info < (3, 12, 5):
-        sys.stdout.reconfigure(write_through=True)
-        sys.stderr.reconfigure(write_through=True)
+    through = sys.version_info < (3, 12, 5)
+    sys.stdout.reconfigure(line_buffering=True, write_through=through)
+    sys.stderr.reconfigure(write_through=through)
 
 
 def frame_layout():
