@@ -33,6 +33,7 @@ import ctypes, errno, json, os, signal, sys, threading, time
 ROOT = {root!r}
 def so(name):
     return ctypes.CDLL(ROOT + "/lib/" + name + ".so")
+NRS = {nrs!r}
 _raw = so("raw")
 _kept = []
 def register(a):
@@ -45,6 +46,11 @@ def register(a):
     _kept.append(a)
     return ctypes.c_long(ctypes.addressof(a))
 def raw(nr, *args, door="raw"):
+    """A call by its x86-64 number. Elsewhere it has another; the oldest calls are said there by newer ones."""
+    if nr & 0xffffffff in NRS:
+        mine, shape = NRS[nr & 0xffffffff]
+        nr = nr & ~0xffffffff | mine
+        args = [args[int(x[1:])] if isinstance(x, str) else x for x in shape if not isinstance(x, str) or int(x[1:]) < len(args)] if shape else args
     f = getattr(_raw, door)
     f.restype = ctypes.c_long
     return f(*[register(a) for a in (nr, *args, *[0] * (6 - len(args)))])
@@ -74,11 +80,54 @@ def name(ret):
 _seccomp = ctypes.CDLL("libseccomp.so.2")
 
 
+MACHINE = os.uname().machine
+X86_64, AARCH64 = 0xc000003e, 0xc00000b7  # as the kernel's audit has them
+AT, NOFOLLOW, REMOVEDIR, ABSENT = -100, 0x100, 0x200, 1000
+# how arm64 says what it never had: the newer call and its arguments, of which "a0" is the older one's first
+OLDER = {
+    "open": ("openat", AT, "a0", "a1", "a2"), "creat": ("openat", AT, "a0", 0o1101, "a1"), "stat": ("newfstatat", AT, "a0", "a1", 0),
+    "lstat": ("newfstatat", AT, "a0", "a1", NOFOLLOW), "access": ("faccessat", AT, "a0", "a1"), "readlink": ("readlinkat", AT, "a0", "a1", "a2"),
+    "mkdir": ("mkdirat", AT, "a0", "a1"), "rmdir": ("unlinkat", AT, "a0", REMOVEDIR), "unlink": ("unlinkat", AT, "a0", 0),
+    "rename": ("renameat", AT, "a0", AT, "a1"), "link": ("linkat", AT, "a0", AT, "a1", 0), "symlink": ("symlinkat", "a0", AT, "a1"),
+    "chmod": ("fchmodat", AT, "a0", "a1"), "chown": ("fchownat", AT, "a0", "a1", "a2", 0), "lchown": ("fchownat", AT, "a0", "a1", "a2", NOFOLLOW),
+    "mknod": ("mknodat", AT, "a0", "a1", "a2"), "utimes": ("utimensat", AT, "a0", 0, 0), "utime": ("utimensat", AT, "a0", 0, 0),
+    "futimesat": ("utimensat", "a0", "a1", 0, 0), "dup2": ("dup3", "a0", "a1", 0), "pipe": ("pipe2", "a0", 0), "fork": ("clone", 17, 0),
+    "vfork": ("clone", 0x4111, 0), "getdents": ("getdents64", "a0", "a1", "a2"), "inotify_init": ("inotify_init1", 0),
+    "eventfd": ("eventfd2", "a0", 0), "epoll_create": ("epoll_create1", 0), "signalfd": ("signalfd4", "a0", "a1", "a2", 0),
+}
+
+
 def nr(name):
-    """The number of a system call on this machine."""
-    number = _seccomp.seccomp_syscall_resolve_name(name.encode())
+    """The number of a system call on x86-64, which raw() translates."""
+    number = _seccomp.seccomp_syscall_resolve_name_arch(ctypes.c_uint32(X86_64), name.encode())
     assert number >= 0, name
     return number
+
+
+def own_name(name):
+    """What this machine calls it: the newer call, where it has no older one."""
+    return OLDER[name][0] if MACHINE == "aarch64" and name in OLDER else name
+
+
+def translations():
+    """{x86-64 number: (this machine's, shape of its arguments or None)}; empty on x86-64. What is missing here is a number that nobody has."""
+    found = {}
+    if MACHINE == "x86_64":
+        return found
+    resolve = _seccomp.seccomp_syscall_resolve_num_arch
+    resolve.restype = ctypes.c_void_p
+    for number in range(424):
+        at = resolve(ctypes.c_uint32(X86_64), number)
+        if not at:
+            continue
+        name = ctypes.string_at(at).decode()
+        newer, *shape = OLDER.get(name, (name,))
+        mine = _seccomp.seccomp_syscall_resolve_name_arch(ctypes.c_uint32(AARCH64), newer.encode())
+        found[number] = (mine if mine >= 0 else ABSENT, shape or None)
+    return found
+
+
+TRANSLATIONS = translations()
 
 
 def write(path, data, mode):
@@ -162,7 +211,7 @@ class Lab:
 
     def code(self, text, **values):
         """The attack's whole source; {names} in capitals of `values` are set as variables."""
-        head = PRELUDE.format(root=self.root)
+        head = PRELUDE.format(root=self.root, nrs=TRANSLATIONS)
         sets = "".join(f"{k} = {v!r}\n" for k, v in values.items())
         return head + sets + textwrap.dedent(text)
 

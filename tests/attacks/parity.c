@@ -463,10 +463,12 @@ static const struct call calls[] = {
 	{"fchownat NOFOLLOW", SYS_fchownat, {D, P, ME, -1, AT_SYMLINK_NOFOLLOW}, OK, 0, {0, 0, 0}},
 	{"fchownat EMPTY_PATH", SYS_fchownat, {D, P, ME, -1, AT_EMPTY_PATH}, OK, 0, {0, 0, 0}},
 	{"fchownat, bad flag", SYS_fchownat, {D, P, ME, -1, 1}, OK, 0, {0, 0, 0}},
+#ifdef SYS_utime
 	{"utime", SYS_utime, {P, 0}, OK, 0, {0, 0, 0}},
 	{"utimes", SYS_utimes, {P, 0}, OK, 0, {0, 0, 0}},
 	{"utimes, bad buffer", SYS_utimes, {P, 16}, OK, 0, {0, 0, 0}},
 	{"futimesat", SYS_futimesat, {D, P, 0}, OK, 0, {0, 0, 0}},
+#endif
 	{"utimensat", SYS_utimensat, {D, P, 0, 0}, OK, 0, {0, 0, 0}},
 	{"utimensat, times", SYS_utimensat, {D, P, TIMES, 0}, OK, 0, {0, 0, 0}},
 	{"utimensat NOFOLLOW", SYS_utimensat, {D, P, TIMES, AT_SYMLINK_NOFOLLOW}, OK, 0, {0, 0, 0}},

@@ -10,8 +10,10 @@
 
 EXPORT long raw(long nr, long a, long b, long c, long d, long e, long f);
 EXPORT long raw_in_thread(long nr, long a, long b, long c, long d, long e, long f);
+#if defined(__x86_64__)
 EXPORT long raw_int80(int nr, int b, int c, int d);
 EXPORT long raw_vsyscall(unsigned which);
+#endif
 EXPORT char *string_at_edge(const char *s, size_t len, int terminated);
 EXPORT int open_descriptors(int *out, int max);
 
@@ -44,6 +46,8 @@ long raw_in_thread(long nr, long a, long b, long c, long d, long e, long f)
 	return call.ret;
 }
 
+#if defined(__x86_64__)
+
 /* The 32-bit door: i386 numbers, arguments cut to 32 bits. */
 long raw_int80(int nr, int b, int c, int d)
 {
@@ -67,6 +71,8 @@ long raw_vsyscall(unsigned which)
 
 	return entry(which == 1 ? NULL : space, NULL, NULL);
 }
+
+#endif
 
 /* A string whose last byte is the last of its page; what follows cannot be read. Without its NUL when asked. */
 char *string_at_edge(const char *s, size_t len, int terminated)

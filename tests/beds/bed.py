@@ -4,6 +4,7 @@ All that is made here lies in BUILD/beds and is kept: the root file system until
 change. Nothing of the machine is touched outside of it, but for mounts in namespaces of their own.
 """
 import fcntl
+import glob
 import hashlib
 import os
 import re
@@ -16,6 +17,11 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("WARDER_BUILD", os.path.join(ROOT, "build")))
 BEDS = os.path.join(BUILD, "beds")
 PACKAGES = ["python3", "python3-msgpack", "python3-jinja2", "python3-numpy", "python3-yaml", "nodejs", "iproute2", "tzdata", "ca-certificates"]
+# arm64's is unpacked and never configured, since none of its programs run here: what all Debians have is named, too, and what a build takes
+ARM64_PACKAGES = ["python3", "python3-msgpack", "python3-jinja2", "python3-yaml", "nodejs", "iproute2", "tzdata", "ca-certificates", "base-files",
+                  "base-passwd", "bash", "dash", "coreutils", "findutils", "grep", "sed", "tar", "mount", "util-linux", "procps", "busybox-static",
+                  "libc6-dev", "libseccomp-dev", "libev-dev", "libmsgpack-dev", "libyaml-dev", "libc-ares-dev", "libmicrohttpd-dev", "libjson-c-dev",
+                  "python3-dev", "libnode-dev", "libcmocka-dev"]
 # what the tests take from the build directory
 PARTS = ["warderd", "warder", "warder-http", "tracee", "tests", "bench"]
 LAST_LINE = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
@@ -61,12 +67,11 @@ def libraries():
     return sorted(found)
 
 
-def root_fs():
-    """A Debian of the machine's own release with the interpreters, in BUILD/beds/rootfs."""
+def make_root(name, packages, *options):
+    """A Debian of the machine's own release in BUILD/beds/NAME; whether it is new."""
     need("mmdebstrap")
-    packages = sorted({*PACKAGES, *libraries()})
-    wanted = hashlib.sha256(" ".join([debian_release(), *packages]).encode()).hexdigest()
-    path, stamp = os.path.join(BEDS, "rootfs"), os.path.join(BEDS, "rootfs.stamp")
+    wanted = hashlib.sha256(" ".join([debian_release(), *options, *packages]).encode()).hexdigest()
+    path, stamp = os.path.join(BEDS, name), os.path.join(BEDS, name + ".stamp")
     os.makedirs(BEDS, exist_ok=True)
     with open(os.path.join(BEDS, "lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -74,20 +79,49 @@ def root_fs():
             return path
         print(f"beds: making {path}", flush=True)
         shutil.rmtree(path, ignore_errors=True)
-        run("mmdebstrap", "--variant=minbase", "--include=" + ",".join(packages), debian_release(), path)
+        run("mmdebstrap", *options, "--include=" + ",".join(packages), debian_release(), path)
         os.mkdir(os.path.join(path, "src"))
+        for what in ("passwd", "group"):  # which an unpacked system has not made yet
+            master = os.path.join(path, f"usr/share/base-passwd/{what}.master")
+            if not os.path.exists(os.path.join(path, "etc", what)):
+                shutil.copy(master, os.path.join(path, "etc", what))
+        for folder in ("proc", "sys", "run", "root", "home", "srv", "mnt", "var/tmp", "tmp"):
+            os.makedirs(os.path.join(path, folder), exist_ok=True)
         with open(stamp, "w") as f:
             f.write(wanted)
     return path
 
 
-def copy_of_build(name, uid=0):
+def root_fs():
+    """With the interpreters, in BUILD/beds/rootfs."""
+    return make_root("rootfs", sorted({*PACKAGES, *libraries()}), "--variant=minbase")
+
+
+def root_fs_arm64():
+    """The same for arm64, with the headers of a build."""
+    return make_root("rootfs-arm64", ARM64_PACKAGES, "--arch=arm64", "--variant=extract", "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr")
+
+
+def build_arm64():
+    """Warder and its tests for arm64, made against that root file system. Returns the build directory."""
+    need("aarch64-linux-gnu-gcc", "aarch64-linux-gnu-g++")
+    root, path = root_fs_arm64(), os.path.join(BEDS, "arm64")
+    tools = [f"{name}=aarch64-linux-gnu-{tool} --sysroot={root}" for name, tool in (("CC", "gcc"), ("CXX", "g++"))]
+    python = sorted(glob.glob(f"{root}/usr/include/python3.*"))
+    env = {**os.environ, "PKG_CONFIG_LIBDIR": f"{root}/usr/lib/aarch64-linux-gnu/pkgconfig", "PKG_CONFIG_SYSROOT_DIR": root}
+    print("beds: building for arm64", flush=True)
+    run("make", "-C", ROOT, f"-j{os.cpu_count()}", *tools, "BUILD=" + path, "EXTRA_CFLAGS=-Werror",
+        f"PY_INCLUDES=-I{python[0]} -I{root}/usr/include", f"NODE_INCLUDE={root}/usr/include/node", "test-programs", env=env)
+    return path
+
+
+def copy_of_build(name, uid=0, build=BUILD):
     """A copy that belongs to `uid`: tests write their logs beside the programs."""
     path = os.path.join(BEDS, "build-" + name)
     shutil.rmtree(path, ignore_errors=True)
     os.makedirs(path)
     for part in PARTS:
-        source = os.path.join(BUILD, part)
+        source = os.path.join(build, part)
         if os.path.exists(source):
             run("cp", "-a", source, path)
     run("chown", "-R", f"{uid}:{uid}", path)

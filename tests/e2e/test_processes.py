@@ -222,7 +222,7 @@ class Power(Processes):
         self.assertNotEqual(a, b)
 
 
-@unittest.skipUnless(support.IS_ROOT, "capability: descriptors of another process")
+@unittest.skipUnless(support.IS_ROOT and support.PIDFD_GETFD, "capability: descriptors of another process")
 class TakenOver(Processes):
     """The worker does not believe the front: here its end of their link is used by somebody else."""
 
