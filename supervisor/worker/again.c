@@ -15,7 +15,7 @@ static bool is_in_first_call(const struct slot *s)
 	struct regs_call c;
 
 	return s->n_tids == 1 && !regs_read(s->t_pid, &c) && c.native && c.data.nr == policy_call_nr("openat") &&
-	       c.data.instruction_pointer == s->first_at && c.data.args[1] == s->first_path && broker_calls(s->broker) == 0;
+	       regs_is_at(&c, s->first_at) && c.data.args[1] == s->first_path && broker_calls(s->broker) == 0;
 }
 
 bool again_is_due(const struct slot *s, int status, bool at_exit_stop)

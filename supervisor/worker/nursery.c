@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "births.h"
 #include "inside.h"
 #include "log.h"
 
@@ -106,59 +107,36 @@ static void take_frames(struct nursery *n, const struct frames_told *told, const
 		log_write(LOG_WARN, "no_source_lines", "policy=%s reason=%s", n->policy->name, log_value(value, sizeof(value), why));
 }
 
-/* Cuts what the zygote tells of itself into lines and keeps it. Gives the library trees: new, NULL-terminated, borrowing from n->info. */
-static char **take_info(struct nursery *n)
+static void on_ready(struct nursery *n, struct births_packet *p)
 {
-	struct frames_told told = {0};
-	const char *why = NULL;
-	size_t lines = 1, found = 0;
-	char *save = NULL;
-
-	for (const char *p = n->info; *p; p++)
-		lines += *p == '\n';
-	char **trees = calloc(lines + 1, sizeof(*trees));
-	for (char *line = strtok_r(n->info, "\n", &save); line && trees; line = strtok_r(NULL, "\n", &save))
-		if (strncmp(line, "tree=", 5) == 0)
-			trees[found++] = line + 5;
-		else if (strncmp(line, "executable=", 11) == 0)
-			n->executable = line + 11;
-		else if (strncmp(line, "reserves_mib=", 13) == 0)
-			n->reserves_mib = strtoul(line + 13, NULL, 10);
-		else if (strncmp(line, "python_frames=", 14) == 0)
-			told.python = line + 14;
-		else if (strncmp(line, V8_INFO, strlen(V8_INFO)) == 0)
-			told.node = line + strlen(V8_INFO);
-		else if (strncmp(line, "no_lines=", 9) == 0)
-			why = line + 9;
-	told.trees = (const char *const *)trees;
-	take_frames(n, &told, why);
-	return trees;
-}
-
-static void on_ready(struct nursery *n, const struct birth_message *m, int *procfs)
-{
+	char value[200];
+	struct births_told told;
 	struct err e = {0};
 
-	memcpy(n->info, m->info, sizeof(n->info));
-	n->info[sizeof(n->info) - 1] = '\0';
-	char **trees = take_info(n);
-	if (!trees)
+	memcpy(n->info, p->m.info, sizeof(n->info));
+	int r = births_tell(n->info, &told);
+	if (r)
 		err_set(&e, ERR_HOST, "zygote", ENOMEM, "no memory");
 	/* a zygote that comes after another has the same policy and interpreter, and jobs of the other may still use the tree */
-	int r = !trees ? -ENOMEM : n->tree ? 0 : broker_tree_new(n->policy, (const char *const *)trees, &n->tree, &e);
-	free(trees);
+	else if (!n->tree)
+		r = broker_tree_new(n->policy, told.frames.trees, &n->tree, &e);
+	if (!r)
+		take_frames(n, &told.frames, told.no_lines);
+	free((void *)told.frames.trees);
 	if (r) {
 		broken(n, &e);
 		return;
 	}
+	n->executable = told.executable;
+	n->reserves_mib = told.reserves_mib;
 	ev_timer_stop(n->worker->loop, &n->patience);
 	close_fd(&n->proc);
-	n->proc = *procfs;
-	*procfs = -1; /* ours now */
+	n->proc = p->fds[0];
+	p->fds[0] = -1; /* ours now */
 	n->state = NURSERY_READY;
 	n->ready_at = worker_clock();
 	n->jobs = 0;
-	log_write(LOG_INFO, "zygote_ready", "policy=%s pid=%d %s", n->policy->name, (int)n->pid, n->info);
+	log_write(LOG_INFO, "zygote_ready", "policy=%s pid=%d version=%s", n->policy->name, (int)n->pid, log_value(value, sizeof(value), told.version));
 	worker_changed(n->worker);
 }
 
@@ -166,83 +144,61 @@ static void on_failed(struct nursery *n, const struct birth_message *m)
 {
 	struct err e = m->err;
 
-	e.step[sizeof(e.step) - 1] = e.text[sizeof(e.text) - 1] = '\0';
 	n->worker->totals.birth_failures++;
 	broken(n, &e);
 }
 
-static void on_born(struct nursery *n, const struct birth_message *m, pid_t pid, int *fds)
+static void unexpected(struct nursery *n)
+{
+	struct err e;
+
+	err_set(&e, ERR_BUG, "birth", EPROTO, "an unexpected message on the control socket");
+	broken(n, &e);
+}
+
+static void on_born(struct nursery *n, struct births_packet *p)
 {
 	struct slot *s = n->birth;
 
-	if (n->state != NURSERY_READY || !s || s->index != m->slot || s->state != SLOT_ORDERED || fds[BIRTH_FDS - 1] < 0) {
-		struct err e;
-		err_set(&e, ERR_BUG, "birth", EPROTO, "an unexpected message on the control socket");
-		broken(n, &e);
+	if (n->state != NURSERY_READY || !s || s->index != p->m.slot || s->state != SLOT_ORDERED || p->fds[BIRTH_FDS - 1] < 0) {
+		unexpected(n);
 		return;
 	}
 	n->worker->totals.births++;
 	n->failures = 0;
 	nursery_birth_over(n, s);
-	s->data_size = m->data_size;
-	s->as_size = m->as_size;
-	s->t_own_pid = n->proc >= 0 ? m->own_pid : pid;
-	slot_born(s, pid, fds, m->layers);
+	s->data_size = p->m.data_size;
+	s->as_size = p->m.as_size;
+	s->t_own_pid = n->proc >= 0 ? p->m.own_pid : p->pid;
+	slot_born(s, p->pid, p->fds, p->m.layers);
 	for (int i = 0; i < BIRTH_FDS; i++)
-		fds[i] = -1; /* the slot's now */
-}
-
-/* One packet: the message, who sent it (SO_PASSCRED: the kernel says so), and its descriptors. */
-static ssize_t receive(int control, struct birth_message *m, struct ucred *who, int fds[BIRTH_FDS])
-{
-	union {
-		char buf[CMSG_SPACE(sizeof(int) * BIRTH_FDS) + CMSG_SPACE(sizeof(struct ucred))];
-		struct cmsghdr align;
-	} space;
-	struct iovec iov = {m, sizeof(*m)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = space.buf, .msg_controllen = sizeof(space.buf)};
-	ssize_t n = recvmsg(control, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-
-	/* told once when the peer closed with our set-up unread; its last words are behind that (measured, Linux 6.18) */
-	if (n < 0 && errno == ECONNRESET)
-		n = recvmsg(control, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	if (n < 0)
-		return -errno;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
-		if (c->cmsg_level != SOL_SOCKET)
-			continue;
-		if (c->cmsg_type == SCM_CREDENTIALS)
-			memcpy(who, CMSG_DATA(c), sizeof(*who));
-		else if (c->cmsg_type == SCM_RIGHTS)
-			memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
-	}
-	return n;
+		p->fds[i] = -1; /* the slot's now */
 }
 
 static void on_control(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct nursery *n = io->data;
-	static struct birth_message m;
-	struct ucred who = {0};
-	int fds[BIRTH_FDS] = {-1, -1, -1};
+	static struct births_packet p;
 
 	(void)loop, (void)revents;
-	memset(&m, 0, sizeof(m));
-	ssize_t r = receive(n->control, &m, &who, fds);
-	if (r == -EAGAIN || r == -EINTR)
+	int r = births_receive(n->control, &p);
+	if (r == -EAGAIN)
 		return;
+	if (r == -EPROTO) {
+		unexpected(n);
+		return;
+	}
 	if (r <= 0) { /* the zygote has gone; how, its status will say */
 		ev_io_stop(n->worker->loop, io);
 		return;
 	}
-	if (m.type == BIRTH_READY && n->state == NURSERY_STARTING)
-		on_ready(n, &m, &fds[0]);
-	else if (m.type == BIRTH_FAILED)
-		on_failed(n, &m);
-	else if (m.type == BIRTH_BORN)
-		on_born(n, &m, who.pid, fds);
-	for (int i = 0; i < BIRTH_FDS; i++)
-		close_fd(&fds[i]);
+	if (p.m.type == BIRTH_READY && n->state == NURSERY_STARTING)
+		on_ready(n, &p);
+	else if (p.m.type == BIRTH_FAILED)
+		on_failed(n, &p.m);
+	else if (p.m.type == BIRTH_BORN)
+		on_born(n, &p);
+	births_drop(&p);
 }
 
 /* What interpreter and preloaded modules print while they warm up. */
@@ -404,19 +360,15 @@ void nursery_birth_over(struct nursery *n, struct slot *s)
 /* Its last words may still be in the socket: an interpreter that fails says why and leaves. */
 static bool last_words(struct nursery *n, struct err *e)
 {
-	static struct birth_message m;
-	struct ucred who;
-	int fds[BIRTH_FDS] = {-1, -1, -1};
+	static struct births_packet p;
 	bool found = false;
 
-	while (n->control >= 0 && receive(n->control, &m, &who, fds) > 0) {
-		if (m.type == BIRTH_FAILED) {
-			*e = m.err;
-			e->step[sizeof(e->step) - 1] = e->text[sizeof(e->text) - 1] = '\0';
+	while (n->control >= 0 && births_receive(n->control, &p) > 0) {
+		if (p.m.type == BIRTH_FAILED) {
+			*e = p.m.err;
 			found = true;
 		}
-		for (int i = 0; i < BIRTH_FDS; i++)
-			close_fd(&fds[i]);
+		births_drop(&p);
 	}
 	return found;
 }

@@ -16,6 +16,7 @@
 #if defined(__x86_64__)
 
 #define NATIVE_ARCH AUDIT_ARCH_X86_64
+#define STEPS_BACK  0
 
 static int read_registers(pid_t t_tid, struct regs_call *out)
 {
@@ -36,8 +37,10 @@ static int read_registers(pid_t t_tid, struct regs_call *out)
 #elif defined(__aarch64__)
 
 #define NATIVE_ARCH AUDIT_ARCH_AARCH64
+#define STEPS_BACK  4 /* bytes of the instruction that made the call */
 
-/* The first argument and the result share a register. The number is the kernel's own copy, -1 outside calls. */
+/* The first argument and the result share a register, and a seccomp kill puts the argument back. The number is the kernel's own copy, -1 outside
+ * calls; it is also forgotten before signals are looked at, and so at a kill: the program's register has it still. */
 static int read_registers(pid_t t_tid, struct regs_call *out)
 {
 	union {
@@ -49,6 +52,9 @@ static int read_registers(pid_t t_tid, struct regs_call *out)
 	if (ptrace(PTRACE_GETREGSET, t_tid, NT_PRSTATUS, &all) || ptrace(PTRACE_GETREGSET, t_tid, NT_ARM_SYSTEM_CALL, &nr))
 		return -errno;
 	out->untouched = true;
+	out->recalled = out->data.nr == -1;
+	if (out->recalled)
+		out->data.nr = (int)(out->native ? r.wide.regs[8] : r.narrow[7]);
 	out->data.instruction_pointer = out->native ? r.wide.pc : r.narrow[15];
 	for (int i = 0; i < 6; i++)
 		out->data.args[i] = out->native ? r.wide.regs[i] : r.narrow[i];
@@ -65,4 +71,9 @@ int regs_read(pid_t t_tid, struct regs_call *out)
 	out->data.arch = ptrace(PTRACE_GET_SYSCALL_INFO, t_tid, sizeof(info), &info) > 0 ? info.arch : NATIVE_ARCH;
 	out->native = out->data.arch == NATIVE_ARCH;
 	return read_registers(t_tid, out);
+}
+
+bool regs_is_at(const struct regs_call *c, uint64_t t_at)
+{
+	return c->data.instruction_pointer == t_at || c->data.instruction_pointer + STEPS_BACK == t_at;
 }

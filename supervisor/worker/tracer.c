@@ -146,8 +146,9 @@ static void look_for_kill(struct slot *s, pid_t tid)
 
 	if (s->kill_seen || !s->broker || regs_read(tid, &c) || !c.untouched)
 		return;
-	/* -1 is also what a thread has that is in no call at all: not believed when a SIGSYS came as an ordinary signal */
-	if (c.data.nr == -1 && s->sigsys_seen)
+	/* -1 is also what a thread has that is in no call at all, and what it has in a register may be of any time: neither is believed when a
+	 * SIGSYS came as an ordinary signal */
+	if ((c.data.nr == -1 || c.recalled) && s->sigsys_seen)
 		return;
 	uint32_t verdict = filter_strictest(filter_run(&s->nursery->whitelist, &c.data), filter_run(&s->nursery->broker, &c.data));
 	if (verdict != SECCOMP_RET_KILL_PROCESS)
