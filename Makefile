@@ -42,15 +42,17 @@ endif
 # What does not ask for it is that of the whole build
 WHOLE   := $(BUILD)
 ifneq ($(WITHOUT),)
-WITHOUT_NAMES := $(filter-out nothing,$(shell sed -n 's/^\tX.\([a-z_]*\), .*/\1/p' protocol/without.h))
-ifeq ($(filter $(WITHOUT),$(WITHOUT_NAMES)),)
-$(error WITHOUT=$(WITHOUT): must be one of $(WITHOUT_NAMES))
+WITHOUT_NAMES := $(shell sed -n 's/^\tX.\([a-z_]*\), .*/\1/p' protocol/without.h)
+WITHOUT_LIST := $(subst +, ,$(WITHOUT))
+ifneq ($(filter-out $(WITHOUT_NAMES),$(WITHOUT_LIST)),)
+$(error WITHOUT=$(WITHOUT): must be of $(WITHOUT_NAMES), joined by +)
 endif
 override BUILD := $(WHOLE)/without-$(WITHOUT)
-EXTRA_CFLAGS += -DWITHOUT_BUILD=$(WITHOUT)
+WITHOUT_FLAGS := -DWITHOUT_BITS='(0$(foreach w,$(WITHOUT_LIST),|1u<<WITHOUT_$(w)))' -DWITHOUT_NAME='"$(WITHOUT)"'
+SHARED += $(WITHOUT_FLAGS)
 ASKS_WITHOUT := $(shell grep -lE '"(without|version)\.h"' -r --include=*.c protocol policies supervisor tracee tools integration/http)
 endif
-CFLAGS  := -std=gnu11 $(OPT) $(WARN) $(HARDEN) -fPIE -D_GNU_SOURCE -MMD -MP $(EXTRA_CFLAGS)
+CFLAGS  := -std=gnu11 $(OPT) $(WARN) $(HARDEN) -fPIE -D_GNU_SOURCE -MMD -MP $(WITHOUT_FLAGS) $(EXTRA_CFLAGS)
 LDFLAGS := -pie $(HARDEN_LD) $(SAN_FLAGS)
 
 # Debian's libmsgpack-dev calls its pkg-config file msgpack, newer ones msgpack-c
@@ -134,7 +136,7 @@ $(eval $(call MODULE_RULES,tracee,-fPIC))
 ifneq ($(WITHOUT),)
 $(filter $(WHOLE)/obj/%,$(foreach m,$(MODULES) tools,$(call objects,$(m),))): | whole ;
 whole:
-	$(Q)$(MAKE) --no-print-directory WITHOUT= BUILD=$(WHOLE) EXTRA_CFLAGS= objects
+	$(Q)$(MAKE) --no-print-directory WITHOUT= BUILD=$(WHOLE) objects
 .PHONY: whole
 endif
 

@@ -1,4 +1,4 @@
-/* without.h - test builds in which one wall is missing: `make WITHOUT=landlock`, into BUILD/without-landlock.
+/* without.h - test builds in which one wall is missing: `make WITHOUT=landlock`, into BUILD/without-landlock. Several are joined by +.
  *
  * What a wall is worth shows when it alone is gone (tests/beds/without). Who may use it: whoever puts the wall up, by WITHOUT(name), a constant
  * that is 0 in every other build; nothing at run time can make it 1. A test build says what it is in its version, in its log, in `warder doctor`
@@ -12,10 +12,10 @@
 
 #include "words.h"
 
-/* name; bits of the layers that are then not on; what is missing in such a build */
+/* name; bits of the layers that are then not on; what such a build does not have */
 #define WITHOUT_ROWS(X) \
-	X(nothing, 0, "") \
 	X(seccomp, 1u << LAYER_SECCOMP, "the whitelist is not loaded") \
+	X(floor, 0, "the supervisor's floor under everything it starts (guard.c)") \
 	X(leftovers, 0, "the broker filter leaves open what births need and policies do not list") \
 	X(broker, 1u << LAYER_BROKER, "what the broker refuses goes on to the kernel") \
 	X(landlock, 1u << LAYER_LANDLOCK | 1u << LAYER_LANDLOCK_NET | 1u << LAYER_LANDLOCK_SCOPE, "no ruleset") \
@@ -31,26 +31,19 @@
 #define WITHOUT_ENUM(name, layers, means) WITHOUT_##name,
 enum without { WITHOUT_ROWS(WITHOUT_ENUM) };
 
-#ifdef WITHOUT_BUILD
-#define WITHOUT_PASTE(name) WITHOUT_##name
-#define WITHOUT_EXPAND(name) WITHOUT_PASTE(name)
-#define WITHOUT_PICKED WITHOUT_EXPAND(WITHOUT_BUILD)
-#define WITHOUT_QUOTE(name) #name
-#define WITHOUT_TEXT(name) WITHOUT_QUOTE(name)
+/* The Makefile defines both: a bit (1 << WITHOUT_x) for each that is left out, and their names. */
+#ifdef WITHOUT_BITS
 /* behind the version; the Makefile looks for its first words in what is to be installed */
-#define WITHOUT_VERSION " (test build without " WITHOUT_TEXT(WITHOUT_BUILD) ")"
-#define WITHOUT_NAME WITHOUT_TEXT(WITHOUT_BUILD)
+#define WITHOUT_VERSION " (test build without " WITHOUT_NAME ")"
 #else
-#define WITHOUT_PICKED WITHOUT_nothing
-#define WITHOUT_VERSION ""
+#define WITHOUT_BITS 0u
 #define WITHOUT_NAME ""
+#define WITHOUT_VERSION ""
 #endif
 
-#define WITHOUT(name) (WITHOUT_PICKED == WITHOUT_##name)
+#define WITHOUT(name) ((WITHOUT_BITS) >> WITHOUT_##name & 1u)
 #define WITHOUT_LAYERS_OF(name, layers, means) | (WITHOUT(name) ? (layers) : 0u)
 /* bits (1 << LAYER_x) that this build does not have */
 #define WITHOUT_LAYERS (0u WITHOUT_ROWS(WITHOUT_LAYERS_OF))
-#define WITHOUT_MEANS_OF(name, layers, means) WITHOUT(name) ? means :
-#define WITHOUT_MEANS (WITHOUT_ROWS(WITHOUT_MEANS_OF) "")
 
 #endif

@@ -68,7 +68,7 @@ static void print_json(const struct layers *l, const struct interpreter *in)
 static void print_table(const struct layers *l, const struct interpreter *in)
 {
 	if (*WITHOUT_NAME)
-		printf("TEST BUILD without %s: %s. Not to be used.\n", WITHOUT_NAME, WITHOUT_MEANS);
+		printf("TEST BUILD without %s: for no machine.\n", WITHOUT_NAME);
 	printf("kernel %s, Landlock ABI %d\n\n", l->kernel, l->landlock_abi);
 	for (int i = 0; i < LAYER_COUNT; i++) {
 		bool on = l->on & 1u << i, required = l->required & 1u << i;

@@ -16,6 +16,7 @@
 
 #include "log.h"
 #include "policy.h"
+#include "without.h"
 
 /* --- power --------------------------------------------------------------------------------------------------- */
 
@@ -110,6 +111,53 @@ void guard_environment(void)
 			explicit_bzero(*p, strlen(*p)); /* where the kernel put it, and /proc/PID/environ shows it */
 	if (to)
 		*to = NULL;
+}
+
+/* --- the floor under all of it -------------------------------------------------------------------------------- */
+
+/* What neither keeper, midwife, front, workers nor any interpreter has a use for. Everything that the keeper starts inherits this filter, interpreters
+ * and jobs too, so it refuses and does not kill: libraries probe. It looks at numbers alone, which the kernel remembers: what is let through
+ * costs nothing (Linux 5.11). A job's own filters are stricter, and the strictest verdict counts. */
+static const struct {
+	int err;
+	const char *why, *calls[16]; /* the last one NULL */
+} floors[] = {
+	{EPERM, "the kernel itself", {"kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "reboot", "syslog", "uselib",
+	        "_sysctl", "lookup_dcookie"}},
+	{EPERM, "programs and probes in the kernel", {"bpf", "perf_event_open", "userfaultfd", "fanotify_init"}},
+	{EPERM, "keys, which are not per process", {"add_key", "request_key", "keyctl"}},
+	{EPERM, "the machine's clock, name, swap, accounts", {"settimeofday", "clock_settime", "clock_settime64", "adjtimex", "clock_adjtime", "stime",
+	        "sethostname", "setdomainname", "swapon", "swapoff", "acct", "quotactl"}},
+	{EPERM, "ports and tables of the processor", {"iopl", "ioperm", "modify_ldt", "vhangup"}},
+	{EPERM, "other namespaces and roots; zygotes get theirs from clone and pivot_root", {"setns", "unshare", "chroot"}},
+	{EPERM, "files past the directories that lead to them", {"open_by_handle_at"}},
+	{EPERM, "others' memory; workers read it through a descriptor", {"process_vm_writev", "process_madvise", "kcmp"}},
+	{ENOSYS, "rings pass by all filters; libuv probes", {"io_uring_setup", "io_uring_enter", "io_uring_register"}},
+};
+
+static int refuse(scmp_filter_ctx f, const char *name, int err)
+{
+	int nr = policy_call_nr(name);
+
+	return nr < 0 ? 0 : seccomp_rule_add(f, SCMP_ACT_ERRNO(err), nr, 0);
+}
+
+int guard_floor(struct err *e)
+{
+	scmp_filter_ctx f = WITHOUT(floor) ? NULL : seccomp_init(SCMP_ACT_ALLOW);
+	int r = f ? seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) : -ENOMEM;
+
+	if (WITHOUT(floor))
+		return 0;
+	if (!r)
+		r = seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a list */
+	for (size_t g = 0; g < sizeof(floors) / sizeof(floors[0]) && !r; g++)
+		for (const char *const *c = floors[g].calls; *c && !r; c++)
+			r = refuse(f, *c, floors[g].err);
+	if (!r)
+		r = seccomp_load(f);
+	seccomp_release(f);
+	return r ? err_set(e, ERR_HOST, "seccomp", -r, "the filter of the keeper") : 0;
 }
 
 /* --- filters ------------------------------------------------------------------------------------------------- */

@@ -18,7 +18,9 @@ enum guard_who { GUARD_KEEPER, GUARD_FRONT, GUARD_WORKER, GUARD_COUNT };
 int guard_power(enum guard_who who, struct err *e);
 /* Only what interpreters and libraries are told by the environment stays, also where /proc/PID/environ would show it. */
 void guard_environment(void);
-/* The filter of a front or worker, on all threads. No process can be made after it. The keeper, which makes them, has none. */
+/* In the keeper: a filter that everything it starts inherits, which refuses what none of them has a use for. After guard_power. */
+int guard_floor(struct err *e);
+/* The filter of a front or worker, on all threads. No process can be made after it. */
 int guard_filter(enum guard_who who, struct err *e);
 
 #endif

@@ -657,6 +657,8 @@ int keeper_run(const struct keeper_options *o, struct err *e)
 	raise_open_files();
 	int r = guard_power(GUARD_KEEPER, e);
 	if (!r)
+		r = guard_floor(e);
+	if (!r)
 		r = assemble(&k, e);
 	if (!r) {
 		log_write(LOG_INFO, "ready", "socket=%s workers=%u", name_of_socket(o), o->workers);

@@ -22,7 +22,7 @@
  *
  * Guards (guard.h). Front and worker keep the capabilities that their work needs, the front none, and then run behind seccomp filters of their
  * own, whitelists by which neither can start a process or a program, or map code. A worker's zygotes are therefore started by its midwife, a
- * process without a filter that was forked before and hears the worker alone (midwife.c). A call outside a list is not executed: it is
+ * process that was forked before and hears the worker alone (midwife.c). Keeper and midwife have the floor, a filter of calls that nobody needs. A call outside a list is not executed: it is
  * logged (forbidden_call) and ends the process. Users and groups are looked up by the keeper alone (accounts.h).
  *
  * Namespaces. Where the machine permits it each zygote is the first process of its own (worker/namespaces.h), and has an empty root directory once it

@@ -321,6 +321,15 @@ const char *layers_remedy(enum layer l)
 	return WITHOUT_LAYERS & 1u << l ? "a whole build: make without WITHOUT=" : rows[l].remedy;
 }
 
+#define MEANS(name, layers, means) if (WITHOUT(name) && bit & (layers)) return means;
+
+/* Of a test build: in what way the layer is missing. */
+static const char *means_without(uint32_t bit)
+{
+	WITHOUT_ROWS(MEANS)
+	return "";
+}
+
 void layers_probe(struct layers *l, uint32_t require, uint32_t optional)
 {
 	struct utsname u;
@@ -333,7 +342,7 @@ void layers_probe(struct layers *l, uint32_t require, uint32_t optional)
 		struct err e = {0};
 		uint32_t bit = 1u << i;
 		if (WITHOUT_LAYERS & bit)
-			snprintf(l->why[i], sizeof(l->why[i]), "left out of this test build: %s", WITHOUT_MEANS);
+			snprintf(l->why[i], sizeof(l->why[i]), "left out of this test build: %s", means_without(bit));
 		else if (rows[i].probe(l, &e) == 0)
 			l->on |= bit;
 		else

@@ -150,6 +150,76 @@ static void test_forbidden_calls_end_it(void **state)
 	assert_int_equal(bad, 0);
 }
 
+static void work(void);
+
+/* --- the floor ----------------------------------------------------------------------------------------------- */
+
+#define IS_ABSENT(call, err) ((call) != -1 || errno != (err))
+
+/* 0, or the number of what was not refused. Bad arguments: what gets past the filter says something else. */
+static int refused_by_floor(void)
+{
+	struct err e;
+
+	if (guard_power(GUARD_KEEPER, &e) || guard_floor(&e))
+		return 1;
+	if (IS_ABSENT(syscall(SYS_bpf, 9999, NULL, 0), EPERM) || IS_ABSENT(syscall(SYS_perf_event_open, NULL, 0, -1, -1, 0), EPERM))
+		return 2;
+	if (IS_ABSENT(syscall(SYS_keyctl, 9999, 0, 0, 0, 0), EPERM) || IS_ABSENT(syscall(SYS_init_module, NULL, 0, NULL), EPERM))
+		return 3;
+	if (IS_ABSENT(syscall(SYS_unshare, 1), EPERM) || IS_ABSENT(syscall(SYS_setns, -1, 0), EPERM) || IS_ABSENT(syscall(SYS_chroot, NULL), EPERM))
+		return 4;
+	if (IS_ABSENT(syscall(SYS_io_uring_setup, 1, NULL), ENOSYS) || IS_ABSENT(syscall(SYS_open_by_handle_at, -1, NULL, 0), EPERM))
+		return 5;
+	return 0;
+}
+
+/* In the keeper and in what it forks and executes; whose work goes on. */
+static void test_floor_is_inherited(void **state)
+{
+	int status;
+
+	(void)state;
+	pid_t pid = fork();
+	if (pid == 0) {
+		int r = refused_by_floor();
+		pid_t child = r ? -1 : fork();
+
+		if (child == 0) {
+			work();
+			if (IS_ABSENT(syscall(SYS_keyctl, 9999, 0, 0, 0, 0), EPERM))
+				_exit(6);
+			execl("/bin/sh", "sh", "-c", "exit 7", (char *)NULL);
+		}
+		if (child > 0 && waitpid(child, &status, 0) == child)
+			r = status == 7 << 8 ? 0 : 8;
+		_exit(r);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+#if defined(__x86_64__)
+static void test_floor_has_no_32_bit_door(void **state)
+{
+	int status;
+
+	(void)state;
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct err e;
+
+		if (guard_power(GUARD_KEEPER, &e) || guard_floor(&e))
+			_exit(1);
+		do_int80();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSYS);
+}
+#endif
+
 static void *forbidden_thread(void *arg)
 {
 	usleep(50000); /* until the filter of the other thread is on */
@@ -307,6 +377,10 @@ int main(void)
 		cmocka_unit_test(test_its_work_goes_on),
 		cmocka_unit_test(test_power_is_laid_down),
 		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_floor_is_inherited),
+#if defined(__x86_64__)
+		cmocka_unit_test(test_floor_has_no_32_bit_door),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
