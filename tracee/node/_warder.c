@@ -8,6 +8,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@
 #include "v8.h"
 #include "zygote.h"
 
-#define V8_WORKERS 2 /* of a job that needs any */
+#define V8_WORKERS_MAX 3 /* of a job that needs any */
 #define FDS_MAX 64 /* descriptors that a warm Node holds; 15 to 20 (measured, 18 and 20) */
 
 static struct {
@@ -34,6 +35,7 @@ static struct {
 	uv_prepare_t watch;
 	uv_idle_t once_more;
 	bool rehearsing;
+	int cpus;               /* that the zygote may use, and a job that computes for long */
 } w;
 
 /* --- errors and values -------------------------------------------------------------------------------------- */
@@ -176,6 +178,14 @@ static napi_value w_numbers(napi_env env, napi_callback_info info)
 	return list;
 }
 
+/* Beside the main thread, which collects and compiles too: on two CPUs a second one costs more than it brings. */
+static int v8_workers(void)
+{
+	int n = w.cpus - 1;
+
+	return n < 1 ? 1 : n > V8_WORKERS_MAX ? V8_WORKERS_MAX : n;
+}
+
 /* ready(lines): confines the zygote and tells the worker. */
 static napi_value w_ready(napi_env env, napi_callback_info info)
 {
@@ -187,6 +197,8 @@ static napi_value w_ready(napi_env env, napi_callback_info info)
 	napi_get_value_string_utf8(env, text, lines, sizeof(lines), NULL);
 	napi_get_uv_event_loop(env, &w.loop);
 	w.env = env;
+	cpu_set_t cpus;
+	w.cpus = sched_getaffinity(0, sizeof(cpus), &cpus) ? 1 : CPU_COUNT(&cpus);
 	note_descriptors();
 	int r = share_heap();
 	if (r)
@@ -379,7 +391,7 @@ static napi_value w_start_workers(napi_env env, napi_callback_info info)
 	napi_value yes;
 
 	(void)info;
-	napi_get_boolean(env, embed_start_workers(V8_WORKERS) == 0, &yes);
+	napi_get_boolean(env, embed_start_workers(v8_workers()) == 0, &yes);
 	return yes;
 }
 
@@ -404,7 +416,8 @@ static napi_value w_wait(napi_env env, napi_callback_info info)
 	if (zygote_wait_for_job(&j, &e) < 0)
 		give_up(&e);
 	embed_limit_heap((size_t)j.memory_mib << 20);
-	embed_help_collector(V8_WORKERS, (int)j.threads);
+	if (w.cpus > 1)
+		embed_help_collector(v8_workers(), (int)j.threads);
 	napi_create_object(env, &job);
 	napi_create_string_utf8(env, j.filename, NAPI_AUTO_LENGTH, &s);
 	napi_set_named_property(env, job, "filename", s);

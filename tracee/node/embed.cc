@@ -137,8 +137,10 @@ static bool has_threads_left()
 
 static void on_collection(v8::Isolate *isolate, v8::GCType, v8::GCCallbackFlags)
 {
-	// what the collector looks up each time; what it makes at V8's start, concurrent marking, it does without
-	static const char flags[] = "--parallel-scavenge --concurrent-sweeping --parallel-compaction --parallel-pointer-update";
+	// What the collector looks up each time; what it makes at V8's start, concurrent marking, it does without. The first two are gone,
+	// since each setting of flags applies what they imply again, which would undo the others.
+	static const char flags[] = "--no-single-threaded --no-single-threaded-gc --parallel-scavenge --concurrent-sweeping "
+				    "--parallel-compaction --parallel-pointer-update";
 
 	if (cpu_seconds() - help.from < worth_help)
 		return;
