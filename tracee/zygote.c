@@ -15,6 +15,7 @@
 
 #include "confine.h"
 #include "control.h"
+#include "pages.h"
 #include "words.h"
 
 static struct {
@@ -82,6 +83,7 @@ int zygote_ready(const char *info, struct err *e)
 	/* The worker set it too, but execve of the interpreter may have changed credentials (prctl(2)). */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
 		return err_set(e, ERR_HOST, "prctl(PR_SET_PDEATHSIG)", errno, "in the zygote");
+	pages_gather();
 	z.plan.data_size = own_size("VmData:");
 	z.plan.as_size = own_size("VmSize:");
 	int r = confine_zygote(&z.plan, e);

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "arenas.h"
 #include "layouts.h"
 #include "zygote.h"
 
@@ -52,6 +53,7 @@ static PyObject *w_ready(PyObject *self, PyObject *info)
 	(void)self;
 	if (!s)
 		return NULL;
+	arenas_end();
 	if (zygote_ready(s, &e) < 0)
 		return raise_err(&e);
 	Py_RETURN_NONE;
@@ -266,5 +268,6 @@ static struct PyModuleDef module = {
 PyMODINIT_FUNC PyInit__warder(void);
 __attribute__((visibility("default"))) PyMODINIT_FUNC PyInit__warder(void)
 {
+	arenas_begin();
 	return PyModule_Create(&module);
 }

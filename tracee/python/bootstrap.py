@@ -129,7 +129,7 @@ def prepare(filename, args, env, source):
             continue
         os.environ._data[os.environ.encodekey(name)] = os.environ.encodevalue(value)
     reseed()
-    if os.environ.get("TZ") != state.tz:
+    if os.environ._data.get(b"TZ") != state.tz:
         time.tzset()
     atexit.unregister(warder.run)
     threading._shutdown = threading_shutdown
@@ -270,7 +270,7 @@ def end(cell):
 def leave(status, interrupted):
     """Ends the process as Py_FinalizeEx would, at a thirtieth of its price: what a job can notice is done, freeing is not."""
     sys.last_type = sys.last_value = sys.last_traceback = None
-    if hasattr(sys, "last_exc"):
+    if sys.version_info >= (3, 12):  # asking for what is not there makes an exception: 60 memory pages
         sys.last_exc = None
     good = settle()
     if interrupted:
@@ -280,7 +280,7 @@ def leave(status, interrupted):
     os._exit(status if good else 120)
 
 
-state = types.SimpleNamespace(known=frozenset(), n_known=0, streams=std_streams(), tz=os.environ.get("TZ"), uncaught=1)
+state = types.SimpleNamespace(known=frozenset(), n_known=0, streams=std_streams(), tz=os.environ._data.get(b"TZ"), uncaught=1)
 threading_shutdown = threading._shutdown
 
 
