@@ -14,6 +14,7 @@
 #include <microhttpd.h>
 
 #include "ask.h"
+#include "connections.h"
 #include "jobs.h"
 #include "metrics.h"
 #include "server.h"
@@ -24,10 +25,11 @@ struct server {
 	const struct knobs *knobs;
 	struct runner *runner;
 	struct metrics *metrics;
+	struct connections *connections;
 	struct jobs jobs;
 	struct MHD_Daemon *daemon;
-	pthread_t prober;
-	bool probing;
+	pthread_t prober, sweeper;
+	bool probing, sweeping;
 	pthread_mutex_t lock;
 	pthread_cond_t change;
 	unsigned answering; /* requests that came whole and whose answer is not written yet */

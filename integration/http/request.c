@@ -123,6 +123,14 @@ static enum MHD_Result answer_unframed(struct call *c)
 	return ret;
 }
 
+static void enter_stage(struct call *c, enum stage stage)
+{
+	const union MHD_ConnectionInfo *i = MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	if (i)
+		connections_enter(c->server->connections, i->socket_context, stage, server_now_ms());
+}
+
 /* What can be said before the body is there. 0: nothing yet. */
 static enum MHD_Result begin(struct call *c)
 {
@@ -134,6 +142,8 @@ static enum MHD_Result begin(struct call *c)
 		return request_answer_plain(c, MHD_HTTP_NOT_FOUND, "text/plain", "404 page not found");
 	if (c->route->is_private && !is_key(c->server->knobs->key, MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND, "X-Api-Key")))
 		return request_answer_plain(c, MHD_HTTP_UNAUTHORIZED, NULL, "");
+	if (c->route->is_private) /* else it has shown no key, and its time goes on */
+		enter_stage(c, STAGE_BODY);
 	c->too_large = length && strtoull(length, NULL, 10) > SERVER_BODY_MAX;
 	if (c->too_large)
 		request_answer_error(c, MHD_HTTP_CONTENT_TOO_LARGE, JSON_TYPE, -413, "the body is too large");
@@ -144,7 +154,7 @@ static void take_body(struct call *c, const char *p, size_t n)
 {
 	size_t before = c->body.size;
 
-	if (c->too_large)
+	if (c->too_large || !c->route || !c->route->is_private) /* who has shown no key takes no memory */
 		return;
 	text_add(&c->body, p, n);
 	size_t more = c->body.size - before;
@@ -162,6 +172,7 @@ static void finish(struct call *c)
 	size_t held = c->body.size;
 
 	c->whole = true;
+	enter_stage(c, STAGE_ANSWER);
 	pthread_mutex_lock(&s->lock);
 	s->answering++;
 	pthread_mutex_unlock(&s->lock);
@@ -212,6 +223,7 @@ void request_on_completed(void *cls, struct MHD_Connection *connection, void **c
 	*ctx = NULL;
 	metrics_request(s->metrics, c->route ? c->route->path : "other", c->status);
 	tell(c);
+	enter_stage(c, STAGE_IDLE);
 	if (!c->whole)
 		atomic_fetch_sub(&s->bodies, c->body.size);
 	pthread_mutex_lock(&s->lock);

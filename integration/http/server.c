@@ -15,6 +15,7 @@
 #define THREAD_STACK      (256u << 10)
 #define PROBE_SOON_S      0.1
 #define PROBE_LATE_S      5.0
+#define SWEEP_S           1.0
 
 double server_now_ms(void)
 {
@@ -78,6 +79,30 @@ static void *probe(void *arg)
 	}
 }
 
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode what)
+{
+	struct server *s = cls;
+	const union MHD_ConnectionInfo *i = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		*context = i ? connections_add(s->connections, i->connect_fd, server_now_ms()) : NULL;
+	else
+		connections_remove(s->connections, *context);
+}
+
+static void *sweep(void *arg)
+{
+	struct server *s = arg;
+
+	while (server_rest(s, SWEEP_S)) {
+		unsigned n = connections_sweep(s->connections, server_now_ms());
+
+		if (n)
+			log_write(LOG_WARN, "hung_up", "connections=%u why=\"they brought no whole request\"", n);
+	}
+	return NULL;
+}
+
 static void on_daemon_log(void *cls, const char *fmt, va_list ap)
 {
 	char words[400], shown[900];
@@ -92,8 +117,8 @@ static struct MHD_Daemon *start_daemon(struct server *s, int listener)
 {
 	return MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0,
 				NULL, NULL, request_on_data, s, MHD_OPTION_EXTERNAL_LOGGER, on_daemon_log, NULL, MHD_OPTION_LISTEN_SOCKET, listener,
-				MHD_OPTION_NOTIFY_COMPLETED, request_on_completed, s, MHD_OPTION_CONNECTION_LIMIT, SERVER_CONNECTIONS,
-				MHD_OPTION_CONNECTION_TIMEOUT, SERVER_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+				MHD_OPTION_NOTIFY_COMPLETED, request_on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+				MHD_OPTION_CONNECTION_LIMIT, SERVER_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, SERVER_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 				MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK, MHD_OPTION_END);
 }
 
@@ -110,7 +135,8 @@ int server_start(int listener, const struct knobs *k, const char *socket, struct
 	pthread_cond_init(&s->change, NULL);
 	s->runner = runner_new(socket, (unsigned)k->max_requests, (unsigned)k->max_workers);
 	s->metrics = metrics_new();
-	if (!s->runner || !s->metrics || getrandom(&s->id_base, sizeof(s->id_base), 0) < 0) {
+	s->connections = connections_new(SERVER_CONNECTIONS);
+	if (!s->runner || !s->metrics || !s->connections || getrandom(&s->id_base, sizeof(s->id_base), 0) < 0) {
 		close(listener);
 		server_free(s);
 		return err_set(e, ERR_HOST, "server", ENOMEM, NULL);
@@ -122,6 +148,7 @@ int server_start(int listener, const struct knobs *k, const char *socket, struct
 		server_free(s);
 		return err_set(e, ERR_HOST, "MHD_start_daemon", errno, "the HTTP server cannot be started");
 	}
+	s->sweeping = pthread_create(&s->sweeper, NULL, sweep, s) == 0;
 	s->probing = pthread_create(&s->prober, NULL, probe, s) == 0;
 	*out = s;
 	return 0;
@@ -151,10 +178,13 @@ void server_free(struct server *s)
 		return;
 	if (s->probing)
 		pthread_join(s->prober, NULL);
+	if (s->sweeping)
+		pthread_join(s->sweeper, NULL);
 	if (s->daemon)
 		MHD_stop_daemon(s->daemon);
 	runner_free(s->runner);
 	metrics_free(s->metrics);
+	connections_free(s->connections);
 	pthread_cond_destroy(&s->change);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

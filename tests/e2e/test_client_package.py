@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -236,6 +237,52 @@ class Connections(PackageCase):
                 os._exit(0 if ok else 1)
         self.assertEqual(self.client.run("print('parent')").text, "parent\n")
         self.assertEqual(os.waitpid(pid, 0)[1], 0)
+
+
+    def test_a_forked_child_keeps_no_job_alive(self):
+        """Nor is it held up by a lock that another thread of its parent had at the fork."""
+        with self.client.stream(FOREVER) as stream:
+            next(iter(stream))
+            with self.client._lock:
+                pid = os.fork()
+                if not pid:
+                    try:
+                        ok = self.client.run("print('child')").text == "child\n"
+                        self.client.close()
+                        while os.getppid() != 1 and ok and not support.is_gone(os.getppid()):  # until it is killed
+                            time.sleep(0.05)
+                    finally:
+                        os._exit(1)
+        self.no_jobs()
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+
+
+class Hostile(unittest.TestCase):
+    """What is no supervisor at the other end, by every Python that the package is for."""
+
+    def check(self, python, **env):
+        with tempfile.TemporaryDirectory() as folder:  # msgpack alone of what this interpreter has; without its compiled part it is of any version
+            import msgpack
+            os.symlink(os.path.dirname(msgpack.__file__), os.path.join(folder, "msgpack"))
+            done = subprocess.run([python, os.path.join(support.ROOT, "tests", "e2e", "hostile_server.py")], capture_output=True, text=True, timeout=300,
+                                  env={**os.environ, **env, "PYTHONPATH": f"{PACKAGE}:{folder}", "PYTHONDONTWRITEBYTECODE": "1"})
+        self.assertRegex(done.stdout, r"\Aok \d+\n\Z", done.stderr)
+
+    def test_this_python(self):
+        self.check(support.PYTHON)
+
+    def test_without_msgpacks_compiled_part(self):
+        self.check(support.PYTHON, MSGPACK_PUREPYTHON="1")
+
+    def test_oldest_and_newest(self):
+        found = {v: sorted(glob.glob(os.path.expanduser(f"~/.pyenv/versions/{v}*/bin/python"))) or [shutil.which(f"python{v}")] for v in ("3.8", "3.13")}
+        pythons = [f[-1] for f in found.values() if f[-1]]
+        if not pythons:
+            self.skipTest("missing Python 3.8 and 3.13")
+        for python in pythons:
+            with self.subTest(python):
+                self.check(python)
 
 
 class Restart(unittest.TestCase):

@@ -473,19 +473,17 @@ class BesideASupervisor(Case):
         return g
 
     def test_overflow(self):
-        g = self.gateway(MAX_REQUESTS="3", MAX_WORKERS="1")
+        g = self.gateway(MAX_REQUESTS="3", MAX_WORKERS="1", WORKER_TIMEOUT="60")
         held = [g.raw() for _ in range(3)]
         for s in held:
-            s.sendall(request(code_of("import time; time.sleep(1)")))
+            s.sendall(request(code_of("import time; time.sleep(60)")))
         eventually(lambda: b"warder_http_runs 3\n" in g.get("/metrics")[2])
-        before = time.monotonic()
-        status, kind, body = g.ask("POST", RUN, code_of("1"), {"Content-Type": JSON})
+        status, kind, body = g.ask("POST", RUN, code_of("1"), {"Content-Type": JSON})  # while all three go on
         self.assertEqual((status, kind, json.loads(body)), (503, JSON_UTF8, error(-503, "Too many requests")))
-        self.assertLess(time.monotonic() - before, 0.5)
         self.assertIn(b"warder_http_queue_length 2\n", g.get("/metrics")[2])
         for s in held:
-            with s, s.makefile("rb") as f:
-                self.assertEqual(read_answer(f)[0], 200)
+            s.close()
+        eventually(lambda: b"warder_http_runs 0\n" in g.get("/metrics")[2])
         self.assertEqual(g.run("print(1)")["stdout"], "1\n")
 
     def test_going_down(self):
@@ -497,7 +495,7 @@ class BesideASupervisor(Case):
             g.proc.send_signal(signal.SIGTERM)
             eventually(lambda: "event=draining" in g.log())
             with self.assertRaises(OSError):
-                eventually(lambda: g.raw().close(), 1)
+                eventually(lambda: g.raw().close())
             self.assertEqual(json.loads(read_answer(f)[2])["data"]["stdout"], "1\n")
         self.assertEqual(g.proc.wait(DEADLINE), 0)
 

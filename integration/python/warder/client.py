@@ -1,6 +1,7 @@
 """The client for threads."""
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -36,6 +37,12 @@ class _Connection:
             self.sock.close()
             raise Unreachable(f"no supervisor at {path}: {e}") from e
 
+    def hang_up(self) -> None:
+        """Closing alone is not enough: a child that was forked meanwhile has the socket, too."""
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+        self.sock.close()
+
     def is_stale(self) -> bool:
         """Between calls nothing comes: what is readable is the end of the connection."""
         poll = select.poll()
@@ -53,8 +60,9 @@ class _Connection:
     def begin(self, method: str, params: Any, timeout: Optional[float]) -> None:
         self.end = None if timeout is None else time.monotonic() + timeout
         data = self.wire.request(method, params)
+        left = self._left()
         try:
-            self.sock.settimeout(self._left())
+            self.sock.settimeout(left)
             self.sock.sendall(data)
         except socket.timeout as e:
             raise TimedOut("the supervisor did not take the request within the client's timeout") from e
@@ -68,8 +76,9 @@ class _Connection:
             got = self.wire.next()
             if got is not None:
                 return got
+            left = self._left()  # not below: before Python 3.10 socket.timeout is no TimeoutError, and TimedOut would be taken for an OSError
             try:
-                self.sock.settimeout(self._left())
+                self.sock.settimeout(left)
                 data = self.sock.recv(READ_SIZE)
             except socket.timeout as e:
                 raise TimedOut("no answer within the client's timeout") from e
@@ -128,7 +137,7 @@ class Stream:
     def close(self) -> None:
         """Hangs up. A job that still runs is cancelled, unless it has `detach`."""
         if self._connection:
-            self._connection.sock.close()
+            self._connection.hang_up()
             self._connection = None
 
     def __enter__(self) -> Stream:
@@ -154,23 +163,29 @@ class Client:
         self._idle: List[_Connection] = []
         self._pid = os.getpid()
 
+    def _leave_parent(self) -> None:
+        """In a forked child the parent's connections are not ours to use, and its lock may be held by a thread that is not here."""
+        if self._pid != os.getpid():
+            self._lock, self._idle, self._pid = threading.Lock(), [], os.getpid()
+
     def _take(self) -> _Connection:
+        self._leave_parent()
         with self._lock:
-            if self._pid != os.getpid():  # the parent's connections are not ours to use
-                self._idle, self._pid = [], os.getpid()
             while self._idle:
                 connection = self._idle.pop()
                 if not connection.is_stale():
                     return connection
-                connection.sock.close()
+                connection.hang_up()
         return _Connection(self.path, self.timeout)
 
     def _give_back(self, connection: _Connection) -> None:
+        mine = self._pid == os.getpid()
+        self._leave_parent()
         with self._lock:
-            if len(self._idle) < IDLE_MAX and self._pid == os.getpid():
+            if len(self._idle) < IDLE_MAX and mine:
                 self._idle.append(connection)
                 return
-        connection.sock.close()
+        connection.hang_up()
 
     def _call(self, method: str, params: Any, on_output: Optional[OnOutput] = None) -> Any:
         connection = self._take()
@@ -183,7 +198,7 @@ class Client:
                 if on_output:
                     on_output(value)
         except BaseException:
-            connection.sock.close()
+            connection.hang_up()
             raise
         self._give_back(connection)
         return value
@@ -244,10 +259,11 @@ class Client:
 
     def close(self) -> None:
         """Closes the connections that are kept. Calls under way go on; a later call opens new ones."""
+        self._leave_parent()
         with self._lock:
             idle, self._idle = self._idle, []
         for connection in idle:
-            connection.sock.close()
+            connection.hang_up()
 
     def __enter__(self) -> Client:
         return self

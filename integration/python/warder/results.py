@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Type, TypeVar
 
-from .errors import JOB_ERRORS, JobFailed
+from .errors import JOB_ERRORS, Disconnected, JobFailed
 
 T = TypeVar("T")
 
@@ -119,12 +119,19 @@ class Result:
 
     @classmethod
     def from_wire(cls, values: Mapping[str, Any]) -> Result:
-        return _from_map(cls, {
-            **values,
-            "files_dropped": [_from_map(Dropped, d) for d in values.get("files_dropped") or []],
-            "violations": [_from_map(Violation, v) for v in values.get("violations") or []],
-            "usage": _from_map(Usage, values.get("usage") or {}),
-        })
+        """Raises Disconnected for what is no result."""
+        try:
+            result = _from_map(cls, {
+                **values,
+                "files_dropped": [_from_map(Dropped, d) for d in values.get("files_dropped") or []],
+                "violations": [_from_map(Violation, v) for v in values.get("violations") or []],
+                "usage": _from_map(Usage, values.get("usage") or {}),
+            })
+        except (AttributeError, TypeError, ValueError) as e:
+            raise Disconnected(f"the supervisor sent what is no result: {values!r:.80}") from e
+        if not isinstance(result.outcome, str) or not isinstance(result.stdout, bytes) or not isinstance(result.stderr, bytes):
+            raise Disconnected(f"the supervisor sent what is no result: {values!r:.80}")
+        return result
 
     @property
     def ok(self) -> bool:

@@ -39,14 +39,27 @@ class Wire:
         return packed
 
     def feed(self, data: bytes) -> None:
-        self._unpacker.feed(data)
+        try:
+            self._unpacker.feed(data)
+        except msgpack.BufferFull as e:
+            raise Disconnected(f"the supervisor sent more than {ANSWER_MAX} bytes as one answer") from e
+
+    def _message(self) -> Any:
+        """The next whole one, None without. What the unpacker raises for bytes that are none is many things, and not its documented ones alone."""
+        try:
+            return next(self._unpacker, None)
+        except (ValueError, TypeError, RecursionError, OverflowError, msgpack.UnpackException) as e:
+            raise Disconnected(f"the supervisor sent what is no msgpack: {e!r:.80}") from e
 
     def next(self) -> Optional[Tuple[bool, Any]]:
         """(True, result) for the answer, (False, Output) for a piece of output, None when more bytes are needed.
 
         Raises the RequestError that the answer is, and Disconnected for what is no msgpack-RPC.
         """
-        for message in self._unpacker:
+        while True:
+            message = self._message()
+            if message is None:
+                return None
             try:
                 if message[0] == 1 and message[1] == self._last:
                     if message[2] is not None:
@@ -56,4 +69,3 @@ class Wire:
                     return False, Output(message[2][0]["stream"], message[2][0]["data"])
             except (IndexError, KeyError, TypeError) as e:
                 raise Disconnected(f"the supervisor sent what is no msgpack-RPC: {message!r:.80}") from e
-        return None
