@@ -461,7 +461,7 @@ void rpc_pack_response_ok(msgpack_packer *pk, uint32_t msgid)
 
 void rpc_pack_response_error(msgpack_packer *pk, uint32_t msgid, enum rpc_error code, const char *text)
 {
-	char line[512];
+	char line[RPC_ERROR_MAX];
 
 	snprintf(line, sizeof(line), "%s: %s", rpc_error_name(code), text);
 	for (char *p = line; *p; p++)

@@ -56,6 +56,7 @@ int64_t rpc_reader_msgid(const struct rpc_reader *r);
 /* Packing. The error is "code: message"; response_ok leaves the packer where the result is to be packed. */
 void rpc_pack_request(msgpack_packer *pk, uint32_t msgid, const char *method); /* then pack the map */
 void rpc_pack_response_ok(msgpack_packer *pk, uint32_t msgid);                 /* then pack the result */
+#define RPC_ERROR_MAX 1600 /* bytes of an error; what is longer is cut */
 void rpc_pack_response_error(msgpack_packer *pk, uint32_t msgid, enum rpc_error code, const char *text);
 void rpc_pack_notify(msgpack_packer *pk, const char *method);                  /* then pack the map */
 /* nil for NULL. Always good UTF-8, since clients of some languages break on anything else: bad bytes become U+FFFD. */

@@ -107,7 +107,7 @@ static bool take_words(int fd, char *words)
 	ssize_t n = read(fd, buf, sizeof(buf));
 
 	for (ssize_t i = 0; i < n; i++)
-		buf[i] = buf[i] ? buf[i] : '?';
+		buf[i] = buf[i] == '\n' || buf[i] == '\r' ? ' ' : buf[i] ? buf[i] : '?';
 	if (n > 0)
 		keep_tail(words, buf, (size_t)n);
 	return n == 0;
@@ -169,7 +169,7 @@ static enum installer_end run(const struct installer_order *o, int list, char *w
 	ended = follow(pid, err[0], o->out, words);
 	while (waitpid(pid, &how, 0) < 0 && errno == EINTR)
 		;
-	while (strlen(words) && strchr("\r\n", words[strlen(words) - 1]))
+	while (strlen(words) && words[strlen(words) - 1] == ' ')
 		words[strlen(words) - 1] = '\0';
 	return end_of(how, ended, words);
 }

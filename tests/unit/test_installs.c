@@ -64,6 +64,7 @@ static void words_become_answers(void **state)
 {
 	struct rig *g = new_rig(NULL, NULL);
 	struct peer p = peer_new(g);
+	char words[INSTALLER_WORDS];
 
 	(void)state;
 	peer_say(&p, "[0, 1, 'dependencies', [{'language': 'nodejs'}]]");
@@ -76,18 +77,24 @@ static void words_become_answers(void **state)
 	assert_int_equal(asked.command[1], INSTALLER_UPDATE);
 	TELL(g, 1, "\1no network\n");
 	peer_expect_error(&p, 2, "failed: no network?");
+	peer_say(&p, "[0, 9, 'dependencies.update', [{'language': 'python3'}]]"); /* the end of them is what matters */
+	memset(words, 'x', sizeof(words));
+	words[0] = INSTALLER_FAILED;
+	tell(g, 2, words, sizeof(words));
+	assert_int_equal(peer_hear(&p), 1);
+	assert_int_equal(p.m.error->via.str.size, strlen("failed: ") + INSTALLER_WORDS - 1);
 	peer_say(&p, "[0, 3, 'dependencies.refresh', [{'language': 'python3'}]]");
-	assert_int_equal(asked.command[2], INSTALLER_REFRESH);
-	TELL(g, 2, "\2");
+	assert_int_equal(asked.command[3], INSTALLER_REFRESH);
+	TELL(g, 3, "\2");
 	expect_packages(&p, 3, NULL, 0);
 	peer_say(&p, "[0, 4, 'dependencies', [{'language': 'python3'}]]");
-	TELL(g, 3, "");
+	TELL(g, 4, "");
 	peer_expect_error(&p, 4, "failed: warder-dependencies could not be started");
 	peer_say(&p, "[0, 5, 'dependencies', [{'language': 'python3'}]]");
-	TELL(g, 4, "\0a \xff\n");
+	TELL(g, 5, "\0a \xff\n");
 	expect_packages(&p, 5, (const char *const[][2]){{"a", "\xef\xbf\xbd"}}, 1);
 	peer_say(&p, "[0, 6, 'dependencies', [{'language': 'python3'}]]");
-	TELL(g, 5, "\x7f what");
+	TELL(g, 6, "\x7f what");
 	peer_expect_error(&p, 6, "failed:  what");
 	peer_done(&p);
 	rig_free(g);
