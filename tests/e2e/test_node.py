@@ -211,6 +211,16 @@ class OwnState(Case):
             self.assertNotIn(word, told["text"])
         self.assertEqual([t for t in told["times"] if not -1 <= t < 500], [])
 
+    def test_trace_events_are_refused_in_words(self):
+        """The thread that writes them is not in a fork: Node's own check would abort."""
+        for code in ("try { require('trace_events').createTracing({ categories: ['v8'] }).enable(); } catch (e) { console.log(e.code); }",
+                     "import { createTracing } from 'trace_events'; try { createTracing({ categories: ['v8'] }).enable(); } catch (e) { console.log(e.code); }",
+                     "const s = new (require('inspector').Session)(); s.connect();"
+                     "s.post('NodeTracing.start', { traceConfig: { includedCategories: ['v8'] } }, (e) => console.log(e.code));"):
+            with self.subTest(code):
+                r = self.run_js(code)
+                self.assertEqual((r["outcome"], r["stdout"]), ("exited", b"ERR_TRACE_EVENTS_UNAVAILABLE\n"), r)
+
     def test_collector_has_threads(self):
         """V8's own, once a job makes garbage for long, and none where the job's limit is low."""
         cpus = len(os.sched_getaffinity(self.supervisor.proc.pid))

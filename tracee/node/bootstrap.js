@@ -133,6 +133,21 @@ function withoutInterfaces() {
   require('os').networkInterfaces = function networkInterfaces() { return {}; };
 }
 
+// Trace events are written by a thread with a loop of its own, which a fork does not have: Node would abort. It refuses them in words in a Worker, too.
+function withoutTracing() {
+  const refusal = () => Object.assign(new Error('Trace events are unavailable'), { code: 'ERR_TRACE_EVENTS_UNAVAILABLE' });
+  if (process.features.inspector) { // a build without it has no trace events either
+    require('trace_events').createTracing = function createTracing() { throw refusal(); };
+    const { Session } = require('inspector');
+    const { post } = Session.prototype;
+    Session.prototype.post = function(method, params, callback) {
+      if (method !== 'NodeTracing.start') return post.apply(this, arguments);
+      const done = typeof params === 'function' ? params : callback;
+      if (typeof done === 'function') process.nextTick(done, refusal());
+    };
+  }
+}
+
 // A job's clock begins with the job, not with its zygote. Marks and measures take what they do not say from Node's own clock, so they are told.
 let begun = 0; // ms of Node's own clock
 const ownNow = performance.now.bind(performance);
@@ -294,6 +309,7 @@ function start() {
     preload(warder.setup());
     sparePreloads();
     withoutInterfaces();
+    withoutTracing();
     restartableClocks();
     ownReports();
     Module.syncBuiltinESMExports();
