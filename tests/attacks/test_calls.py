@@ -170,6 +170,7 @@ class Unlisted(lab.AttackCase):
                 self.assertEqual(r["violations"][-1]["verdict"], "killed", lab.brief(r))
                 self.assertNotIn(b"CAME BACK", r["stdout"])
 
+    @unittest.skipUnless(lab.MACHINE == "x86_64", "missing: a door that x86-64 alone has")
     def test_the_32_bit_door_kills(self):
         # 20 is getpid there, 5 open, 21 mount. Kernels without that door end in a segmentation fault
         for number in (20, 5, 21, 11):
@@ -181,6 +182,7 @@ class Unlisted(lab.AttackCase):
                 self.assertIn((r["outcome"], r["signal"]), (("violation", None), ("signaled", 11)), lab.brief(r))
                 self.assertNotIn(b"CAME BACK", r["stdout"])
 
+    @unittest.skipUnless(lab.MACHINE == "x86_64", "missing: a page that x86-64 alone has")
     def test_the_vsyscall_page_is_harmless(self):
         for which in (0, 1, 2):
             with self.subTest(which=which):
@@ -212,7 +214,7 @@ class AfterBirth(lab.AttackCase):
                 r = self.attack(self.CODE, {"NR": lab.nr(name), "ARGS": args})
                 self.assertEqual(self.told(r)["ret"], "EPERM", lab.brief(r))
                 told = [(v["syscall"], v["verdict"], v["errno"]) for v in r["violations"]]
-                self.assertIn((name, "refused", "EPERM"), told, lab.brief(r))
+                self.assertIn((lab.own_name(name), "refused", "EPERM"), told, lab.brief(r))
 
     def test_namespaces_are_refused(self):
         thread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD
