@@ -149,8 +149,9 @@ class SecondNames(lab.AttackCase):
 
     def test_no_second_name_brings_more_than_the_first(self):
         before = self.prints()
-        # without root these files are the job's own, as all jobs are one user's
-        lines = [line for line in ATTEMPTS.splitlines() if line and (lab.ROOT_UID or '"/roots"' not in line and '"/setuid"' not in line)]
+        # without root these files are the job's own, as all jobs are one user's; link(2) is of a link itself
+        own = () if lab.ROOT_UID else ('"/roots"', '"/setuid"', "follow_symlinks=True")
+        lines = [line for line in ATTEMPTS.splitlines() if line and not any(o in line for o in own)]
         nrs = {n: lab.nr(n) for n in CALLS}
         told = self.ask('''
         import fcntl

@@ -131,11 +131,11 @@ class Deaths(Processes):
         self.assertTrue(s.alive())
 
     def answer(self, code):
-        """The result, or None while a part is being replaced, of whose death nobody knew when the job came; a worker ends by SIGABRT when its
-        midwife has gone."""
+        """The result, or None while a part is being replaced, of whose death nobody knew when the job came, or that was not ready yet; a
+        worker ends by SIGABRT when its midwife has gone."""
         try:
             r = self.supervisor.run(code)
-            return None if (r["error"] or "").endswith(("worker died (signal 9)", "worker died (signal 6)", "zygote died")) else r
+            return None if (r["error"] or "").endswith(("(signal 9)", "worker died (signal 6)", "zygote died")) else r
         except (EOFError, ConnectionResetError, BrokenPipeError):
             return None
 
