@@ -261,7 +261,7 @@ check-containers: ## a core of the tests as root, as a user, as in Docker, in a 
 	$(Q)$(MAKE) --no-print-directory test-programs
 	$(Q)WARDER_BUILD=$(BUILD) tests/beds/containers
 
-check-kernels: ## a few tests under Linux 5.10, 6.1 and 6.12 in emulation (root, half an hour)
+check-kernels: ## a few tests under Linux 5.10, 6.1 and 6.12, and on arm64, in emulation (root, an hour)
 	$(Q)tools/setup build test kernels
 	$(Q)$(MAKE) --no-print-directory test-programs
 	$(Q)WARDER_BUILD=$(BUILD) tests/beds/kernels
