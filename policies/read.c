@@ -105,6 +105,9 @@ static void take_on_output_limit(struct ydoc *d, yaml_node_t *key, yaml_node_t *
 
 /* --- preload, quiet --------------------------------------------------------------------------- */
 
+#define NAMES_MAX 1024 /* of one list: each is compared with those before it */
+#define FILES_MAX 4096 /* the same of files */
+
 /* A dotted module name: the zygote imports it, so nothing but identifiers may get there. */
 static bool is_module(const char *s)
 {
@@ -137,7 +140,7 @@ static void take_module(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, vo
 static void take_preload(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
 {
 	(void)key;
-	ydoc_items(d, value, "preload", take_module, ctx);
+	ydoc_few_items(d, value, "preload", NAMES_MAX, take_module, ctx);
 }
 
 static void take_quiet_path(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
@@ -160,7 +163,7 @@ static void take_quiet_path(struct ydoc *d, yaml_node_t *key, yaml_node_t *value
 static void take_quiet(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
 {
 	(void)key;
-	ydoc_items(d, value, "quiet", take_quiet_path, ctx);
+	ydoc_few_items(d, value, "quiet", NAMES_MAX, take_quiet_path, ctx);
 }
 
 /* --- environment ------------------------------------------------------------------------------ */
@@ -380,7 +383,7 @@ static void take_file(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void
 static void take_files(struct ydoc *d, yaml_node_t *key, yaml_node_t *value, void *ctx)
 {
 	(void)key;
-	ydoc_items(d, value, "files", take_file, ctx);
+	ydoc_few_items(d, value, "files", FILES_MAX, take_file, ctx);
 }
 
 /* --- callers_may ------------------------------------------------------------------------------ */

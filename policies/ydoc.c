@@ -261,6 +261,10 @@ void ydoc_pairs(struct ydoc *d, yaml_node_t *n, const char *where, ydoc_take *ta
 		ydoc_fail(d, n, "%s%smust be a mapping (key: value)", where, dot(where));
 		return;
 	}
+	if (n->data.mapping.pairs.top - n->data.mapping.pairs.start > YDOC_KEYS_MAX) {
+		ydoc_fail(d, n, "%s%smore than %d keys", where, dot(where), YDOC_KEYS_MAX);
+		return;
+	}
 	for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++) {
 		yaml_node_t *key = yaml_document_get_node(&d->doc, p->key);
 		yaml_node_t *value = yaml_document_get_node(&d->doc, p->value);
@@ -315,6 +319,14 @@ void ydoc_items(struct ydoc *d, yaml_node_t *n, const char *where, ydoc_take *ta
 	}
 	for (yaml_node_item_t *i = n->data.sequence.items.start; i < n->data.sequence.items.top; i++)
 		take(d, NULL, yaml_document_get_node(&d->doc, *i), ctx);
+}
+
+void ydoc_few_items(struct ydoc *d, yaml_node_t *n, const char *where, size_t max, ydoc_take *take, void *ctx)
+{
+	if (n->type == YAML_SEQUENCE_NODE && (size_t)(n->data.sequence.items.top - n->data.sequence.items.start) > max)
+		ydoc_fail(d, n, "%s%smore than %zu", where, dot(where), max);
+	else
+		ydoc_items(d, n, where, take, ctx);
 }
 
 yaml_node_t *ydoc_get(struct ydoc *d, yaml_node_t *n, const char *key)

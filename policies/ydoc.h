@@ -2,7 +2,7 @@
  *
  * A ydoc holds one parsed document and collects problems in the caller's policy_errors: callers go on after an error,
  * so that one run shows all of them. Refused before anything is interpreted: files over YDOC_FILE_MAX, nesting over
- * YDOC_DEPTH_MAX, more than YDOC_NODES_MAX nodes, more than one document, anchors, aliases (a few lines of them expand
+ * YDOC_DEPTH_MAX, more than YDOC_NODES_MAX nodes, mappings of more than YDOC_KEYS_MAX keys, more than one document, anchors, aliases (a few lines of them expand
  * to gigabytes) and tags. Life: ydoc_open_*, use, ydoc_close (also after a failed open). Nodes and strings are borrowed
  * from the document.
  */
@@ -20,6 +20,7 @@
 #define YDOC_FILE_MAX   (1u << 20) /* bytes */
 #define YDOC_DEPTH_MAX  16
 #define YDOC_NODES_MAX  100000
+#define YDOC_KEYS_MAX   1024   /* of one mapping: each is compared with those before it */
 #define YDOC_ERRORS_MAX 100 /* problems collected; more are dropped */
 
 struct ydoc {
@@ -58,6 +59,8 @@ void ydoc_map(struct ydoc *d, yaml_node_t *n, const char *where, const struct yd
 void ydoc_pairs(struct ydoc *d, yaml_node_t *n, const char *where, ydoc_take *take, void *ctx);
 /* Calls `take` for every item (key is NULL) of sequence `n`. */
 void ydoc_items(struct ydoc *d, yaml_node_t *n, const char *where, ydoc_take *take, void *ctx);
+/* The same; more than `max` items are a problem, and none is taken. */
+void ydoc_few_items(struct ydoc *d, yaml_node_t *n, const char *where, size_t max, ydoc_take *take, void *ctx);
 /* The value of `key` in mapping `n`, or NULL, without any checks. */
 yaml_node_t *ydoc_get(struct ydoc *d, yaml_node_t *n, const char *key);
 

@@ -2,7 +2,8 @@
  *
  * front.c has the life, the connections and the loop's callbacks; runs.c what happens to a job from admission to
  * answer; adopt.c jobs of a front before this one;
- * installs.c packages for jobs; events.c who is told of jobs as they go; workers.c who the workers are and what they say of themselves; methods.c the table of what clients may call. Nobody else includes this.
+ * installs.c packages for jobs; events.c who is told of jobs as they go; workers.c who the workers are and what they say of themselves;
+ * policies.c what clients may ask of policies; methods.c the table of what they may call. Nobody else includes this.
  */
 #ifndef WARDER_FRONT_INSIDE_H
 #define WARDER_FRONT_INSIDE_H
@@ -120,6 +121,7 @@ struct front {
 	uint64_t next_key;
 	double mean_ms; /* moving mean from submission to result; 0: none yet */
 	double born_ms; /* monotonic */
+	double questions_paid; /* monotonic ms up to which the time of policies.c is spent */
 	struct front_totals totals;
 	struct port_status past; /* the totals of workers that have gone */
 
@@ -145,6 +147,12 @@ void workers_free(struct front *f);
 void methods_answer_status(struct front *f, struct session *s, uint32_t msgid);
 void methods_dispatch(struct front *f, struct session *s, const struct rpc_message *m);
 void answer_error(struct session *s, uint32_t msgid, enum rpc_error code, const char *text);
+
+/* policies.c: questions about policies */
+void policies_get(struct front *f, struct session *s, const struct rpc_message *m);
+void policies_check(struct front *f, struct session *s, const struct rpc_message *m);
+void policies_diff(struct front *f, struct session *s, const struct rpc_message *m);
+void policies_explain(struct front *f, struct session *s, const struct rpc_message *m);
 
 /* debug.c: who debugs which job */
 void debug_attach_method(struct front *f, struct session *s, const struct rpc_message *m);

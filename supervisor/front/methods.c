@@ -292,6 +292,8 @@ static const struct method {
 	{"dependencies", method_dependencies, NULL},
 	{"dependencies.update", method_dependencies_update, front_may_install},
 	{"dependencies.refresh", method_dependencies_refresh, front_may_install},
+	{"policy.get", policies_get, NULL},   {"policy.check", policies_check, NULL},
+	{"policy.diff", policies_diff, NULL}, {"policy.explain", policies_explain, NULL},
 };
 
 static const struct method *find_method(struct bytes name)

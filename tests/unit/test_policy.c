@@ -203,6 +203,17 @@ static void sizes_are_bounded(void **state)
 	assert_null(load(big, &es));
 	assert_true(told(&es, "too many values"));
 	policy_errors_done(&es);
+	strcpy(big, "name: x\nquiet: [");
+	for (int i = 0; i < 1025; i++)
+		sprintf(big + strlen(big), "/a%d,", i);
+	strcat(big, "]\nenv: {");
+	for (int i = 0; i < 1025; i++)
+		sprintf(big + strlen(big), "A%d: x,", i);
+	strcat(big, "}\n");
+	assert_null(load(big, &es));
+	assert_true(told(&es, "quiet: more than 1024"));
+	assert_true(told(&es, "env: more than 1024 keys"));
+	policy_errors_done(&es);
 	strcpy(big, "name: x\nsyscalls:\n  g:\n    why: w\n    allow: [");
 	for (int i = 0; i < 1000; i++)
 		sprintf(big + strlen(big), "u%d, ", i);

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "address.h"
 #include "mem.h"
@@ -129,6 +130,34 @@ void lines_of(const struct policy *p, struct lines *l)
 	for (int g = 0; g < GRANT_COUNT; g++)
 		for (size_t i = 0; i < p->callers_may[g].n; i++)
 			add(l, NULL, "callers_may %s %s", grant_kind_name(g), p->callers_may[g].v[i].text);
+}
+
+static bool has(const struct lines *l, const char *text)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!strcmp(l->v[i].text, text))
+			return true;
+	return false;
+}
+
+static void add_missing(struct lines *out, char mark, const struct lines *from, const struct lines *in)
+{
+	for (size_t i = 0; i < from->n; i++)
+		if (!has(in, from->v[i].text))
+			add(out, from->v[i].rule, "%c %s", mark, from->v[i].text);
+}
+
+void lines_diff(const struct policy *a, const struct policy *b, struct lines *out)
+{
+	struct lines x, y;
+
+	lines_of(a, &x);
+	lines_of(b, &y);
+	*out = (struct lines){0};
+	add_missing(out, '-', &x, &y);
+	add_missing(out, '+', &y, &x);
+	lines_done(&x);
+	lines_done(&y);
 }
 
 void lines_done(struct lines *l)
