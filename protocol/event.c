@@ -96,6 +96,12 @@ void event_pack_violation(msgpack_packer *pk, const char *job, const msgpack_obj
 	}
 }
 
+void event_pack_fresh_violation(msgpack_packer *pk, const char *job, const struct violation *v)
+{
+	begin(pk, VIOLATION_KEYS, job, EVENT_KIND_VIOLATION);
+	violation_pack_keys(v, pk);
+}
+
 void event_pack_lost(msgpack_packer *pk, uint64_t count)
 {
 	begin(pk, 1, NULL, EVENT_KIND_LOST);

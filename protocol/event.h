@@ -32,8 +32,9 @@ struct event_start {
 void event_pack_start(msgpack_packer *pk, const struct event_start *s);
 /* Kind `end`: {job, kind, result}; `result` as it was packed for the client. */
 void event_pack_end(msgpack_packer *pk, const char *job, struct bytes result);
-/* Kind `violation`: job, kind and what the entry of a result has. */
+/* Kind `violation`: job, kind and what the entry of a result has; from such an entry, or from what it will be made of. */
 void event_pack_violation(msgpack_packer *pk, const char *job, const msgpack_object *entry);
+void event_pack_fresh_violation(msgpack_packer *pk, const char *job, const struct violation *v);
 /* Kind `lost`: {job: nil, kind, count}: so many events were not sent, since the connection was not read. */
 void event_pack_lost(msgpack_packer *pk, uint64_t count);
 

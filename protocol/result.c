@@ -77,13 +77,12 @@ static void pack_names(msgpack_packer *pk, const char *key, uint32_t mask, int c
 		rpc_pack_cstr(pk, more);
 }
 
-void violation_pack(const struct violation *v, msgpack_packer *pk)
+void violation_pack_keys(const struct violation *v, msgpack_packer *pk)
 {
 	size_t n = 0;
 
 	while (n < VIOLATION_ARGS_MAX && v->args[n])
 		n++;
-	msgpack_pack_map(pk, 12);
 	pack_cstr_field(pk, "syscall", v->syscall);
 	pack_key(pk, "args");
 	msgpack_pack_array(pk, n);
@@ -99,6 +98,12 @@ void violation_pack(const struct violation *v, msgpack_packer *pk)
 	pack_cstr_field(pk, "function", v->function);
 	pack_cstr_field(pk, "hint", v->hint);
 	pack_uint_field(pk, "count", v->count);
+}
+
+void violation_pack(const struct violation *v, msgpack_packer *pk)
+{
+	msgpack_pack_map(pk, VIOLATION_KEYS);
+	violation_pack_keys(v, pk);
 }
 
 static void pack_violations(msgpack_packer *pk, const struct result *r)

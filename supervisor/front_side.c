@@ -59,11 +59,12 @@ static void submit(void *ctx, const struct port_job *facts, struct job *job, str
 
 	(void)policy; /* the job names it, or has its language's */
 	if (b->link) {
-		link_begin(&sb, &pk, LINK_SUBMIT, 6);
+		link_begin(&sb, &pk, LINK_SUBMIT, 7);
 		link_pack_uint(&pk, "key", facts->key);
 		link_pack_double(&pk, "queue_ms", facts->queue_ms);
 		link_pack_uint(&pk, "uid", facts->uid);
 		link_pack_bool(&pk, "operator", facts->by_operator);
+		link_pack_bool(&pk, "watched", facts->watched);
 		link_pack_uint(&pk, "generation", g->number);
 		rpc_pack_cstr(&pk, "job");
 		job_pack(job, &pk);
@@ -105,6 +106,11 @@ static void debug_decide(void *ctx, uint64_t key, uint64_t call, enum decision d
 static void cancel(void *ctx, uint64_t key)
 {
 	send_key(ctx, LINK_CANCEL, key);
+}
+
+static void watch(void *ctx, uint64_t key)
+{
+	send_key(ctx, LINK_WATCH, key);
 }
 
 static void hold_output(void *ctx, uint64_t key, bool hold)
@@ -236,6 +242,18 @@ static int take_event(void *ctx, struct link_in *in)
 	return 0;
 }
 
+static int take_violation(void *ctx, struct link_in *in)
+{
+	struct back *b = ctx;
+	struct bytes packed;
+	uint64_t key;
+
+	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_last(in, "packed", &packed))
+		return -EPROTO;
+	b->front.on_violation(b->front.ctx, key, packed);
+	return 0;
+}
+
 /* The result is in the message as the client gets it: its bytes are passed on, not unpacked and packed again. */
 static int take_result(void *ctx, struct link_in *in)
 {
@@ -304,6 +322,7 @@ static const struct link_row worker_rows[] = {
 	{LINK_RUNNING, take_running},
 	{LINK_OUTPUT, take_output},
 	{LINK_EVENT, take_event},
+	{LINK_VIOLATION, take_violation},
 	{LINK_RESULT, take_result},
 	{LINK_REFUSED, take_refused},
 };
@@ -347,7 +366,7 @@ static int take_worker(void *ctx, struct link_in *in)
 	b->side = s;
 	b->index = (unsigned)index;
 	b->port = (struct port_worker){
-		.ctx = b, .submit = submit, .cancel = cancel, .hold_output = hold_output, .trace = trace, .ask_status = ask_status};
+		.ctx = b, .submit = submit, .cancel = cancel, .hold_output = hold_output, .trace = trace, .watch = watch, .ask_status = ask_status};
 	b->front = front_port(s->front, b->index);
 	b->port.debug_attach = debug_attach;
 	b->port.debug_decide = debug_decide;

@@ -32,11 +32,13 @@
 	X(CANCEL, "cancel")           /* front → worker: key */ \
 	X(HOLD, "hold")               /* front → worker: key, on */ \
 	X(TRACE, "trace")             /* front → worker: key, mode */ \
+	X(WATCH, "watch")             /* front → worker: key */ \
 	X(ASK_STATUS, "ask_status")   /* front → worker */ \
 	X(STATUS, "status")           /* worker → front: numbers; the first one says that it is ready */ \
 	X(STARTED, "started")         /* worker → front: key, pid */ \
 	X(OUTPUT, "output")           /* worker → front: key, stderr, data */ \
 	X(EVENT, "event")             /* worker → front: key, packed */ \
+	X(VIOLATION, "violation")     /* worker → front: key, packed */ \
 	X(RUNNING, "running")         /* worker → front: a job of the front before, after the first status */ \
 	X(RESULT, "result")           /* worker → front: key, packed */ \
 	X(REFUSED, "refused")         /* worker → front: key, code, why; instead of a result */ \

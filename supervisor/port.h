@@ -26,6 +26,7 @@ struct port_job {
 	double queue_ms;
 	uid_t uid;        /* whose it is */
 	bool by_operator; /* and it makes a difference for this job */
+	bool watched;     /* somebody wants to be told of its violations as they happen */
 	int client;       /* by_operator: its connection, borrowed, which shows the worker who it is (SO_PEERCRED); else -1 */
 };
 
@@ -50,6 +51,7 @@ struct port_worker {
 	void (*cancel)(void *ctx, uint64_t key);                 /* unknown keys are ignored */
 	void (*hold_output)(void *ctx, uint64_t key, bool hold); /* a slow client: stop and go on reading the job's output */
 	void (*trace)(void *ctx, uint64_t key, enum trace mode); /* from now on; unknown keys are ignored */
+	void (*watch)(void *ctx, uint64_t key);                  /* as port_job.watched, from now on; unknown keys are ignored */
 	void (*ask_status)(void *ctx);                           /* answered by on_status, perhaps from inside */
 	void (*shutdown)(void *ctx);                             /* kill what is left, answer it, take nothing more */
 	/* A debugger listens to what is held of this job, or does not any more. */
@@ -66,6 +68,7 @@ struct port_front {
 	void (*on_started)(void *ctx, uint64_t key, int tracee_pid);
 	void (*on_output)(void *ctx, uint64_t key, bool is_stderr, struct bytes data); /* only for job->stream; borrows */
 	void (*on_event)(void *ctx, uint64_t key, struct bytes packed);                /* of a traced job: a whole map, event.h; borrows */
+	void (*on_violation)(void *ctx, uint64_t key, struct bytes packed);            /* of a watched job, as it happens; likewise; each entry of the result once */
 	void (*on_result)(void *ctx, uint64_t key, const struct result *r);            /* borrows; exactly once a job, */
 	/* or this instead: it was never begun, since what it wants granted cannot be. */
 	void (*on_refused)(void *ctx, uint64_t key, enum rpc_error code, const struct err *why);

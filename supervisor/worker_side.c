@@ -137,7 +137,7 @@ static void on_output(void *ctx, uint64_t key, bool is_stderr, struct bytes data
 		worker_pause_output(s->worker, s->paused = true);
 }
 
-static void on_event(void *ctx, uint64_t key, struct bytes packed)
+static void send_packed(void *ctx, uint64_t key, enum link_word word, struct bytes packed)
 {
 	struct side *s = ctx;
 	msgpack_sbuffer b;
@@ -145,13 +145,23 @@ static void on_event(void *ctx, uint64_t key, struct bytes packed)
 
 	if (!is_heard(s, key))
 		return;
-	link_begin(&b, &pk, LINK_EVENT, 2);
+	link_begin(&b, &pk, word, 2);
 	link_pack_uint(&pk, "key", key);
 	rpc_pack_cstr(&pk, "packed"); /* the last one: link_last */
 	msgpack_sbuffer_write(&b, packed.p, packed.len);
 	link_send(s->front, &b, -1);
 	if (!s->paused && link_backlog(s->front) > BACKLOG_HIGH)
 		worker_pause_output(s->worker, s->paused = true);
+}
+
+static void on_event(void *ctx, uint64_t key, struct bytes packed)
+{
+	send_packed(ctx, key, LINK_EVENT, packed);
+}
+
+static void on_violation(void *ctx, uint64_t key, struct bytes packed)
+{
+	send_packed(ctx, key, LINK_VIOLATION, packed);
 }
 
 static void on_drained(void *ctx)
@@ -291,7 +301,7 @@ static int take_facts(const msgpack_object *map, struct port_job *facts, uint64_
 	uint64_t uid;
 
 	if (!link_uint(map, "key", UINT64_MAX, &facts->key) || !link_double(map, "queue_ms", &facts->queue_ms) ||
-	    !link_uint(map, "uid", UINT32_MAX, &uid) || !link_bool(map, "operator", &facts->by_operator) ||
+	    !link_uint(map, "uid", UINT32_MAX, &uid) || !link_bool(map, "operator", &facts->by_operator) || !link_bool(map, "watched", &facts->watched) ||
 	    !link_uint(map, "generation", UINT64_MAX, generation))
 		return -EPROTO;
 	facts->uid = (uid_t)uid;
@@ -401,6 +411,18 @@ static int take_cancel(void *ctx, struct link_in *in)
 	return 0;
 }
 
+static int take_watch(void *ctx, struct link_in *in)
+{
+	struct side *s = ctx;
+	uint64_t key;
+
+	if (!link_uint(in->m.params, "key", UINT64_MAX, &key))
+		return -EPROTO;
+	if (is_heard(s, key))
+		s->port.watch(s->port.ctx, key);
+	return 0;
+}
+
 static int take_hold(void *ctx, struct link_in *in)
 {
 	struct side *s = ctx;
@@ -442,6 +464,7 @@ static const struct link_row front_rows[] = {
 	{LINK_CANCEL, take_cancel},
 	{LINK_HOLD, take_hold},
 	{LINK_TRACE, take_trace},
+	{LINK_WATCH, take_watch},
 	{LINK_ASK_STATUS, take_ask_status},
 };
 
@@ -660,7 +683,7 @@ int worker_side_run(const struct worker_side *o)
 	s.from = o->from;
 	s.generation = o->generation;
 	s.to_front = (struct port_front){
-		.ctx = &s, .on_status = on_status, .on_started = on_started, .on_output = on_output, .on_event = on_event, .on_result = on_result,
+		.ctx = &s, .on_status = on_status, .on_started = on_started, .on_output = on_output, .on_event = on_event, .on_violation = on_violation, .on_result = on_result,
 		.on_refused = on_refused};
 	/* Not the default loop: that one reaps every child by itself, and exit statuses were lost (measured, libev 4.33).
 	 * By signalfd, so that signals stay blocked: one that interrupts SECCOMP_IOCTL_NOTIF_ADDFD with SEND makes the restarted call

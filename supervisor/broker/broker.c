@@ -143,6 +143,11 @@ void broker_take_violations(struct broker_job *b, struct violation **v, size_t *
 	violations_take(&b->violations, v, n, dropped);
 }
 
+const struct violation *broker_fresh_violation(struct broker_job *b)
+{
+	return violations_fresh(&b->violations);
+}
+
 uint32_t broker_limits_hit(const struct broker_job *b)
 {
 	return b->limits_hit | (private_tmp_is_full(&b->tmp) ? 1u << LIMIT_HIT_TMP : 0);

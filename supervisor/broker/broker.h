@@ -169,6 +169,8 @@ struct frames_job *broker_frames(struct broker_job *b);
 void broker_tell(struct broker_job *b, struct violation *told);
 /* The same of a call that is not answered here, whose thread is stopped; what its pointers lead to is read, and may be anything. */
 void broker_describe(struct broker_job *b, pid_t t_tid, int nr, const uint64_t args[6], struct violation *out);
+/* A violation that this has not given yet, borrowed until the next call; NULL: none. There are at most as many as the list has places. */
+const struct violation *broker_fresh_violation(struct broker_job *b);
 /* Moves the violations out (caller owns). limits_hit: bits as in struct result. */
 void broker_take_violations(struct broker_job *b, struct violation **v, size_t *n, uint64_t *dropped);
 uint32_t broker_limits_hit(const struct broker_job *b);

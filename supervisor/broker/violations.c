@@ -36,11 +36,25 @@ struct violation *violations_add(struct violations *vs, int nr, enum verdict ver
 		if (verdict != VERDICT_KILLED)
 			return NULL;
 		violation_done(&vs->v[--i]);
+		vs->n_fresh -= vs->fresh[i];
 	}
 	vs->n = i + 1;
 	vs->nr[i] = nr;
+	vs->fresh[i] = true;
+	vs->n_fresh++;
 	vs->v[i] = (struct violation){.verdict = verdict, .count = 1};
 	return &vs->v[i];
+}
+
+const struct violation *violations_fresh(struct violations *vs)
+{
+	for (size_t i = 0; vs->n_fresh && i < vs->n; i++)
+		if (vs->fresh[i]) {
+			vs->fresh[i] = false;
+			vs->n_fresh--;
+			return &vs->v[i];
+		}
+	return NULL;
 }
 
 void violations_take(struct violations *vs, struct violation **v, size_t *n, uint64_t *dropped)
@@ -52,7 +66,7 @@ void violations_take(struct violations *vs, struct violation **v, size_t *n, uin
 		memcpy(*v, vs->v, vs->n * sizeof(**v));
 	else
 		violations_done(vs);
-	vs->n = 0;
+	vs->n = vs->n_fresh = 0;
 	vs->dropped = 0;
 }
 
@@ -60,5 +74,5 @@ void violations_done(struct violations *vs)
 {
 	for (size_t i = 0; i < vs->n; i++)
 		violation_done(&vs->v[i]);
-	vs->n = 0;
+	vs->n = vs->n_fresh = 0;
 }

@@ -16,7 +16,9 @@
 struct violations {
 	struct violation v[VIOLATIONS_MAX];
 	int nr[VIOLATIONS_MAX];
+	bool fresh[VIOLATIONS_MAX]; /* nobody was told of it yet */
 	size_t n;
+	size_t n_fresh;
 	uint64_t dropped;
 };
 
@@ -26,6 +28,8 @@ struct violation *violations_find(struct violations *vs, int nr, enum verdict ve
 /* A new entry with count 1 and that verdict, otherwise empty, for the caller to fill; NULL (and counted as dropped)
  * when there is no room. A killing one takes the last place if it must. */
 struct violation *violations_add(struct violations *vs, int nr, enum verdict verdict);
+/* An entry that this has not given yet, borrowed until the next call; NULL: none. */
+const struct violation *violations_fresh(struct violations *vs);
 /* Moves the entries out (malloc, caller owns); *v is NULL when there are none or no memory. */
 void violations_take(struct violations *vs, struct violation **v, size_t *n, uint64_t *dropped);
 void violations_done(struct violations *vs);

@@ -119,6 +119,7 @@ static const msgpack_object *find_key(const msgpack_object *map, const char *key
 	return NULL;
 }
 
+/* Each was told when it happened; those that happened again are told with their counts. */
 static void tell_violations(struct front *f, const struct run *r, struct bytes result)
 {
 	const msgpack_object *list;
@@ -129,6 +130,10 @@ static void tell_violations(struct front *f, const struct run *r, struct bytes r
 	msgpack_unpacked_init(&u);
 	list = msgpack_unpack_next(&u, result.p, result.len, NULL) == MSGPACK_UNPACK_SUCCESS ? find_key(&u.data, "violations") : NULL;
 	for (uint32_t i = 0; list && list->type == MSGPACK_OBJECT_ARRAY && i < list->via.array.size; i++) {
+		const msgpack_object *count = find_key(&list->via.array.ptr[i], "count");
+
+		if (!count || count->type != MSGPACK_OBJECT_POSITIVE_INTEGER || count->via.u64 < 2)
+			continue;
 		pack_begin(&b, &pk);
 		event_pack_violation(&pk, r->id, &list->via.array.ptr[i]);
 		tell_watches(f, r, EVENT_KIND_VIOLATION, (struct bytes){b.data, b.size});
@@ -150,6 +155,16 @@ void events_ended(struct front *f, const struct run *r, struct bytes result)
 	event_pack_end(&pk, r->id, result);
 	tell_watches(f, r, EVENT_KIND_END, (struct bytes){b.data, b.size});
 	msgpack_sbuffer_destroy(&b);
+}
+
+bool events_wants_violations(const struct front *f, const struct run *r)
+{
+	return is_wanted(f, r, EVENT_KIND_VIOLATION);
+}
+
+void events_violation(struct front *f, const struct run *r, struct bytes packed)
+{
+	tell_watches(f, r, EVENT_KIND_VIOLATION, packed);
 }
 
 void events_call(struct front *f, struct run *r, struct bytes packed)
@@ -177,6 +192,16 @@ static void update_trace(struct front *f, struct run *r)
 		r->job->trace = mode; /* it waits */
 	else if (r->worker->port)
 		r->worker->port->trace(r->worker->port->ctx, r->key, mode);
+}
+
+/* Workers tell of violations only where somebody listens. */
+static void watch_violations(struct front *f, const struct watch *w)
+{
+	struct run *r;
+
+	LIST_FOREACH(r, &f->submitted, link)
+		if (is_for(f, w, r, EVENT_KIND_VIOLATION) && r->worker->port)
+			r->worker->port->watch(r->worker->port->ctx, r->key);
 }
 
 static bool is_text(const msgpack_object *o)
@@ -298,6 +323,7 @@ void events_subscribe(struct front *f, struct session *s, const struct rpc_messa
 	rpc_pack_cstr(&pk, "subscribed");
 	msgpack_pack_true(&pk);
 	session_answer(s, &b);
+	watch_violations(f, w);
 	if (r)
 		update_trace(f, r);
 }

@@ -186,6 +186,7 @@ void runs_started(void *ctx, uint64_t key, int tracee_pid);
 struct run *runs_find(const struct front *f, uid_t uid, struct bytes id);
 struct run *runs_of_key(const struct front *f, uint64_t key);
 void runs_event(void *ctx, uint64_t key, struct bytes packed);
+void runs_violation(void *ctx, uint64_t key, struct bytes packed);
 void runs_output(void *ctx, uint64_t key, bool is_stderr, struct bytes data);
 void runs_result(void *ctx, uint64_t key, const struct result *r);
 void runs_refused(void *ctx, uint64_t key, enum rpc_error code, const struct err *why);
@@ -200,6 +201,8 @@ void events_subscribe(struct front *f, struct session *s, const struct rpc_messa
 void events_let_go(struct front *f, struct session *s);  /* the session has ended */
 void events_release(struct front *f, struct session *s); /* it reads again */
 void events_started(struct front *f, const struct run *r);
+bool events_wants_violations(const struct front *f, const struct run *r);
+void events_violation(struct front *f, const struct run *r, struct bytes packed);
 void events_call(struct front *f, struct run *r, struct bytes packed);
 void events_ended(struct front *f, const struct run *r, struct bytes result);
 void events_job_gone(struct front *f, const struct run *r); /* after the last event of it */

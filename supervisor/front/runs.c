@@ -136,7 +136,7 @@ static void submit(struct front *f, struct run *r, struct front_worker *w)
 	r->submitted_ms = front_now_ms();
 	r->queue_ms = r->submitted_ms - r->asked_ms;
 	struct port_job facts = {
-		.key = r->key, .queue_ms = r->queue_ms, .uid = r->uid, .by_operator = r->proof >= 0, .client = r->proof};
+		.key = r->key, .queue_ms = r->queue_ms, .uid = r->uid, .by_operator = r->proof >= 0, .watched = events_wants_violations(f, r), .client = r->proof};
 	w->port->submit(w->port->ctx, &facts, j, r->generation, r->policy);
 	drop_proof(r);
 	debug_submitted(r);
@@ -371,6 +371,15 @@ void runs_event(void *ctx, uint64_t key, struct bytes packed)
 	events_call(w->front, r, packed);
 	if (r->session && r->trace != TRACE_OFF && session_backlog(r->session) > FRONT_WRITE_HIGH)
 		hold(r, true);
+}
+
+void runs_violation(void *ctx, uint64_t key, struct bytes packed)
+{
+	struct front_worker *w = ctx;
+	struct run *r = find_key(w, key);
+
+	if (r)
+		events_violation(w->front, r, packed);
 }
 
 void runs_release(struct front *f, struct session *s)

@@ -137,7 +137,7 @@ struct port_front front_port(struct front *f, unsigned index)
 				   .on_status = workers_on_status,
 				   .on_started = runs_started,
 				   .on_output = runs_output,
-				   .on_event = runs_event,
+				   .on_event = runs_event, .on_violation = runs_violation,
 				   .on_result = runs_result,
 				   .on_refused = runs_refused};
 }

@@ -34,7 +34,7 @@ void again_hand_back(struct slot *s)
 	if (!p)
 		abort(); /* as for a job that was accepted and cannot be answered */
 	*p = (struct pending){.key = s->key, .job = s->job, .generation = generation_hold(s->nursery->generation), .policy = s->nursery->policy,
-	                      .uid = s->client, .queue_ms = s->queue_ms, .since = s->started, .tries = s->tries + 1};
+	                      .watched = s->watched, .uid = s->client, .queue_ms = s->queue_ms, .since = s->started, .tries = s->tries + 1};
 	s->job = NULL;
 	turns_go_first(s->worker, p);
 	worker_changed(s->worker);

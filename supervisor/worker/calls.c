@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "event.h"
 #include "inside.h"
 #include "notify.h"
 #include "trace.h"
@@ -74,6 +75,23 @@ void slot_carry_out(struct slot *s, const struct broker_call *c, struct broker_r
 		trace_answered(s, c, r->kind != REPLY_CONTINUE, result);
 }
 
+/* At most as many as the job's list has places, whatever it does. */
+void slot_tell_violations(struct slot *s)
+{
+	const struct port_front *front = s->worker->front;
+	const struct violation *v;
+	msgpack_sbuffer b;
+	msgpack_packer pk;
+
+	while (s->watched && s->broker && (v = broker_fresh_violation(s->broker))) {
+		msgpack_sbuffer_init(&b);
+		msgpack_packer_init(&pk, &b, msgpack_sbuffer_write);
+		event_pack_fresh_violation(&pk, s->job->id, v);
+		front->on_violation(front->ctx, s->key, (struct bytes){b.data, b.size});
+		msgpack_sbuffer_destroy(&b);
+	}
+}
+
 void slot_guard(struct slot *s)
 {
 	watchdog_begin(s->worker->watchdog, s->pidfd, s->uid, s->gid);
@@ -102,6 +120,7 @@ void slot_answer(struct slot *s, const struct broker_call *c)
 		trace_judged(s, c);
 	slot_carry_out(s, c, &r);
 	slot_unguard(s, r.held_up);
+	slot_tell_violations(s);
 	if (r.kind == REPLY_NAMES)
 		names_wait(s, c);
 	else if (r.kind == REPLY_HELD)

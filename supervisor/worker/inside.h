@@ -61,6 +61,7 @@ struct pending {
 	struct broker_grants *grants; /* of the job's own, looked up when its turn comes */
 	double queue_ms;
 	bool debugger; /* listens already */
+	bool watched;  /* somebody wants to be told of its violations as they happen */
 	ev_tstamp since;
 	uid_t uid;      /* whose job it is */
 	uint64_t turn;  /* turns.c */
@@ -173,6 +174,7 @@ struct slot {
 	/* the job */
 	uint64_t key;
 	struct job *job;
+	bool watched;              /* as in its pending */
 	struct broker_job *broker;
 	struct tracing *trace;     /* NULL: its calls are not told */
 	struct names *names;     /* NULL: not needed so far */
@@ -277,6 +279,7 @@ void slot_reaped(struct slot *s, int status, const struct rusage *ru);
 void slot_hold_output(struct slot *s, bool hold);
 /* What the broker says is done: exactly one answer, now or later. */
 void slot_carry_out(struct slot *s, const struct broker_call *c, struct broker_reply *r);
+void slot_tell_violations(struct slot *s); /* new ones, where somebody listens */
 void slot_guard(struct slot *s);   /* what follows is done for this job, which the watchdog ends if it takes too long, */
 void slot_unguard(struct slot *s, bool held_up); /* until here; held_up: as the reply says, which ends the job */
 void slot_update_output(struct slot *s); /* after output_paused has changed */

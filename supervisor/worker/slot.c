@@ -352,6 +352,7 @@ void slot_over(struct slot *s, int status, const struct rusage *ru)
 	outcome_measure(s, &r->usage, ru);
 	outcome_judge(s, status, r);
 	if (s->broker) {
+		slot_tell_violations(s);
 		broker_take_violations(s->broker, &r->violations, &r->n_violations, &r->violations_dropped);
 		r->limits_hit = broker_limits_hit(s->broker) | s->limits_hit;
 		if (broker_has_tmp_quota(s->broker))

@@ -121,6 +121,7 @@ void slot_files_in(struct slot *s, int error, const char *words)
 void slot_start(struct slot *s, struct pending *p)
 {
 	s->key = p->key;
+	s->watched = p->watched;
 	s->job = p->job;
 	s->tries = p->tries;
 	s->client = p->uid;

@@ -129,6 +129,7 @@ static void resume(struct waiting *w, bool timed_out)
 	else if (timed_out)
 		be_patient(w);
 	slot_unguard(s, r.held_up);
+	slot_tell_violations(s);
 }
 
 static void on_ready(struct ev_loop *loop, ev_io *io, int revents)

@@ -230,7 +230,7 @@ static void submit(void *ctx, const struct port_job *facts, struct job *job, str
 	if (!p)
 		abort(); /* a job that was accepted must be answered, and there is no memory to remember it */
 	*p = (struct pending){.key = facts->key, .job = job, .generation = generation_hold(g), .policy = policy,
-	                      .uid = facts->uid, .queue_ms = facts->queue_ms, .since = worker_clock()};
+	                      .watched = facts->watched, .uid = facts->uid, .queue_ms = facts->queue_ms, .since = worker_clock()};
 	turns_join(w, p);
 	worker_changed(w);
 }
@@ -313,6 +313,20 @@ static void set_trace(void *ctx, uint64_t key, enum trace mode)
 			p->job->trace = mode;
 }
 
+static void set_watched(void *ctx, uint64_t key)
+{
+	struct worker *w = ctx;
+	struct slot *s = slot_of_key(w, key);
+
+	for (struct pending *p = s ? NULL : w->first; p; p = p->next)
+		if (p->key == key)
+			p->watched = true;
+	if (!s)
+		return;
+	s->watched = true;
+	slot_tell_violations(s);
+}
+
 static void ask_status(void *ctx)
 {
 	struct worker *w = ctx;
@@ -353,7 +367,7 @@ static void shut_down(void *ctx)
 
 struct port_worker worker_port(struct worker *w)
 {
-	return (struct port_worker){.ctx = w, .submit = submit, .cancel = cancel, .hold_output = hold_output, .trace = set_trace,
+	return (struct port_worker){.ctx = w, .submit = submit, .cancel = cancel, .hold_output = hold_output, .trace = set_trace, .watch = set_watched,
 	                            .ask_status = ask_status, .shutdown = shut_down};
 }
 

@@ -157,6 +157,50 @@ class Traced(support.Case):
             self.assertEqual([{k: v for k, v in p.items() if k not in ("job", "kind")} for p in told[1:-1]], result["violations"])
             self.assertEqual(told[-1]["result"], result)
 
+    def violations(self, client):
+        return [{k: v for k, v in p.items() if k not in ("job", "kind")} for _, p in client.notifications if p["kind"] == "violation"]
+
+    def test_violations_are_told_when_they_happen(self):
+        """While the job runs on: it is cancelled only when its watcher has heard of both. Who comes later hears of what was told to nobody."""
+        code = "import os, time\nfor i in range(3): os.path.exists('/srv/one')\nos.path.exists('/srv/two')\nprint('x', flush=True)\ntime.sleep(30)"
+        for late in (False, True):
+            with self.subTest(late), self.supervisor.client() as watcher, self.supervisor.client() as c:
+                if not late:
+                    watcher.rpc("events.subscribe", kinds=["violation", "end"])
+                msgid = c.start(code, job=f"live {late}", stream=True)
+                c.wait_output(b"x")
+                if late:
+                    watcher.rpc("events.subscribe", job="live True", kinds=["violation", "end"])
+                while len(self.violations(watcher)) < 2:
+                    watcher.receive()
+                watcher.rpc("cancel", job=f"live {late}")
+                result = c.wait(msgid)
+                self.assertEqual((result["outcome"], [(v["path"], v["line"], v["count"]) for v in result["violations"]]),
+                                 ("cancelled", [("/srv/one", 2, 3), ("/srv/two", 3, 1)]))
+                while not any(p["kind"] == "end" for _, p in watcher.notifications):
+                    watcher.receive()
+                one, two, again = self.violations(watcher)
+                self.assertEqual([{**one, "count": 3}, two, again], result["violations"] + result["violations"][:1])
+                self.assertEqual(one["count"], 3 if late else 1)
+
+    def test_a_flood_of_refusals_is_told_briefly(self):
+        """One event for each entry of the list, once more for those that were counted; nobody is told of the rest."""
+        n = 10000
+        code = ("import os\nfor i in range(%d): os.path.exists('/srv/same')\nfor i in range(%d): os.path.exists(f'/srv/{i}')\n" % (n, n))
+        with self.supervisor.client() as watcher, self.supervisor.client() as c:
+            watcher.rpc("events.subscribe", kinds=["violation", "end"])
+            result = c.run(code, limits={"wall_ms": 60000, "cpu_ms": 60000})
+            self.assertExited(result)
+            while not any(p["kind"] == "end" for _, p in watcher.notifications):
+                watcher.receive()
+        told = self.violations(watcher)
+        self.assertEqual(len(result["violations"]), 64)
+        self.assertEqual(result["violations_dropped"], n - 63)
+        self.assertEqual([v["path"] for v in told[:64]], [v["path"] for v in result["violations"]])
+        self.assertEqual({v["count"] for v in told[:64]}, {1})
+        self.assertEqual(told[64:], [v for v in result["violations"] if v["count"] > 1])
+        self.assertEqual(result["violations"][0]["count"], n)
+
     def test_a_watcher_that_does_not_read_loses_events_and_is_told_how_many(self):
         n = 20000
         code = f"import os\nfor i in range({n}): os.path.exists('/tmp/' + 'x' * 200)"

@@ -68,6 +68,12 @@ static inline void rig_trace(void *ctx, uint64_t key, enum trace mode)
 	g->trace = mode;
 }
 
+static inline void rig_watch(void *ctx, uint64_t key)
+{
+	(void)ctx;
+	(void)key;
+}
+
 static inline void rig_ask_status(void *ctx)
 {
 	struct rig *g = ctx;
@@ -126,7 +132,8 @@ static inline struct rig *rig_new(const struct front_config *c)
 	snprintf(g->sock, sizeof(g->sock), "%s/s", g->dir);
 	rig_policies(g);
 	g->loop = ev_loop_new(0);
-	g->worker = (struct port_worker){g, rig_submit, rig_cancel, rig_hold, rig_trace, rig_ask_status, rig_shutdown, NULL, NULL};
+	g->worker = (struct port_worker){.ctx = g, .submit = rig_submit, .cancel = rig_cancel, .hold_output = rig_hold, .trace = rig_trace,
+					 .ask_status = rig_ask_status, .shutdown = rig_shutdown, .watch = rig_watch};
 	if (front_new(g->loop, c ? c : &none, g->generation, &g->front, &e) < 0)
 		fail_msg("front_new: %s: %s", e.step, e.text);
 	g->port = front_port(g->front, 0);

@@ -19,7 +19,7 @@ static void requests_are_answered(void **state)
 		{"unknown method", "[0, 1, 'fly', []]", "unknown_method: fly"},
 		{"control characters", "[0, 1, 'a\\n\\x1b', []]", "unknown_method: a??"},
 		{"bad UTF-8", "[0, 1, b'\\xff', []]", "unknown_method: \xef\xbf\xbd"},
-		{"later method", "[0, 1, 'policy.get', [{'name': 'x'}]]", "unknown_method: policy.get"},
+		{"no policy", "[0, 1, 'policy.get', [{'name': 'x'}]]", "unknown_policy: x"},
 		{"run without params", "[0, 1, 'run', []]", "bad_request: language: is required"},
 		{"params", "[0, 1, 'run', ['x']]", "bad_request: params: must be an array of one map"},
 		{"params of status", "[0, 1, 'status', [1]]", "bad_request: params: must be an array of one map"},
