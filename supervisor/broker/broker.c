@@ -519,6 +519,8 @@ void broker_answer(struct broker_job *b, const struct broker_call *c, bool (*sti
 	b->calls++;
 	threads_not_cloning(&b->threads, c->t_tid);
 	out->value = judge(&r);
+	if (out->kind == REPLY_VALUE && out->value == -EACCES)
+		hints_tell_closed(&r);
 	if (WITHOUT(broker) && r.told && out->kind == REPLY_VALUE && out->value < 0)
 		out->value = request_go_on(&r);
 	if (b->told && !b->told->syscall)

@@ -3,14 +3,15 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "decode_structs.h"
 #include "decode_table.h"
+#include "decode_text.h"
 #include "guest.h"
 #include "vpath.h"
 
@@ -19,86 +20,21 @@
 #define ARG_SIZE 1100   /* of one decoded argument: DECODE_SHOWN bytes, all escaped, and quotes */
 #define PATH_SIZE (PATH_MAX + 64)
 
-/* A bounded text that is being written. */
-struct text {
-	char *s;
-	size_t n, size;
-};
-
-static void put(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void put(struct text *t, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(t->s + t->n, t->size - t->n, fmt, ap);
-	va_end(ap);
-	if (n > 0)
-		t->n += (size_t)n < t->size - t->n ? (size_t)n : t->size - t->n - 1;
-}
-
 /* --- text that the job chose -------------------------------------------------------------------------------- */
-
-/* Characters that turn the direction of text around, or end its line: with them a text shows as another. */
-static bool rearranges(uint32_t c)
-{
-	return c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
-}
-
-/* Bytes of the well-formed UTF-8 character at p, 0 when there is none or it is a control character. */
-static size_t shown_char(const unsigned char *p, size_t n)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t len = *p < 0x80 ? 1 : *p >> 5 == 6 ? 2 : *p >> 4 == 14 ? 3 : *p >> 3 == 30 ? 4 : 0;
-	uint32_t c = len == 1 ? *p : *p & (0x7fu >> len);
-
-	if (!len || len > n || (len == 1 && (*p < 0x20 || *p == 0x7f)))
-		return 0;
-	for (size_t i = 1; i < len; i++) {
-		if (p[i] >> 6 != 2)
-			return 0;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	if (len > 1 && (rearranges(c) || c < least[len] || c < 0xa0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)))
-		return 0;
-	return len;
-}
-
-/* Escapes what is no printable UTF-8. Ends in "…" after `most` bytes of the source. */
-static void put_escaped(struct text *t, const char *s, size_t n, size_t most, const char *special)
-{
-	size_t i = 0;
-
-	while (i < n && i < most) {
-		const unsigned char *p = (const unsigned char *)s + i;
-		size_t len = shown_char(p, n - i);
-
-		if (t->size - t->n < 8)
-			break;
-		if (!len)
-			put(t, "\\x%02x", *p);
-		else
-			put(t, "%s%.*s", strchr(special, *p) ? "\\" : "", (int)len, (const char *)p);
-		i += len ? len : 1;
-	}
-	if (i < n)
-		put(t, "…");
-}
 
 void decode_escape(const char *s, size_t most, char *buf, size_t size)
 {
 	struct text t = {buf, 0, size};
 
 	buf[0] = '\0';
-	put_escaped(&t, s, strlen(s), most, "");
+	text_escape(&t, s, strlen(s), most, "");
 }
 
 static void put_quoted(struct text *t, const char *s, size_t most)
 {
-	put(t, "\"");
-	put_escaped(t, s, strlen(s), most, "\"\\");
-	put(t, "\"");
+	text_put(t, "\"");
+	text_escape(t, s, strlen(s), most, "\"\\");
+	text_put(t, "\"");
 }
 
 /* The text an argument points to; NULL when it cannot be read. buf: PATH_MAX bytes. */
@@ -121,19 +57,19 @@ static void put_ip(struct text *t, int family, const void *ip, in_port_t port)
 	char host[INET6_ADDRSTRLEN];
 
 	if (inet_ntop(family, ip, host, sizeof(host)))
-		put(t, family == AF_INET6 ? "[%s]:%u" : "%s:%u", host, ntohs(port));
+		text_put(t, family == AF_INET6 ? "[%s]:%u" : "%s:%u", host, ntohs(port));
 }
 
 static void put_unix(struct text *t, const struct sockaddr_un *un, size_t len)
 {
 	size_t n = len > offsetof(struct sockaddr_un, sun_path) ? len - offsetof(struct sockaddr_un, sun_path) : 0;
 
-	put(t, "unix:");
+	text_put(t, "unix:");
 	if (n && !un->sun_path[0]) {
-		put(t, "@");
-		put_escaped(t, un->sun_path + 1, n - 1, DECODE_SHOWN, "");
+		text_put(t, "@");
+		text_escape(t, un->sun_path + 1, n - 1, DECODE_SHOWN, "");
 	} else {
-		put_escaped(t, un->sun_path, strnlen(un->sun_path, n), DECODE_SHOWN, "");
+		text_escape(t, un->sun_path, strnlen(un->sun_path, n), DECODE_SHOWN, "");
 	}
 }
 
@@ -155,7 +91,7 @@ static void put_address(struct text *t, const union address *a, size_t len)
 	else if (a->sa.sa_family == AF_UNIX)
 		put_unix(t, &a->un, len);
 	else
-		put(t, "family %u", a->sa.sa_family);
+		text_put(t, "family %u", a->sa.sa_family);
 }
 
 void decode_address(const struct sockaddr *sa, size_t len, char *buf, size_t size)
@@ -176,7 +112,7 @@ static bool address_of(const struct decode *d, int arg, struct text *t)
 	size_t len = arg < 5 ? (uint32_t)d->args[arg + 1] : 0;
 
 	if (d->address) {
-		put(t, "%s", d->address);
+		text_put(t, "%s", d->address);
 		return true;
 	}
 	if (len > sizeof(a))
@@ -189,52 +125,22 @@ static bool address_of(const struct decode *d, int arg, struct text *t)
 
 /* --- values ------------------------------------------------------------------------------------------------- */
 
-static const char *symbol(const struct decode_words *w, uint64_t value)
-{
-	for (size_t i = 0; i < w->n; i++)
-		if (w->v[i].value == value)
-			return w->v[i].name;
-	return NULL;
-}
-
-static void put_words(struct text *t, const struct decode_words *w, uint64_t value)
-{
-	uint64_t one = value & w->enum_mask, left = value & ~w->enum_mask;
-	const char *name = w->enum_mask || !value ? symbol(w, one) : NULL;
-	size_t start = t->n;
-
-	if (name)
-		put(t, "%s", name);
-	else
-		left |= one;
-	for (size_t i = 0; i < w->n && left; i++) {
-		uint64_t v = w->v[i].value;
-
-		if (!v || (v & w->enum_mask) || (left & v) != v)
-			continue;
-		put(t, "%s%s", t->n > start ? "|" : "", w->v[i].name);
-		left &= ~v;
-	}
-	if (left || t->n == start)
-		put(t, left > 9 ? "%s0x%llx" : "%s%llu", t->n > start ? "|" : "", (unsigned long long)left);
-}
-
 static void put_argv(const struct decode *d, struct text *t, uint64_t t_addr)
 {
 	char buf[PATH_MAX];
 	uint64_t p = 0;
 
-	put(t, "[");
+	text_put(t, "[");
 	for (int i = 0; i < ARGV_SHOWN + 1; i++) {
 		if (d->mem < 0 || guest_read(d->mem, t_addr + 8 * (uint64_t)i, &p, sizeof(p)) || !p)
 			break;
-		put(t, "%s", i ? ", " : "");
+		text_put(t, "%s", i ? ", " : "");
 		if (i == ARGV_SHOWN || guest_string(d->mem, p, buf, sizeof(buf)) < 0)
-			put(t, "…");
+			text_put(t, "…");
 		else
 			put_quoted(t, buf, 64);
 	}
-	put(t, "]");
+	text_put(t, "]");
 }
 
 static void put_text(const struct decode *d, struct text *t, int arg)
@@ -245,17 +151,9 @@ static void put_text(const struct decode *d, struct text *t, int arg)
 	if (s)
 		put_quoted(t, s, DECODE_SHOWN);
 	else if (d->args[arg])
-		put(t, "0x%llx", (unsigned long long)d->args[arg]);
+		text_put(t, "0x%llx", (unsigned long long)d->args[arg]);
 	else
-		put(t, "NULL");
-}
-
-static void put_pointer(struct text *t, uint64_t v)
-{
-	if (v)
-		put(t, "0x%llx", (unsigned long long)v);
-	else
-		put(t, "NULL");
+		text_put(t, "NULL");
 }
 
 /* Bytes that the job hands over; how many is in the next argument. */
@@ -266,22 +164,12 @@ static void put_data(const struct decode *d, struct text *t, int arg)
 	char buf[DATA_SHOWN];
 
 	if (d->mem < 0 || !d->args[arg] || guest_read(d->mem, d->args[arg], buf, n)) {
-		put_pointer(t, d->args[arg]);
+		text_pointer(t, d->args[arg]);
 		return;
 	}
-	put(t, "\"");
-	put_escaped(t, buf, n, DATA_SHOWN, "\"\\");
-	put(t, len > n ? "\"…" : "\"");
-}
-
-static void put_time(const struct decode *d, struct text *t, int arg)
-{
-	int64_t v[2];
-
-	if (d->mem < 0 || !d->args[arg] || guest_read(d->mem, d->args[arg], v, sizeof(v)))
-		put_pointer(t, d->args[arg]);
-	else
-		put(t, "{%lld.%09lld s}", (long long)v[0], (long long)v[1]);
+	text_put(t, "\"");
+	text_escape(t, buf, n, DATA_SHOWN, "\"\\");
+	text_put(t, len > n ? "\"…" : "\"");
 }
 
 /* A number of the tracee's table, and what is there. */
@@ -289,26 +177,26 @@ static void put_fd(const struct decode *d, struct text *t, int t_fd)
 {
 	char name[PATH_SIZE];
 
-	put(t, "%d", t_fd);
+	text_put(t, "%d", t_fd);
 	if (!d->fd_name || t_fd < 0 || !d->fd_name(d->fd_arg, t_fd, name, sizeof(name)))
 		return;
-	put(t, "<");
-	put_escaped(t, name, strlen(name), DECODE_SHOWN, "<>");
-	put(t, ">");
+	text_put(t, "<");
+	text_escape(t, name, strlen(name), DECODE_SHOWN, "<>");
+	text_put(t, ">");
 }
 
 static void put_number(struct text *t, enum decode_kind kind, uint64_t v)
 {
 	if (kind == A_DIRFD && (int)v == AT_FDCWD)
-		put(t, "AT_FDCWD");
+		text_put(t, "AT_FDCWD");
 	else if (kind == A_SIZE)
-		put(t, "%llu", (unsigned long long)v);
+		text_put(t, "%llu", (unsigned long long)v);
 	else if (kind == A_OCTAL || kind == A_OMODE)
-		put(t, "0%03llo", (unsigned long long)v & 07777);
+		text_put(t, "0%03llo", (unsigned long long)v & 07777);
 	else if (kind == A_HEX)
-		put(t, v > 9 ? "0x%llx" : "%llu", (unsigned long long)v);
+		text_put(t, v > 9 ? "0x%llx" : "%llu", (unsigned long long)v);
 	else /* registers hold ints without their sign */
-		put(t, "%d", (int)v);
+		text_put(t, "%d", (int)v);
 }
 
 static enum decode_kind kind_of(const struct decode_row *row, int arg)
@@ -335,16 +223,16 @@ void decode_arg(const struct decode *d, int arg, char *buf, size_t size)
 		put_argv(d, &t, d->args[arg]);
 	else if (kind == A_DATA)
 		put_data(d, &t, arg);
-	else if (kind == A_TIME)
-		put_time(d, &t, arg);
+	else if (decode_is_struct(kind))
+		decode_struct(d, kind, arg, &t);
 	else if (kind == A_FD || (kind == A_DIRFD && (int)d->args[arg] != AT_FDCWD))
 		put_fd(d, &t, (int)d->args[arg]);
 	else if (kind == A_PTR || (kind == A_ADDR && !address_of(d, arg, &t)))
-		put_pointer(&t, d->args[arg]);
+		text_pointer(&t, d->args[arg]);
 	else if (kind == A_SOCKOPT && arg > 0)
-		put_words(&t, decode_sockopts((uint32_t)d->args[arg - 1]), (uint32_t)d->args[arg]);
+		text_words(&t, decode_sockopts((uint32_t)d->args[arg - 1]), (uint32_t)d->args[arg]);
 	else if (decode_words[kind].v->name)
-		put_words(&t, &decode_words[kind], (uint32_t)d->args[arg] == d->args[arg] ? d->args[arg]
+		text_words(&t, &decode_words[kind], (uint32_t)d->args[arg] == d->args[arg] ? d->args[arg]
 		          : kind == A_CLONE ? d->args[arg] : (uint32_t)d->args[arg]);
 	else if (kind != A_ADDR)
 		put_number(&t, kind, d->args[arg]);

@@ -19,7 +19,10 @@ struct decode_words {
 /* X(kind, table of names or NULL) */
 #define DECODE_KINDS(X) \
 	X(NONE, none) X(INT, none) X(HEX, none) X(PTR, none) X(SIZE, none) X(OCTAL, none) X(FD, none) X(DIRFD, none) \
-	X(PATH, none) X(TEXT, none) X(ARGV, none) X(DATA, none) X(TIME, none) X(ADDR, none) X(OMODE, none) \
+	X(PATH, none) X(TEXT, none) X(ARGV, none) X(DATA, none) X(ADDR, none) X(OMODE, none) \
+	X(TIME, none) X(TIMES, none) X(TIMEVAL, none) X(TIMEVALS, none) X(ITIMERSPEC, none) X(ITIMERVAL, none) X(IOVECS, none) X(IODATA, none) \
+	X(MESSAGE, none) X(MSGDATA, none) X(POLLFDS, none) X(EPOLLEV, none) X(SIGACTION, none) X(SIGSET, none) X(RLIM, none) X(OPENHOW, none) \
+	X(CLONEARGS, none) \
 	X(OPEN, open_flags) X(AT, at_flags) X(UNLINK, unlink_flags) X(ACCESS, access_modes) X(PROT, prot) \
 	X(MAP, map_flags) X(CLONE, clone_flags) X(FAMILY, families) X(SOCKET, socket_types) X(SIGNAL, signals) \
 	X(IOCTL, ioctls) X(PRCTL, prctls) X(FCNTL, fcntls) X(MOUNT, mount_flags) X(MSG, msg_flags) \
@@ -27,7 +30,8 @@ struct decode_words {
 	X(RLIMIT, rlimits) X(PTRACE, ptrace_requests) X(FUTEX, futexes) X(CLOCK, clocks) X(EPOLL, epoll_ops) X(SIGHOW, sighows) X(SHUT, shuts) X(GRND, grnds) \
 	X(EPOLLFD, epoll_flags) X(TIMERFD, timerfd_flags) X(WHO, rusages) X(FUTEX2, futex2s) X(SOCKOPT, none) X(MEMFD, memfd_flags) \
 	X(KEYCTL, keyctls) X(BPF, bpf_commands) X(SECCOMP, seccomp_operations) X(MLOCKALL, mlockall_flags) X(UMOUNT, umount_flags) \
-	X(ARCH, arch_prctls) X(PRIO, prio_kinds) X(REMAP, remap_flags)
+	X(ARCH, arch_prctls) X(PRIO, prio_kinds) X(REMAP, remap_flags) X(POLL, poll_events) \
+	X(SAFLAGS, sigaction_flags) X(RESOLVE, resolve_flags)
 
 #define DECODE_ENUM(k, t) A_##k,
 enum decode_kind { DECODE_KINDS(DECODE_ENUM) DECODE_KIND_COUNT };

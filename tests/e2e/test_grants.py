@@ -115,6 +115,37 @@ except OSError as e: print(e.strerror)
         self.assertEqual(self.ok(self.operators, code, args=[self.path("in/private")], grants=grants),
                          "Permission denied Permission denied\n")
 
+    @unittest.skipUnless(support.IS_ROOT, "capability: jobs of another uid need root")
+    def test_a_mode_that_refuses_explains_itself(self):
+        """It is neither the policy nor a grant; in its own /tmp a job closes its files itself, and who asks by access(2) gets an answer."""
+        base = self.path("modes")
+        os.makedirs(base + "/shut")
+        for name in ("private", "shut/file"):
+            with open(f"{base}/{name}", "w") as f:
+                f.write("x")
+        os.chmod(base + "/private", 0o600)
+        os.chmod(base + "/shut", 0o700)
+        code = """import os, sys
+from contextlib import suppress
+base = sys.argv[1]
+with suppress(PermissionError): open(base + '/private'); print('opened')
+with suppress(PermissionError): os.listdir(base + '/shut'); print('listed')
+with suppress(PermissionError): os.stat(base + '/shut/file'); print('seen')
+with suppress(PermissionError): os.stat('shut/file', dir_fd=os.open(base, os.O_PATH)); print('seen')
+with suppress(PermissionError): os.chdir(base); open('private', 'a'); print('opened')
+os.access(base + '/private', os.R_OK); os.access(base + '/shut/file', os.R_OK)
+open('/tmp/own', 'w').close(); os.chmod('/tmp/own', 0)
+with suppress(PermissionError): open('/tmp/own'); print('opened')
+"""
+        result = self.operators.run(code, args=[base], grants={"read": [base], "write": [base]})
+        self.assertEqual((result["stdout"], result["stderr"]), (b"", b""))
+        told = [(v["syscall"], v["path"], v["line"], v["verdict"], v["errno"], v["rule"]) for v in result["violations"]]
+        self.assertEqual(told, [(call, os.path.join(base, path), line, "refused", "EACCES", "mode of the file") for call, path, line in (
+            ("openat", "private", 4), ("openat", "shut", 5), ("newfstatat", "shut/file", 6), ("newfstatat", "shut/file", 7),
+            ("openat", "private", 8))])
+        for v in result["violations"]:
+            self.assertTrue(v["hint"].startswith("nothing in a policy or grant can allow it: "), v["hint"])
+
     def test_outside_callers_may(self):
         closed, leads = self.path("closed"), self.path("in/leads-out")
         self.assertEqual(self.refused(self.others, {"read": [self.path("in"), closed]}),

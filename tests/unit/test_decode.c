@@ -1,7 +1,12 @@
 /* Calls in words. The memory that arguments point to is the test's own, read as a tracee's is. */
 #include "child.h"
 
+#include <linux/sched.h>
+#include <sys/resource.h>
+
 #include <arpa/inet.h>
+#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/mount.h>
 #include <sys/un.h>
 
@@ -53,6 +58,60 @@ static const char *all(const char *name, const uint64_t args[6])
 	return text;
 }
 #define A(...) (const uint64_t[6]){__VA_ARGS__}
+
+static void test_structs(void **state)
+{
+	static const uint64_t spec[] = {1, 5, 2, 7};
+	static const uint64_t now[] = {9, UTIME_OMIT, 3, UTIME_NOW};
+	static const struct iovec out[] = {{(void *)"a\x1b", 2}, {(void *)"0123456789012345678901234567890123456789", 40}}, many[6] = {{(void *)8, 1}};
+	static const struct pollfd polls[] = {{3, POLLIN | POLLHUP, 0}, {-1, 0, POLLIN}};
+	static const uint64_t limit[] = {10, UINT64_MAX};
+	static const uint64_t action[] = {1, SA_RESTART | 0x04000000, 0, 1ul << (SIGINT - 1) | 1ul << (SIGTERM - 1)};
+	static const uint64_t sets[] = {0, ~(1ul << (SIGKILL - 1))};
+	static const uint64_t how[] = {O_RDWR | O_CLOEXEC, 0, 8 | 2};
+	static const uint64_t clone[8] = {CLONE_VM | CLONE_THREAD, 0, 0, 0, SIGCHLD, 0, 8192};
+	static const struct {
+		uint32_t events;
+		uint64_t data;
+	} __attribute__((packed)) event = {1 | 1u << 31, 7};
+	const struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(53), .sin_addr.s_addr = htonl(0x01020304)};
+	const struct msghdr message = {(void *)&to, sizeof(to), (void *)out, 1, NULL, 0, 0};
+	const struct {
+		const char *name;
+		const uint64_t *args;
+		const char *want;
+	} rows[] = {
+		{"nanosleep", A(AT(spec), 0), "{1.000000005 s}, NULL"},
+		{"nanosleep", A(8, 0), "0x8, NULL"},
+		{"utimensat", A(3, AT("/x"), AT(now), 0), "3, \"/x\", [UTIME_OMIT, UTIME_NOW], 0"},
+		{"setitimer", A(0, AT(spec), 0), "0, {it_interval={1.000005 s}, it_value={2.000007 s}}, NULL"},
+		{"timerfd_settime", A(3, 0, AT(spec), 0), "3, 0, {it_interval={1.000000005 s}, it_value={2.000000007 s}}, NULL"},
+		{"writev", A(1, AT(out), 2), "1, [{iov_base=\"a\\x1b\", iov_len=2}, {iov_base=\"01234567890123456789012345678901\"…, iov_len=40}], 2"},
+		{"readv", A(1, AT(many), 6),
+		 "1, [{iov_base=0x8, iov_len=1}, {iov_base=NULL, iov_len=0}, {iov_base=NULL, iov_len=0}, {iov_base=NULL, iov_len=0}, …], 6"},
+		{"writev", A(1, AT(many), 1), "1, [{iov_base=0x8, iov_len=1}], 1"},
+		{"writev", A(1, 8, 3), "1, 0x8, 3"},
+		{"sendmsg", A(3, AT(&message), 0),
+		 "3, {msg_name=1.2.3.4:53, msg_iov=[{iov_base=\"a\\x1b\", iov_len=2}], msg_iovlen=1, msg_controllen=0}, 0"},
+		{"poll", A(AT(polls), 2, -1u), "[{fd=3, events=EPOLLIN|EPOLLHUP}, {fd=-1, events=0}], 2, -1"},
+		{"epoll_ctl", A(3, 1, 4, AT(&event)), "3, EPOLL_CTL_ADD, 4, {events=EPOLLIN|EPOLLET, data=0x7}"},
+		{"prlimit64", A(0, RLIMIT_CPU, AT(limit), 0), "0, RLIMIT_CPU, {rlim_cur=10, rlim_max=RLIM_INFINITY}, NULL"},
+#ifdef __x86_64__
+		{"rt_sigaction", A(SIGINT, AT(action), 0, 8),
+		 "SIGINT, {sa_handler=SIG_IGN, sa_mask=[SIGINT SIGTERM], sa_flags=SA_RESTORER|SA_RESTART}, NULL, 8"},
+#endif
+		{"rt_sigprocmask", A(SIG_SETMASK, AT(&sets[0]), 0, 8), "SIG_SETMASK, [], NULL, 8"},
+		{"rt_sigprocmask", A(SIG_SETMASK, AT(&sets[1]), 0, 8), "SIG_SETMASK, ~[SIGKILL], NULL, 8"},
+		{"openat2", A(3, AT("x"), AT(how), 24), "3, \"x\", {flags=O_RDWR|O_CLOEXEC, mode=0000, resolve=RESOLVE_NO_MAGICLINKS|RESOLVE_BENEATH}, 24"},
+		{"clone3", A(AT(clone), 64), "{flags=CLONE_VM|CLONE_THREAD, exit_signal=SIGCHLD, stack_size=8192}, 64"},
+	};
+
+	(void)state;
+	(void)action;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strcmp(all(rows[i].name, rows[i].args), rows[i].want))
+			fail_msg("%s: expected (%s), got (%s)", rows[i].name, rows[i].want, all(rows[i].name, rows[i].args));
+}
 
 static void test_arguments(void **state)
 {
@@ -232,7 +291,7 @@ static void test_text_that_rearranges_a_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_arguments), cmocka_unit_test(test_addresses), cmocka_unit_test(test_hostile_text),
+		cmocka_unit_test(test_arguments), cmocka_unit_test(test_structs), cmocka_unit_test(test_addresses), cmocka_unit_test(test_hostile_text),
 		cmocka_unit_test(test_entries), cmocka_unit_test(test_unknown_call), cmocka_unit_test(test_text_that_rearranges_a_line),
 		cmocka_unit_test(test_table),
 	};
