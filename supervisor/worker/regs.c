@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <linux/audit.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -17,6 +18,8 @@
 
 #define NATIVE_ARCH AUDIT_ARCH_X86_64
 #define STEPS_BACK  0
+#define K_ERESTARTSYS    512 /* the kernel's own, never seen by programs */
+#define K_ERESTARTNOINTR 513
 
 static int read_registers(pid_t t_tid, struct regs_call *out)
 {
@@ -32,6 +35,19 @@ static int read_registers(pid_t t_tid, struct regs_call *out)
 	const uint64_t narrow[6] = {(uint32_t)r.rbx, (uint32_t)r.rcx, (uint32_t)r.rdx, (uint32_t)r.rsi, (uint32_t)r.rdi, (uint32_t)r.rbp};
 	memcpy(out->data.args, out->native ? wide : narrow, sizeof(out->data.args));
 	return 0;
+}
+
+int regs_interrupted(pid_t t_tid, struct regs_call *out)
+{
+	errno = 0;
+	if (ptrace(PTRACE_PEEKUSER, t_tid, offsetof(struct user_regs_struct, rax), 0) != -K_ERESTARTSYS || errno)
+		return -ENOENT;
+	return regs_read(t_tid, out) ? -ENOENT : 0;
+}
+
+int regs_make_again(pid_t t_tid)
+{
+	return ptrace(PTRACE_POKEUSER, t_tid, offsetof(struct user_regs_struct, rax), -(long)K_ERESTARTNOINTR) ? -errno : 0;
 }
 
 #elif defined(__aarch64__)
@@ -59,6 +75,18 @@ static int read_registers(pid_t t_tid, struct regs_call *out)
 	for (int i = 0; i < 6; i++)
 		out->data.args[i] = out->native ? r.wide.regs[i] : r.narrow[i];
 	return 0;
+}
+
+int regs_interrupted(pid_t t_tid, struct regs_call *out)
+{
+	(void)t_tid, (void)out;
+	return -ENOENT;
+}
+
+int regs_make_again(pid_t t_tid)
+{
+	(void)t_tid;
+	return -ENOSYS;
 }
 
 #endif

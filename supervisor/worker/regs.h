@@ -22,4 +22,10 @@ int regs_read(pid_t t_tid, struct regs_call *out);
 /* Whether it is behind that call's instruction, as the notification told it. In an exit stop arm64 may have stepped back to make it again. */
 bool regs_is_at(const struct regs_call *c, uint64_t t_at);
 
+/* A thread in the stop of a signal that has just interrupted a call (it would return ERESTARTSYS): that call. -ENOENT: no such thing. */
+int regs_interrupted(pid_t t_tid, struct regs_call *out);
+/* Has that call made again after the signal's handler, with SA_RESTART or without, as the kernel does with calls that no signal interrupts
+ * (ERESTARTNOINTR). -ENOSYS: this machine's kernel decides that before the stop. */
+int regs_make_again(pid_t t_tid);
+
 #endif

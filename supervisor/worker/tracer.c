@@ -288,6 +288,30 @@ static bool is_of_write(const struct slot *s, pid_t tid)
 	       i.si_code == SI_USER;
 }
 
+/* Calls that are brokered and that signals interrupt on Linux, too: where they wait for somebody else. */
+static bool may_be_interrupted(int nr)
+{
+	static const int calls[] = {SYS_connect, SYS_flock, SYS_fcntl, SYS_sendto, SYS_sendmsg, SYS_sendmmsg};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (calls[i] == nr)
+			return true;
+	return false;
+}
+
+/* A signal that comes before the worker has received a brokered call ends that call: without SA_RESTART a stat would give EINTR, which no
+ * program expects. Nothing was done, so it is made again. Once received it waits to its end; where it does not (before Linux 5.19), it may
+ * have been carried out, and stays as it is. */
+static void make_again(const struct slot *s, pid_t tid)
+{
+	struct regs_call c;
+
+	if (s->state != SLOT_RUNNING || !(s->worker->config.layers->birth_flags & BIRTH_WAIT_KILLABLE) || regs_interrupted(tid, &c) || !c.native ||
+	    may_be_interrupted(c.data.nr) || filter_run(&s->nursery->broker, &c.data) != SECCOMP_RET_USER_NOTIF)
+		return;
+	regs_make_again(tid);
+}
+
 static bool stops_a_group(int sig)
 {
 	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
@@ -328,6 +352,8 @@ static void on_stop(struct slot *s, pid_t tid, int status)
 			slot_kill(s, KILLED_CPU_TIME);
 		if (sig == SIGXFSZ && is_of_write(s, tid))
 			s->limits_hit |= 1u << LIMIT_HIT_FILE_SIZE;
+		if (!event)
+			make_again(s, tid);
 		if (too_many_stops(s, trace_is_deep(s) ? CALLS_A_PERIOD : STOPS_A_PERIOD) && park(s, tid, event ? 0 : sig))
 			return;
 		tracer_go_on(s, tid, event ? 0 : sig);
