@@ -144,7 +144,7 @@ static const struct path_row open_rows[] = {
 	{"@/tree/sub", O_WRONLY, EISDIR, NULL, 0},
 	{"/", O_RDWR, EISDIR, NULL, 0},
 	{"", O_RDONLY, ENOENT, NULL, 0},
-	{"@/tree/closed", O_RDONLY, EACCES, NULL, 0},
+	{"@/tree/closed", O_RDONLY, EACCES, NULL, VERDICT_REFUSED},
 	/* refused */
 	{"@/tree/file", O_WRONLY, EACCES, NULL, VERDICT_REFUSED},
 	{"@/tree/file", O_RDWR, EACCES, NULL, VERDICT_REFUSED},
