@@ -223,6 +223,32 @@ class Learn(support.Case):
         self.assertEqual(again, text)
         self.stopped(text, f"open({data!r} + '/in/1.json', 'a')", "refused")
 
+    def test_names_that_look_like_yaml(self):
+        """They are names and nothing else, also when the policy is read again. What is told escaped (a newline, bytes that are no UTF-8) cannot
+        be learned, and is no line of the policy."""
+        odd = self.at("data/odd")
+        good = ['q"uote', "co: lon", " #hash", "back\\slash", "{brace}", "\U0001f600"]
+        for i, name in enumerate(good):
+            os.makedirs(f"{odd}/{i}")
+            with open(f"{odd}/{i}/{name}", "w") as f:
+                f.write("x")
+        program = "import os, sys\nfor d, _, names in os.walk(sys.argv[1]):\n    for n in names: print(open(os.path.join(d, n)).read(), end='')"
+        policy = self.at("odd.yaml")
+        text = self.learn("odd", program, "--allow-read", odd, args=[odd], to=policy)[0]
+        self.assertEqual(self.passes(text, program, args=[odd]), "x" * len(good))
+        self.assertEqual(self.learn("odd", program, "--merge", "--allow-read", odd, args=[odd], to=policy)[0], text)
+        os.mkdir(odd + "/bad")
+        for name in ("a\n  - {path: x, rights: [write]}  # ", "\udcff", "\u2028", "\r"):
+            with open(f"{odd}/bad/{name}", "w") as f:
+                f.write("x")
+        done = subprocess.run([TOOL, "--socket", self.supervisor.path, "--learn", self.at("bad.yaml"), "--json", "-o", os.devnull, "--allow-read", odd,
+                               self.at("odd.py"), "--", odd + "/bad"], capture_output=True, text=True, timeout=120,
+                              env={**os.environ, "WARDER_BUILD": support.BUILD})
+        self.assertIn("not learned: ", done.stderr)
+        with open(self.at("bad.yaml")) as f:
+            lines = [line for line in f.read().splitlines() if "path: " in line]
+        self.assertTrue(all(re.match(r"  - \{path: \"", line) and "write]" not in line.rpartition('"')[2] for line in lines), lines)
+
     def test_a_program_that_its_policy_kills(self):
         policy = self.at("tight.yaml")
         self.learn("tight", "print(1)", to=policy)

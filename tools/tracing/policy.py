@@ -1,10 +1,10 @@
 """A learned policy: what was used, narrowed and generalised, as the text of a file; read from one, to add to it."""
-import json
 import os
 import re
 import socket
 
 from . import facts, uses
+from .quote import SCALAR, quoted, unquoted
 
 MANY = 6          # so many files of one directory stand for the directory
 PLACES = 3        # so many source lines are named in a reason
@@ -172,7 +172,8 @@ class Learned:
                     self.calls.setdefault(call, []).append((row.conds, row))
                     self.places.setdefault(row.group or own, [])
         self.whys = {g: reason(w) for g, w in re.findall(r"(?m)^  (\w+):\n    why: (.*)$", text)}
-        said = {(re.search(r'"([^"]*)"', item) or [0, item])[1]: words for item, words in re.findall(r"(?m)^  - (\S.*?)  # (.*)$", text)}
+        said = {unquoted(m[0]) if (m := re.search(SCALAR, item)) else item: words
+                for item, words in re.findall(rf"(?m)^  - ((?:[^\s\"#]|{SCALAR}| (?!\s))+)  # (.*)$", text)}
         self.files = {p: (r, said.get(p)) for p, r in old.files.items() if not r <= self.base.rights(p)}
         self.interpreter = said.get("{interpreter: true, rights: [read, list]}", "before") if old.interpreter_rights and not self.base.interpreter_rights else None
         lines = [as_written(n) for n in old.network if n not in self.base.network]
@@ -249,10 +250,10 @@ class Learned:
         if self.interpreter:
             yield f"  - {{interpreter: true, rights: [read, list]}}{comment(self.interpreter)}"
         for path, (rights, place) in sorted(self.files.items()):
-            yield f"  - {{path: {json.dumps(path)}, rights: [{', '.join(r for r in ORDER if r in rights)}]}}{comment(place)}"
+            yield f"  - {{path: {quoted(path)}, rights: [{', '.join(r for r in ORDER if r in rights)}]}}{comment(place)}"
         if self.network:
             yield "\nnetwork:"
-            yield from (f"  - {{connect: {json.dumps(a)}}}{comment(p)}" for a, p in sorted(self.network.items()))
+            yield from (f"  - {{connect: {quoted(a)}}}{comment(p)}" for a, p in sorted(self.network.items()))
         if self.sockets:
             yield "sockets:"
             yield from (f"  - {{family: {s[0]}, type: {s[1]}, protocol: {s[2]}}}{comment(p)}" for s, p in sorted(self.sockets.items()))
@@ -262,10 +263,10 @@ class Learned:
         yield ""
         yield from wrapped("limits: {", [f"{k}: {v}" for k, v in self.limits.items()], "}")
         if self.env:
-            yield from wrapped("env: {", [f"{k}: {json.dumps(v)}" for k, v in self.env.items()], "}")
+            yield from wrapped("env: {", [f"{k}: {quoted(v)}" for k, v in self.env.items()], "}")
         if self.quiet:
             yield "\nquiet:  # names that are not there"
-            yield from (f"  - {json.dumps(q)}" for q in sorted(self.quiet))
+            yield from (f"  - {quoted(q)}" for q in sorted(self.quiet))
 
 
 def as_written(grant):
@@ -275,14 +276,7 @@ def as_written(grant):
 
 
 def reason(text):
-    try:
-        return json.loads(text) if text.startswith('"') else text
-    except ValueError:
-        return text
-
-
-def quoted(text):
-    return json.dumps(text)
+    return unquoted(text) if re.fullmatch(SCALAR, text) else text
 
 
 def comment(place):
