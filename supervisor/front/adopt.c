@@ -38,6 +38,7 @@ int front_adopt_job(struct front *f, unsigned index, const struct port_running *
 	r->started_unix_ms = j->started_unix_ms;
 	r->worker = w;
 	w->n_submitted++;
+	w->n_started += r->tracee_pid > 0;
 	LIST_INSERT_HEAD(&f->submitted, r, link);
 	if (r->tracee_pid > 0)
 		runs_set_state(r, STATE_RUNNING);

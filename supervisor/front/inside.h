@@ -27,6 +27,7 @@ struct run {
 	bool debug;
 	uint32_t msgid;
 	uid_t uid;
+	uint64_t client; /* of uid and tenant, runs.c; 0: adopted */
 	char *id;
 	const struct policy *policy; /* NULL: its own, which the worker reads */
 	char *policy_name;           /* adopted: what its worker calls its policy; else NULL */
@@ -78,6 +79,7 @@ struct front_worker {
 	struct front *front;
 	const struct port_worker *port; /* NULL: down */
 	unsigned capacity, n_submitted;
+	unsigned n_started;             /* of those, as far as it told */
 	struct port_status status;      /* as it last told */
 	bool asked;                     /* and has not answered yet */
 };
@@ -137,6 +139,8 @@ unsigned front_capacity(const struct front *f); /* of all workers that are up */
 
 /* workers.c */
 struct front_worker *workers_choose(struct front *f); /* the least loaded one with room; NULL: none */
+/* One that is full, but of jobs that wait for their turn there: it takes one more of a client who has none; NULL: none does. */
+struct front_worker *workers_choose_full(struct front *f);
 void workers_on_status(void *ctx, const struct port_status *st);
 void workers_ask(struct front *f, struct session *s, uint32_t msgid);
 void workers_let_go(struct front *f, struct session *s);

@@ -119,3 +119,20 @@ struct queue_item *queue_pop(struct queue *q)
 	queue_remove(q, item);
 	return item;
 }
+
+struct queue_item *queue_pop_if(struct queue *q, bool (*may)(void *ctx, const struct queue_item *item), void *ctx)
+{
+	struct queue_tenant *t = q->turn;
+
+	for (; t; t = t->next == q->turn ? NULL : t->next) {
+		struct queue_item *item = t->first;
+
+		if (!may(ctx, item))
+			continue;
+		if (q->turn == t)
+			q->turn = t->next;
+		queue_remove(q, item);
+		return item;
+	}
+	return NULL;
+}

@@ -6,6 +6,7 @@
 #ifndef WARDER_QUEUE_H
 #define WARDER_QUEUE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct queue_tenant;
@@ -27,6 +28,8 @@ void queue_done(struct queue *q);
 int queue_push(struct queue *q, struct queue_item *item, uid_t uid, const char *name);
 /* The item whose turn it is, unlinked; NULL when empty. */
 struct queue_item *queue_pop(struct queue *q);
+/* Likewise, but the first in the order of turns of which `may` is true. */
+struct queue_item *queue_pop_if(struct queue *q, bool (*may)(void *ctx, const struct queue_item *item), void *ctx);
 /* Unlinks an item from the middle. No effect on one that is in no queue. */
 void queue_remove(struct queue *q, struct queue_item *item);
 

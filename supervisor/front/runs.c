@@ -45,6 +45,17 @@ static void run_free(struct run *r)
 	free(r);
 }
 
+/* A number for who asks (FNV-1a). Two who share one by chance have their turns as one where it is asked for. */
+static uint64_t client_of(uid_t uid, const char *tenant)
+{
+	uint64_t h = 14695981039346656037u ^ uid;
+
+	for (; *tenant; tenant++)
+		h = (h * 1099511628211u) ^ (unsigned char)*tenant;
+	h *= 1099511628211u;
+	return h ? h : 1;
+}
+
 static struct run *run_new(struct front *f, struct session *s, uint32_t msgid, struct job *j)
 {
 	struct run *r = calloc(1, sizeof(*r));
@@ -60,6 +71,7 @@ static struct run *run_new(struct front *f, struct session *s, uint32_t msgid, s
 	r->session = s;
 	r->msgid = msgid;
 	r->uid = session_uid(s);
+	r->client = client_of(r->uid, j->tenant);
 	r->job = j;
 	r->language = j->language;
 	r->debug = j->debug;
@@ -147,6 +159,18 @@ static void leave_submitted(struct run *r)
 {
 	LIST_REMOVE(r, link);
 	r->worker->n_submitted--;
+	r->worker->n_started -= r->tracee_pid > 0;
+}
+
+static bool has_none_submitted(void *ctx, const struct queue_item *item)
+{
+	const struct run *mine = (const struct run *)item, *r;
+	const struct front *f = ctx;
+
+	for (r = LIST_FIRST(&f->submitted); r; r = LIST_NEXT(r, link))
+		if (r->client == mine->client)
+			return false;
+	return true;
 }
 
 void runs_pump(struct front *f)
@@ -155,6 +179,10 @@ void runs_pump(struct front *f)
 
 	while (f->queue.length > 0 && (w = workers_choose(f)))
 		submit(f, (struct run *)queue_pop(&f->queue), w);
+	/* one who floods has filled the workers: another's first job gets its turn there, among those that wait */
+	struct queue_item *item;
+	while (f->queue.length > 0 && (w = workers_choose_full(f)) && (item = queue_pop_if(&f->queue, has_none_submitted, f)))
+		submit(f, (struct run *)item, w);
 }
 
 /* --- admission ----------------------------------------------------------------------------------------------- */
@@ -322,6 +350,7 @@ void runs_started(void *ctx, uint64_t key, int tracee_pid)
 		return;
 	clock_gettime(CLOCK_REALTIME, &t);
 	r->started_unix_ms = (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+	r->worker->n_started += r->tracee_pid == 0;
 	r->tracee_pid = tracee_pid;
 	events_started(r->worker->front, r);
 	if (r->state == STATE_QUEUED)

@@ -4,6 +4,7 @@
 #include "inside.h"
 
 #define ASK_PATIENCE_S 1.0
+#define ROOMY 4u /* jobs at once */
 
 unsigned front_capacity(const struct front *f)
 {
@@ -31,6 +32,21 @@ struct front_worker *workers_choose(struct front *f)
 		struct front_worker *w = &f->workers[i];
 
 		if (w->port && w->n_submitted < w->capacity && (!best || is_better(w, best)))
+			best = w;
+	}
+	return best;
+}
+
+/* Small ones have just as many jobs as they were given room for. */
+struct front_worker *workers_choose_full(struct front *f)
+{
+	struct front_worker *best = NULL;
+
+	for (unsigned i = 0; i < f->n_workers; i++) {
+		struct front_worker *w = &f->workers[i];
+
+		if (w->port && w->capacity >= ROOMY && w->n_submitted == w->capacity && w->n_started < w->capacity &&
+		    (!best || w->n_started < best->n_started))
 			best = w;
 	}
 	return best;

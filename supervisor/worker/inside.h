@@ -2,7 +2,7 @@
  *
  *   worker.c   the pool: which job gets which tracee, when to make new ones
  *   nursery.c  one zygote per policy: its control socket, births
- *   turns.c    in which order jobs get tracees
+ *   turns.c    in which order jobs get tracees, and how many small ones of a client at once
  *   demand.c   how many tracees wait
  *   renew.c    replacing zygotes that are old
  *   spawn.c    starting its process
@@ -85,6 +85,8 @@ struct nursery {
 	const struct policy *policy;
 	struct interpreter_mark interpreter; /* that it was started with */
 	bool replaced;                 /* and that is another one now */
+	bool packages_moved;           /* likewise its tree of packages, */
+	double packages_at;            /* when that was looked at */
 	enum nursery_state state;
 	enum nursery_role role;
 	unsigned jobs;           /* that its tracees got */
@@ -197,6 +199,9 @@ struct slot {
 	bool is_loose;           /* on every CPU; else beside the worker */
 	double queue_ms;
 	uid_t client;            /* whose job it is */
+	uint64_t turn;           /* that it began in: turns.c, */
+	bool fresh;              /* and whether it counts as one that has just begun */
+	double fresh_cpu, fresh_at; /* its CPU seconds when that was looked at last */
 	unsigned tries;          /* of the job, before this tracee */
 	bool unbegun;            /* the job could not be handed over: its tracee had been killed */
 	enum killed_for killed_for;
@@ -210,7 +215,8 @@ struct worker {
 	const struct port_front *front;
 	ev_signal on_child;
 	ev_prepare on_turn;      /* once a turn of the loop: hand out jobs, refill */
-	ev_timer fresh;          /* since a job began */
+	ev_timer fresh;          /* since a job began; again while one that computes counts as fresh */
+	uint64_t turn;           /* of the job that began last: turns.c */
 	ev_timer ebb;            /* while more tracees wait than pool.min */
 	ev_timer renew;          /* looks for zygotes that are old */
 	bool dirty;              /* something changed since the last hand-out */
@@ -246,9 +252,13 @@ void nursery_reaped(struct nursery *n, int status);
 bool nursery_is_over(const struct nursery *n); /* its zygote has closed its descriptors, which it only does by dying */
 void nursery_free(struct nursery *n);
 
-/* turns.c: take p */
+/* turns.c: the first two take p */
 void turns_join(struct worker *w, struct pending *p);
 void turns_go_first(struct worker *w, struct pending *p);
+bool turns_may_begin(const struct worker *w, const struct pending *p);   /* now; else when a job of its client ends, or has computed for a while */
+bool turns_leaves_last(const struct worker *w, const struct pending *p); /* the last tracee that waits: its client's jobs run */
+void turns_begun(struct slot *s, uint64_t turn);
+void turns_look(struct worker *w); /* which are fresh no more */
 
 /* demand.c */
 void demand_init(struct worker *w);

@@ -228,7 +228,7 @@ void nursery_start(struct nursery *n)
 
 	n->state = NURSERY_STARTING;
 	n->interpreter = interpreter_mark(n->policy->interpreter);
-	n->replaced = false;
+	n->replaced = n->packages_moved = false;
 	int r = spawn_zygote(n, &e);
 	ev_io_set(&n->on_control, n->control, EV_READ);
 	ev_io_set(&n->on_log, n->log, EV_READ);
@@ -336,7 +336,7 @@ static int make_leaf(struct nursery *n, struct slot *s)
 void nursery_order(struct nursery *n, struct slot *s)
 {
 	struct birth_message m = {.type = BIRTH_FORK, .slot = s->index, .uid = s->uid, .gid = s->gid,
-	                          .hurry = n->waiting == 0};
+	                          .hurry = n->waiting == 0 || n->worker->first};
 
 	if (make_leaf(n, s))
 		return;

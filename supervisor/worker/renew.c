@@ -7,15 +7,24 @@
 #include "inside.h"
 #include "log.h"
 
+#define PACKAGES_S 0.2 /* how old it may be what is known of a tree of packages: to look takes a call for each part of its path */
 #define IDLE_S    30.0 /* how long the zygote of a policy that a job brought along waits for the next one */
 #define TRY_AGAIN 60.0 /* seconds, after an heir that failed */
+
+static void look_for_packages(struct nursery *n, double now)
+{
+	if (now - n->packages_at < PACKAGES_S)
+		return;
+	n->packages_at = now;
+	n->packages_moved = dependencies_moved(n->generation, n->policy, n->dependencies);
+}
 
 static bool is_due(const struct nursery *n, double now)
 {
 	const struct worker_config *c = &n->worker->config;
 
 	return n->role == NURSERY_CURRENT && n->state == NURSERY_READY && now >= n->renew_at &&
-	       (n->replaced || dependencies_moved(n->generation, n->policy, n->dependencies) || (c->zygote_max_jobs && n->jobs >= c->zygote_max_jobs) || (c->zygote_max_age_s && now - n->ready_at >= c->zygote_max_age_s));
+	       (n->replaced || n->packages_moved || (c->zygote_max_jobs && n->jobs >= c->zygote_max_jobs) || (c->zygote_max_age_s && now - n->ready_at >= c->zygote_max_age_s));
 }
 
 static struct nursery *heir_of(struct worker *w, const struct nursery *n)
@@ -86,6 +95,8 @@ static void look_after(struct worker *w, struct nursery *n, double now)
 {
 	if (is_outdated(n) || is_idle(n, now))
 		n->role = NURSERY_RETIRING;
+	if (n->role == NURSERY_CURRENT && n->state == NURSERY_READY)
+		look_for_packages(n, now);
 	struct nursery *heir = is_due(n, now) ? heir_of(w, n) : NULL;
 
 	if (heir && heir->state == NURSERY_READY && heir->waiting > 0) {

@@ -42,6 +42,7 @@ void slot_set_state(struct slot *s, enum slot_state to)
 		s->nursery->least = s->nursery->waiting;
 	s->nursery->born += (to == SLOT_BORN) - (s->state == SLOT_BORN);
 	w->running += (to == SLOT_RUNNING) - (s->state == SLOT_RUNNING);
+	s->fresh &= to == SLOT_RUNNING;
 	log_write(LOG_DEBUG, "slot", "slot=%d pid=%d from=%s to=%s", s->index, (int)s->t_pid, state_names[s->state], state_names[to]);
 	s->state = to;
 	worker_changed(w);

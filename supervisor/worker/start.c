@@ -129,6 +129,7 @@ void slot_start(struct slot *s, struct pending *p)
 	s->started = worker_clock();
 	s->cpu_before = s->cpu_seen = outcome_cpu(s->t_pid);
 	s->calls_seen = 0;
+	turns_begun(s, p->turn);
 	slot_set_state(s, SLOT_RUNNING);
 	slot_hold_output(s, false);
 	int r = rlimits_lower(s);

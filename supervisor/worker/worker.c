@@ -122,18 +122,39 @@ static bool find_grants(struct worker *w, struct pending *p)
 	return false;
 }
 
-static void on_fresh(struct ev_loop *loop, ev_timer *t, int revents)
-{
-	(void)loop, (void)revents;
-	worker_changed(t->data);
-}
-
 static void begin_fresh(struct worker *w)
 {
 	if (ev_is_active(&w->fresh))
 		return;
 	ev_timer_set(&w->fresh, FRESH_S, 0);
 	ev_timer_start(w->loop, &w->fresh);
+}
+
+static void on_fresh(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct worker *w = t->data;
+
+	(void)loop, (void)revents;
+	turns_look(w);
+	worker_changed(w);
+}
+
+/* A tracee for the job; NULL: none is there, or it is not to be had now. Another one is ordered, if only to have one left. */
+static struct slot *choose(struct worker *w, struct nursery *n, const struct pending *p)
+{
+	if (n->state != NURSERY_READY || w->running >= w->config.pool_max)
+		return NULL;
+	if (!turns_may_begin(w, p)) {
+		begin_fresh(w); /* to look again */
+		return NULL;
+	}
+	if (n->waiting == 1 && demand_wanted(n) > 1 && turns_leaves_last(w, p)) {
+		if (n->born == 0)
+			order(w, n);
+		if (n->birth || n->born)
+			return NULL;
+	}
+	return find_slot(w, SLOT_WAITING, n);
 }
 
 /* Gives each pending job the tracee that waits for it; a policy's jobs keep their order. */
@@ -160,9 +181,10 @@ static void hand_out(struct worker *w)
 			w->dirty = true;
 			return;
 		}
-		struct slot *s = n->state == NURSERY_READY ? find_slot(w, SLOT_WAITING, n) : NULL;
+		struct slot *s = choose(w, n, p);
 		if (!s) { /* refill makes one */
-			demand_note(n);
+			if (n->waiting == 0)
+				demand_note(n);
 			at = &p->next;
 			continue;
 		}

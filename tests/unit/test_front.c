@@ -244,6 +244,36 @@ static void busy(void **state)
 	rig_free(g);
 }
 
+/* One who has filled the worker with jobs of which some wait there does not keep another's first job from having its turn among those. */
+static void newcomers(void **state)
+{
+	struct rig *g = rig_new(NULL);
+	struct peer p = peer_new(g);
+
+	(void)state;
+	rig_capacity(g, 4);
+	for (int i = 0; i < 6; i++)
+		peer_say(&p, "[0, 1, 'run', [{'language': 'python3', 'code': 'x', 'tenant': 'flood'}]]");
+	assert_int_equal(g->n_jobs, 4);
+	peer_say(&p, "[0, 2, 'run', [{'language': 'python3', 'code': 'x', 'job': 'u1', 'tenant': 'u'}]]");
+	assert_int_equal(g->n_jobs, 5);
+	assert_string_equal(g->jobs[4]->id, "u1");
+	peer_say(&p, "[0, 3, 'run', [{'language': 'python3', 'code': 'x', 'job': 'v1', 'tenant': 'v'}]]");
+	assert_int_equal(g->n_jobs, 5); /* one more, and no second */
+	rig_answer(g, 4, OUTCOME_EXITED, 0);
+	assert_string_equal(g->jobs[5]->id, "v1");
+	rig_answer(g, 5, OUTCOME_EXITED, 0);
+	assert_int_equal(g->n_jobs, 6); /* the flood's own wait for room */
+	for (unsigned i = 0; i < 4; i++)
+		g->port.on_started(g->port.ctx, g->keys[i], 100);
+	peer_say(&p, "[0, 4, 'run', [{'language': 'python3', 'code': 'x', 'job': 'u2', 'tenant': 'u'}]]");
+	assert_int_equal(g->n_jobs, 6); /* none of them waits there: neither would this one */
+	rig_answer(g, 0, OUTCOME_EXITED, 0);
+	assert_int_equal(g->n_jobs, 8); /* in the place of the one that ended; and, since it waits there, one more */
+	peer_done(&p);
+	rig_free(g);
+}
+
 /* No pool yet: jobs wait, and start when the worker has one. */
 static void capacity_comes_later(void **state)
 {
@@ -582,6 +612,7 @@ int main(void)
 		cmocka_unit_test(cancels),
 		cmocka_unit_test(hang_up_cancels),
 		cmocka_unit_test(busy),
+		cmocka_unit_test(newcomers),
 		cmocka_unit_test(capacity_comes_later),
 		cmocka_unit_test(bad_bytes_end_the_connection),
 		cmocka_unit_test(half_messages),
