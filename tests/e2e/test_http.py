@@ -29,13 +29,13 @@ REQUIRED = "Key: '{0}' Error:Field validation for '{0}' failed on the 'required'
 class Gateway:
     count = 0
 
-    def __init__(self, *args, healthy=True, **env):
+    def __init__(self, *args, healthy=True, command=(GATEWAY,), **env):
         Gateway.count += 1
         logs = os.environ.get("WARDER_TEST_LOGS") or tempfile.gettempdir()
         self.log_path = os.path.join(logs, f"warder-http.{os.getpid()}.{Gateway.count}.log")
         env = {"PATH": os.environ["PATH"], "API_KEY": KEY, "SANDBOX_PORT": "0", **env}
         with open(self.log_path, "wb") as log:
-            self.proc = subprocess.Popen([GATEWAY, *args], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
+            self.proc = subprocess.Popen([*command, *args], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
         atexit.register(self.stop)
         found = eventually(lambda: re.search(r"event=ready port=(\d+) uid=(\d+) socket=(\S+)", self.log()) or self.proc.poll() is not None)
         if found is True:

@@ -11,7 +11,9 @@ import sys
 import tempfile
 import unittest
 
-from support import BUILD, DEADLINE, PYTHON, ROOT, Client
+import test_dependencies
+import test_http
+from support import BUILD, DEADLINE, LONG, PYTHON, ROOT, Client
 
 PACKAGING = os.path.join(ROOT, "integration", "packaging")
 # what systemd does for a service with a socket: it becomes descriptor 3 of a process that is told its own number
@@ -203,6 +205,37 @@ class Files(Place):
         with open(os.path.join(ROOT, "supervisor", "guard.c")) as f:
             kept = set(re.findall(r"CAP_[A-Z_]+", re.search(r"worker_caps\[\] = \{(.*?)\n\};", f.read(), re.S)[1]))
         self.assertEqual(set(on["CapabilityBoundingSet"].split()), kept | {"CAP_SETPCAP"})
+
+
+# Before what runs: the root read-only, one folder and /tmp to write to, no capability left, a uid that nobody has.
+LIKE_A_CONTAINER = ["unshare", "--mount", "sh", "-c", """mount --bind "$0" "$0" && mount --bind /tmp /tmp && mount -o remount,bind,ro / || exit
+touch /usr/warder-was-here 2>/dev/null && exit 9
+exec setpriv --reuid 10001 --regid 10001 --clear-groups --bounding-set=-all --inh-caps=-all --no-new-privs -- "$@" """]
+
+
+@unittest.skipUnless(LONG, "missing --long")
+class ReadOnlyRoot(Place):
+    """As the compose file and Kubernetes run it; packages are installed into the one volume."""
+
+    def setUp(self):
+        if subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True).returncode:
+            self.skipTest("missing python3-pip")
+        if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
+            self.skipTest("capability: mount namespaces need CAP_SYS_ADMIN")
+        self.folder = test_dependencies.Folder()
+        self.addCleanup(self.folder.remove)
+        os.chown(self.folder.path, 10001, 10001)
+
+    def test_packages_are_installed(self):
+        wheel = test_dependencies.wheel(self.folder.path, "1.0")
+        test_dependencies.write(os.path.join(self.folder.path, "python-requirements.txt"), wheel + "\n")
+        gateway = test_http.Gateway(command=[*LIKE_A_CONTAINER, self.folder.path, os.path.join(self.place, "bin", "warder-http")],
+                                    WARDER_DEPENDENCIES=self.folder.path, PIP_NO_INDEX="1", MAX_WORKERS="1")
+        self.addCleanup(gateway.stop)
+        self.assertEqual(gateway.uid, 10001)
+        status, _, body = gateway.ask("POST", "/v1/sandbox/dependencies/update", b'{"language": "python3"}', {"Content-Type": "application/json"})
+        self.assertEqual((status, body), (200, b'{"code":0,"message":"success","data":{}}'), gateway.log())
+        self.assertEqual(gateway.run("import os, thing\nprint(os.getuid(), thing.VERSION)")["stdout"], "10001 1.0\n")
 
 
 class Pages(unittest.TestCase):
