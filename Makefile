@@ -251,10 +251,11 @@ check-asan: ## unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
 check-e2e: test-programs ## end-to-end tests alone
 	$(Q)WARDER_BUILD=$(BUILD) tests/run e2e
 
-check-attacks: ## attacks alone: a table of their classes in each situation (root)
+check-attacks: ## attacks alone, by their classes in each situation, and what each wall alone would let through (root, 15 minutes)
 	$(Q)tools/setup build test beds
 	$(Q)$(MAKE) --no-print-directory test-programs
 	$(Q)WARDER_BUILD=$(BUILD) tests/beds/containers --attacks
+	$(Q)WARDER_BUILD=$(BUILD) tests/beds/without --doors
 
 check-containers: ## a core of the tests as root, as a user, as in Docker, in a hardened container (root, 10 minutes)
 	$(Q)tools/setup build test beds
