@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "birth.h"
 #include "interpreter.h"
 #include "without.h"
 
@@ -57,12 +58,16 @@ static void print_json(const struct layers *l, const struct interpreter *in)
 		json_string(layers_purpose(i));
 		printf(", \"why\": ");
 		json_string(l->why[i]);
+		printf(", \"since\": ");
+		json_string(layers_since(i));
+		printf(", \"means\": ");
+		json_string(l->on & 1u << i ? "" : layers_lost(i));
 		printf(", \"remedy\": ");
 		json_string(l->on & 1u << i ? "" : layers_remedy(i));
 		printf("}");
 	}
 	print_languages_json(in);
-	printf("]}\n");
+	printf("], \"wait_killable\": %s}\n", l->birth_flags & BIRTH_WAIT_KILLABLE ? "true" : "false");
 }
 
 static void print_table(const struct layers *l, const struct interpreter *in)
@@ -74,11 +79,14 @@ static void print_table(const struct layers *l, const struct interpreter *in)
 		bool on = l->on & 1u << i, required = l->required & 1u << i;
 		printf("%-4s %-16s %-9s %s\n", on ? "on" : required ? "MISS" : "off", layer_name(i),
 		       required ? "required" : "optional", layers_purpose(i));
-		if (!on)
-			printf("     %-16s why: %s\n", "", l->why[i]);
-		if (!on && *layers_remedy(i))
-			printf("     %-16s get it by: %s\n", "", layers_remedy(i));
+		if (on)
+			continue;
+		printf("     %-16s why: %s\n", "", l->why[i]);
+		printf("     %-16s it means: %s\n", "", layers_lost(i));
+		printf("     %-16s needs: Linux %s; %s\n", "", layers_since(i), layers_remedy(i));
 	}
+	if (!(l->birth_flags & BIRTH_WAIT_KILLABLE))
+		printf("%-4s %-16s %-9s %s\n     %-16s needs: Linux 5.19\n", "off", "wait_killable", "speed", "signals do not interrupt brokered calls; now they are begun anew", "");
 	print_languages(in);
 }
 

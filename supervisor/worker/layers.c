@@ -292,28 +292,53 @@ static int probe_empty_root(struct layers *l, struct err *e)
 static const struct {
 	probe_fn *probe;
 	bool required;
-	const char *purpose, *remedy;
+	const char *since; /* Linux */
+	const char *purpose, *remedy, *lost;
 } rows[] = {
-	[LAYER_SECCOMP] = {probe_seccomp, true, "kills at any call outside the policy's whitelist", "a kernel with CONFIG_SECCOMP_FILTER"},
-	[LAYER_BROKER] = {probe_broker, true, "file, network and process calls are answered by the supervisor", "Linux 5.14 or later"},
-	[LAYER_LANDLOCK] = {probe_landlock, true, "no path can be opened even if a call slipped through", "Linux 5.13 or later, boot with lsm=landlock,..."},
-	[LAYER_LANDLOCK_NET] = {probe_landlock_net, false, "no TCP port either", "Linux 6.7 or later"},
-	[LAYER_LANDLOCK_SCOPE] = {probe_landlock_scope, false, "no signals and abstract sockets to outside", "Linux 6.12 or later"},
-	[LAYER_NO_NEW_PRIVS] = {probe_no_new_privs, true, "no set-uid program can raise rights", "any Linux"},
-	[LAYER_IDENTITY] = {probe_identity, false, "each job has a uid and gid of its own", "start warderd as root (its jobs never are)"},
-	[LAYER_NAMESPACES] = {probe_namespaces, false, "no other process to see, no network, no mounts, no shared memory of others", "CAP_SYS_ADMIN, or as an ordinary user: user namespaces (user.max_user_namespaces, kernel.unprivileged_userns_clone)"},
-	[LAYER_EMPTY_ROOT] = {probe_empty_root, false, "an empty root directory, even if a path got through everything else", "the namespaces layer"},
-	[LAYER_READONLY_GRANTS] = {probe_readonly, false, "what may only be read is opened through a read-only clone of its mount", "CAP_SYS_ADMIN, for open_tree and mount_setattr (Linux 5.12)"},
-	[LAYER_TMP_QUOTA] = {probe_tmp_quota, false, "the private /tmp is a tmpfs with a quota", "CAP_SYS_ADMIN, for fsopen and fsmount"},
-	[LAYER_RLIMITS] = {probe_rlimits, true, "memory, files and threads are bounded by the kernel", "any Linux"},
-	[LAYER_CGROUP] = {probe_cgroup, false, "memory is bounded by a cgroup, too", "a delegated cgroup v2 with the memory controller and no other processes in it (systemd: Delegate=memory)"},
-	[LAYER_PTRACE] = {probe_ptrace, true, "the killing call is named; a job dies with its worker", "kernel.yama.ptrace_scope below 3"},
+	[LAYER_SECCOMP] = {probe_seccomp, true, "4.14", "kills at any call outside the policy's whitelist", "a kernel with CONFIG_SECCOMP_FILTER",
+		"a job could make any call that its identity may: warderd does not start without it"},
+	[LAYER_BROKER] = {probe_broker, true, "5.14", "file, network and process calls are answered by the supervisor", "a newer kernel; in a container: a seccomp profile that lets seccomp(2) pass, and no filter with a listener of its own",
+		"nobody could answer file, network and process calls: warderd does not start without it"},
+	[LAYER_LANDLOCK] = {probe_landlock, true, "5.13", "no path can be opened even if a call slipped through", "a newer kernel, booted with lsm=landlock,... (/sys/kernel/security/lsm tells); in a container: a seccomp profile that lets landlock_* pass",
+		"a mistake in the broker would give whatever path its identity may open, where empty_root is missing, too"},
+	[LAYER_LANDLOCK_NET] = {probe_landlock_net, false, "6.7", "no TCP port either", "a newer kernel",
+		"a mistake in the broker would open TCP ports of the supervisor's network"},
+	[LAYER_LANDLOCK_SCOPE] = {probe_landlock_scope, false, "6.12", "no signals and abstract sockets to outside", "a newer kernel",
+		"a mistake in the broker would reach abstract sockets, and processes of the same uid"},
+	[LAYER_NO_NEW_PRIVS] = {probe_no_new_privs, true, "3.5", "no set-uid program can raise rights", "any Linux",
+		"no filter could be loaded: warderd does not start without it"},
+	[LAYER_IDENTITY] = {probe_identity, false, "2.6", "each job has a uid and gid of its own", "start warderd as root (its jobs never are)",
+		"jobs share one uid: what separates them is the broker, the whitelist and Landlock; what they create is that user's"},
+	[LAYER_NAMESPACES] = {probe_namespaces, false, "5.2", "no other process to see, no network, no mounts, no shared memory of others", "CAP_SYS_ADMIN, or as an ordinary user: user namespaces (user.max_user_namespaces, kernel.unprivileged_userns_clone); in a container also a /proc with nothing mounted over its parts",
+		"jobs share the host's pid numbers, network and IPC: broker, whitelist and Landlock alone keep them from these"},
+	[LAYER_EMPTY_ROOT] = {probe_empty_root, false, "5.2", "an empty root directory, even if a path got through everything else", "the namespaces layer",
+		"a call that names a path would find the host's; Landlock and the broker alone are in its way"},
+	[LAYER_READONLY_GRANTS] = {probe_readonly, false, "5.12", "what may only be read is opened through a read-only clone of its mount", "CAP_SYS_ADMIN, for open_tree and mount_setattr (Linux 5.12)",
+		"a descriptor for reading is of the host's own mount; the broker alone refuses changes through it"},
+	[LAYER_TMP_QUOTA] = {probe_tmp_quota, false, "5.2", "the private /tmp is a tmpfs with a quota", "CAP_SYS_ADMIN, for fsopen and fsmount",
+		"/tmp is a directory: creates are counted, its size is looked at now and then, and it lies on the host's disk until the job's end"},
+	[LAYER_RLIMITS] = {probe_rlimits, true, "2.6", "memory, files and threads are bounded by the kernel", "any Linux",
+		"memory, files and descriptors would be bounded by the worker's watch alone: warderd does not start without it"},
+	[LAYER_CGROUP] = {probe_cgroup, false, "4.5", "memory is bounded by a cgroup, too", "a delegated cgroup v2 with the memory controller and no other processes in it (systemd: Delegate=memory)",
+		"memory is bounded by rlimits and the worker's watch, which looks every few milliseconds"},
+	[LAYER_PTRACE] = {probe_ptrace, true, "3.8", "the killing call is named; a job dies with its worker", "kernel.yama.ptrace_scope below 3",
+		"kills could not be named, nor ends be seen: warderd does not start without it"},
 };
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == LAYER_COUNT, "a row per layer");
 
 const char *layers_purpose(enum layer l)
 {
 	return rows[l].purpose;
+}
+
+const char *layers_since(enum layer l)
+{
+	return rows[l].since;
+}
+
+const char *layers_lost(enum layer l)
+{
+	return rows[l].lost;
 }
 
 const char *layers_remedy(enum layer l)

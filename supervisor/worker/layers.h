@@ -32,5 +32,8 @@ int layers_check(const struct layers *l, struct err *e);
 /* What the layer does, and how to get it where it is missing ("": not at all). Static storage. */
 const char *layers_purpose(enum layer l);
 const char *layers_remedy(enum layer l);
+/* The first Linux that can have it, and what it means that it is missing. Static storage. */
+const char *layers_since(enum layer l);
+const char *layers_lost(enum layer l);
 
 #endif

@@ -98,9 +98,27 @@ class RequiredLayers(unittest.TestCase):
                 told = json.loads(subprocess.run([support.WARDERD, *args, "--doctor", "--json"], capture_output=True).stdout)
                 self.assertTrue({x["name"]: x["required"] for x in told["layers"]}[layer["name"]])
                 self.assertEqual(bool(layer["why"]), not layer["on"])
-                self.assertEqual(bool(layer["remedy"]), not layer["on"])
+                for key in ("remedy", "means"):
+                    self.assertEqual(bool(layer[key]), not layer["on"], key)
+                self.assertRegex(layer["since"], r"^\d+\.\d+$")
                 if not layer["on"]:
                     self.assertDoesNotStart(layer["name"], *args)
+
+    def test_doctor_explains_what_is_missing(self):
+        """What each layer's own call said, the kernel it takes, what its absence means, and how to get it."""
+        for call, error, layer in (("landlock_create_ruleset", "EOPNOTSUPP", "landlock"), ("fsopen", "EPERM", "tmp_quota"), ("open_tree", "ENOSYS", "readonly_grants"),
+                                   ("clone:0=0x20000000&0x20000000", "EPERM", "namespaces"), ("pivot_root", "EPERM", "empty_root"),
+                                   ("setresuid", "EPERM", "identity"), ("seccomp:0=1", "EINVAL", "seccomp")):
+            with self.subTest(layer):
+                doctor = (FAILCALL, call, error, "--", support.WARDERD, "--doctor")
+                told = {x["name"]: x for x in json.loads(subprocess.run([*doctor, "--json"], capture_output=True).stdout)["layers"]}[layer]
+                if layer == "identity" and os.geteuid():
+                    error = "EPERM"  # said without trying
+                self.assertFalse(told["on"])
+                self.assertIn(f"({error})", told["why"])
+                text = subprocess.run(doctor, capture_output=True, text=True).stdout
+                for line in (f"why: {told['why']}", f"it means: {told['means']}", f"needs: Linux {told['since']}; {told['remedy']}"):
+                    self.assertIn(line, text)
 
     def test_namespaces_are_required_and_refused(self):
         self.assertDoesNotStart("namespaces", *self.config("require: [namespaces]\n"),
