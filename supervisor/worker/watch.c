@@ -3,9 +3,12 @@
  *
  * What counts as memory: the private pages that the job added to those it was born with, and its shared anonymous memory from
  * the moment it is mapped, since those pages can be unmapped and yet stay. Pages of files are the host's cache; those of /tmp are in its
- * own quota. */
+ * own quota. Where the job's address space is so large that its page tables could matter, they count, too: reading an empty mapping every
+ * 2 MiB costs a page of the kernel's each time, and none of the job's. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "inside.h"
@@ -18,22 +21,24 @@
 #define FILL_RATE     (16.0 * (1ull << 30)) /* bytes a second that a job may touch, at most: 2 to 8 GiB were measured */
 #define ASLEEP        0.01        /* of a CPU */
 #define CHARGED_BESIDE (32ull << 20) /* bytes: kernel stacks, page tables, pipes */
+#define TABLES_FREE   (16ull << 20) /* bytes of page tables that are nobody's business */
+#define TABLES_SHARE  512         /* bytes that each byte of tables maps, when all of them are there */
 #define NEAR_MIB      4           /* this close to RLIMIT_DATA, something was refused, or is about to be */
 
 struct pages { /* of /proc/PID/statm, proc(5) */
-	uint64_t anon, data;
+	uint64_t size, anon, data;
 };
 
 static bool look_at_pages(const struct slot *s, struct pages *out)
 {
-	unsigned long resident, shared, data;
+	unsigned long size, resident, shared, data;
 	char text[160];
 	ssize_t n = pread(s->statm, text, sizeof(text) - 1, 0);
 
 	text[n > 0 ? n : 0] = '\0';
-	if (sscanf(text, "%*u %lu %lu %*u %*u %lu", &resident, &shared, &data) != 3)
+	if (sscanf(text, "%lu %lu %lu %*u %*u %lu", &size, &resident, &shared, &data) != 4)
 		return false;
-	*out = (struct pages){resident - shared, data};
+	*out = (struct pages){size, resident - shared, data};
 	return true;
 }
 
@@ -44,6 +49,25 @@ int watch_open(struct slot *s)
 	snprintf(path, sizeof(path), "/proc/%d/statm", (int)s->t_pid);
 	s->statm = open(path, O_RDONLY | O_CLOEXEC);
 	return s->statm < 0 ? -1 : 0;
+}
+
+/* Bytes of page tables that count; of few jobs, since this file costs more to read than statm. */
+static uint64_t tables_used(const struct slot *s, uint64_t size)
+{
+	char path[48], text[4096], *at;
+	int fd;
+
+	if (size / TABLES_SHARE <= TABLES_FREE)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)s->t_pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	at = strstr(text, "\nVmPTE:");
+	uint64_t bytes = at ? strtoull(at + strlen("\nVmPTE:"), NULL, 10) << 10 : 0;
+	return bytes > TABLES_FREE ? bytes - TABLES_FREE : 0;
 }
 
 /* Gives the bytes in use, and remembers whether something was refused, as far as that can be seen. */
@@ -57,7 +81,7 @@ static uint64_t memory_used(struct slot *s)
 	if (p.data * page + (NEAR_MIB << 20) >= s->rlimit_data)
 		s->limits_hit |= 1u << LIMIT_HIT_MEMORY;
 	uint64_t added = p.anon > s->anon_before ? (p.anon - s->anon_before) * page : 0;
-	return added + (s->broker ? broker_shared_memory(s->broker) : 0);
+	return added + tables_used(s, p.size * page) + (s->broker ? broker_shared_memory(s->broker) : 0);
 }
 
 static double at_most(double a, double b)

@@ -168,7 +168,7 @@ class Lab:
         os.symlink("harmless", self.path("open/link"))
         os.symlink("FORBIDDEN-TARGET", self.path("deny/link"))
         self._fill_odd()
-        for name in ("raw", "flip", "storm", "measure", "net", "onload", "fuzz"):
+        for name in ("raw", "flip", "storm", "measure", "net", "onload", "tables", "fuzz"):
             shutil.copy(os.path.join(support.BUILD, "tests", name + ".so"), self.path("lib"))
             os.chmod(self.path("lib", name + ".so"), 0o755)
         self._fill_policies()

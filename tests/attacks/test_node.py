@@ -175,6 +175,11 @@ class NodeAttacks(lab.AttackCase):
         told = self.told(self.js(code))
         self.assertEqual((told[0], told[1]), (True, "ENOENT"), told)
 
+    def test_page_tables_are_memory(self):
+        """V8 is given so much address space that reading it here and there would cost the kernel 128 MiB."""
+        r = self.js(f"process.dlopen({{ exports: {{}} }}, {json.dumps(self.lab.path('lib/tables.so'))})", limits={"memory_mib": 64, "wall_ms": 10000})
+        self.assertEqual((r["outcome"], r["limit"]), ("limit", "memory"), lab.brief(r))
+
     def test_nothing_goes_from_one_job_to_the_next(self):
         seen = [self.told(self.js(RESIDUE)) for _ in range(8)]
         for one in seen:
