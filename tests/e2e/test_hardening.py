@@ -2,10 +2,11 @@
 import glob
 import os
 import platform
+import shutil
 import subprocess
 import unittest
 
-from support import BUILD
+from support import BUILD, ROOT
 
 PROGRAMS = [p for p in (os.path.join(BUILD, n) for n in ("warderd", "warder", "warder-http")) if os.path.exists(p)]
 PARTS = glob.glob(os.path.join(BUILD, "tracee", "*.so")) + glob.glob(os.path.join(BUILD, "tracee", "*.node"))
@@ -70,6 +71,17 @@ class Hardening(unittest.TestCase):
             path, _, notes = part.partition("\n")
             for feature in BRANCHES:
                 self.assertRegex(notes, rf"feature.*\b{feature}\b", path)
+
+    def test_the_build_is_whole(self):
+        """Builds without one wall (make WITHOUT=…) are for tests; they say so, and nobody takes one for another."""
+        for path in PROGRAMS + PARTS:
+            with open(path, "rb") as f:
+                self.assertNotIn(b"test build without", f.read(), path)
+        if not shutil.which("make"):
+            self.skipTest("missing: make")
+        done = subprocess.run(["make", "-n", "WITHOUT=landlock+nonsense"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("WITHOUT=landlock+nonsense: must be of seccomp ", done.stderr)
 
     def test_filters_of_front_and_worker(self):
         """The unit test, in a build without sanitizers: their own calls are on no list, so there it has nothing to try."""
