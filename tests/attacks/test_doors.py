@@ -252,7 +252,7 @@ def knock(host, code):
 def doors():
     for what, ways in DOORS.items():
         for how, code in ways.items():
-            if AMD64 or how not in ONLY_AMD64:
+            if (AMD64 or how not in ONLY_AMD64) and (lab.ROOT_UID or what != "a file of root's in a grant"):
                 yield what, how, code
 
 
