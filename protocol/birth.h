@@ -12,9 +12,9 @@
  * The set-up memfd holds a `struct birth_setup` and, behind it, the two filters' instructions (struct
  * sock_filter arrays, whitelist first) and `preload`: NUL-terminated module names.
  *
- * The brief is what a tracee reads from the descriptor that answers its open of BIRTH_JOB_PATH: a
- * `struct brief`, then n_args + n_env + 1 fields, each a uint32_t length and that many bytes (file name as the
- * traceback shows it first, then args, then env as NAME=VALUE), then the code up to the end.
+ * A tracee opens BIRTH_JOB_PATH twice: EAGAIN says that it has its stdio now, and the second open is answered when a job is there. The
+ * brief is what it reads then: a `struct brief`, then n_args + n_env + 1 fields, each a uint32_t length and that many bytes (file name as
+ * the traceback shows it first, then args, then env as NAME=VALUE), then the code up to the end.
  */
 #ifndef WARDER_BIRTH_H
 #define WARDER_BIRTH_H

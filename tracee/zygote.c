@@ -219,8 +219,11 @@ int zygote_wait_for_job(struct zygote_job *j, struct err *e)
 {
 	char *buf;
 	size_t len = 0;
-	int fd = open(BIRTH_JOB_PATH, O_RDONLY | O_CLOEXEC);
+	int fd;
 
+	do
+		fd = open(BIRTH_JOB_PATH, O_RDONLY | O_CLOEXEC);
+	while (fd < 0 && (errno == EAGAIN || errno == EINTR));
 	if (fd < 0)
 		return err_set(e, ERR_HOST, "open(" BIRTH_JOB_PATH ")", errno, "no job");
 	int r = read_all(fd, &buf, &len);

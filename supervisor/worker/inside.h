@@ -158,7 +158,8 @@ struct slot {
 	uint64_t data_size, as_size; /* bytes, which its RLIMIT_DATA and RLIMIT_AS are counted from */
 	uint32_t layers;
 	ev_io on_listener;
-	uint64_t first_call;     /* WAITING: id of the pending open, */
+	bool is_equipped;        /* BORN: it has its stdio, and is to ask for its job again */
+	uint64_t first_call;     /* id of the open that its job answers, received when the job is there */
 	uint64_t first_at, first_path; /* where that call stands, and its argument */
 	pid_t *t_tids;           /* threads that are not reaped, the leader among them */
 	size_t n_tids, cap_tids;
@@ -279,6 +280,8 @@ void slot_ordered(struct slot *s, struct nursery *n);
 void slot_born(struct slot *s, pid_t pid, const int *fds, uint32_t layers); /* takes the descriptors */
 void slot_unborn(struct slot *s);                                           /* the birth failed, nothing is there */
 void slot_start(struct slot *s, struct pending *p);                         /* takes p's job and grants */
+/* Receives the call in which a waiting tracee asks for its job. 0 or -errno; -ESRCH, -EPIPE: it is not there any more. */
+int slot_take_first_call(struct slot *s);
 void slot_kill(struct slot *s, enum killed_for why);
 void slot_set_state(struct slot *s, enum slot_state to);                     /* nobody else writes s->state */
 void slot_call(struct slot *s, const struct seccomp_notif *n);              /* answers it, now or later */

@@ -168,6 +168,7 @@ void slot_born(struct slot *s, pid_t pid, const int *fds, uint32_t layers)
 	s->listener = fds[BIRTH_LISTENER];
 	s->mem = fds[BIRTH_MEM];
 	s->pidfd = fds[BIRTH_PIDFD];
+	s->is_equipped = false;
 	s->layers = (layers | 1u << LAYER_PTRACE) & ~WITHOUT_LAYERS;
 	slot_set_state(s, SLOT_BORN);
 	int r = tracer_seize(s);
@@ -233,8 +234,35 @@ static void on_first_call(struct slot *s, const struct seccomp_notif *n)
 			  s->nursery->policy->name);
 	if (s->worker->config.cpu >= 0)
 		tracer_pin(s);
+	s->is_equipped = true;
+	notify_answer(s->listener, n->id, -EAGAIN);
+}
+
+/* It has its stdio and asks for its job again. That call is received when the job is there: a call that was received makes its caller wait
+ * uninterruptibly (SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV), and each such wait counts as 1 in the machine's load average. */
+static void on_second_call(struct slot *s)
+{
+	ev_io_stop(s->worker->loop, &s->on_listener);
 	ev_timer_stop(s->worker->loop, &s->wall);
 	slot_set_state(s, SLOT_WAITING);
+}
+
+int slot_take_first_call(struct slot *s)
+{
+	struct seccomp_notif n;
+	int r;
+
+	while ((r = notify_pending(s->listener)) > 0) {
+		r = notify_receive(s->listener, &n);
+		if (!r && n.data.instruction_pointer == s->first_at && n.data.args[1] == s->first_path) {
+			s->first_call = n.id;
+			ev_io_start(s->worker->loop, &s->on_listener);
+			return 0;
+		}
+		if (!r) /* another thread of the interpreter's: as long as there is no job it may nothing */
+			notify_answer(s->listener, n.id, -ENOENT);
+	}
+	return r < 0 ? r : -ESRCH;
 }
 
 static void on_listener(struct ev_loop *loop, ev_io *io, int revents)
@@ -250,6 +278,10 @@ static void on_listener(struct ev_loop *loop, ev_io *io, int revents)
 			return;
 		if (r < 0) { /* hung up: all its threads are gone; who reaps it closes it */
 			ev_io_stop(loop, io);
+			return;
+		}
+		if (s->state == SLOT_BORN && s->is_equipped) {
+			on_second_call(s);
 			return;
 		}
 		if (notify_receive(s->listener, &n))

@@ -65,7 +65,9 @@ static int make_broker_job(struct slot *s, struct broker_grants *grants)
 
 static int hand_over(struct slot *s)
 {
-	int r = give_stdin(s);
+	int r = slot_take_first_call(s);
+	if (!r)
+		r = give_stdin(s);
 	int fd = r ? r : brief_memfd(s->job, s->nursery->policy, broker_has_network(s->broker) ? proxy_of(s)->env : NULL);
 
 	if (fd < 0)
@@ -102,7 +104,7 @@ static void go(struct slot *s)
 	if (s->trace)
 		trace_begun(s);
 	if (r) {
-		s->unbegun = r == -ESRCH || r == -ENOENT; /* the call is not there any more */
+		s->unbegun = r == -ESRCH || r == -ENOENT || r == -EPIPE; /* the call is not there any more */
 		start_failed(s, err_name(-r));
 		return;
 	}
