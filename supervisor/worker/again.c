@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "inside.h"
+#include "job_files.h"
 #include "regs.h"
 
 #define TRIES_MAX 3 /* tracees that a job may lose this way */
@@ -20,11 +21,15 @@ static bool is_in_first_call(const struct slot *s)
 
 bool again_is_due(const struct slot *s, int status, bool at_exit_stop)
 {
-	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL || !s->broker || s->tries >= TRIES_MAX || s->worker->shutting_down)
-		return false;
-	if (s->job->n_files > 0) /* they were given up when they were in its /tmp */
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL || !s->broker || s->begun || s->tries >= TRIES_MAX || s->worker->shutting_down)
 		return false;
 	return s->unbegun || (s->killed_for == KILLED_NOT && at_exit_stop && is_in_first_call(s));
+}
+
+void again_begun(struct slot *s)
+{
+	s->begun = true;
+	job_files_free(s->job);
 }
 
 void again_hand_back(struct slot *s)

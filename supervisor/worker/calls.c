@@ -132,6 +132,8 @@ void slot_call(struct slot *s, const struct seccomp_notif *n)
 	struct broker_call c = {.id = n->id, .t_tid = (pid_t)n->pid, .nr = n->data.nr};
 
 	memcpy(c.args, n->data.args, sizeof(c.args));
+	if (!s->begun)
+		again_begun(s);
 	debug_interrupted(s, c.t_tid);
 	waits_interrupted(s, c.t_tid);
 	if (s->trace)

@@ -204,6 +204,7 @@ struct slot {
 	bool fresh;              /* and whether it counts as one that has just begun */
 	double fresh_cpu, fresh_at; /* its CPU seconds when that was looked at last */
 	unsigned tries;          /* of the job, before this tracee */
+	bool begun;              /* code of the job runs */
 	bool unbegun;            /* the job could not be handed over: its tracee had been killed */
 	enum killed_for killed_for;
 	char error[256];         /* KILLED_ERROR: why */
@@ -300,6 +301,7 @@ void slot_drop(struct slot *s); /* at the worker's end: kills, reaps, frees; ans
 
 /* again.c */
 bool again_is_due(const struct slot *s, int status, bool at_exit_stop); /* of a running one that has ended: its job never began */
+void again_begun(struct slot *s);                                       /* for certain: its files are not needed for another tracee */
 void again_hand_back(struct slot *s);                                   /* the job waits anew; the slot has none any more */
 
 /* usage.c: bytes in a private directory */

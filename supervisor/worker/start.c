@@ -6,7 +6,6 @@
 
 #include "config.h"
 #include "inside.h"
-#include "job_files.h"
 #include "notify.h"
 #include "trace.h"
 
@@ -113,7 +112,6 @@ static void go(struct slot *s)
 
 void slot_files_in(struct slot *s, int error, const char *words)
 {
-	job_files_free(s->job);
 	if (error)
 		start_failed(s, words);
 	else

@@ -19,6 +19,7 @@
 #define LATEST        0.050
 #define LATEST_ASLEEP 0.100       /* for a job that has not computed since the look before */
 #define FILL_RATE     (16.0 * (1ull << 30)) /* bytes a second that a job may touch, at most: 2 to 8 GiB were measured */
+#define BEGUN         0.001       /* of a CPU: dying takes less */
 #define ASLEEP        0.01        /* of a CPU */
 #define CHARGED_BESIDE (32ull << 20) /* bytes: kernel stacks, page tables, pipes */
 #define TABLES_FREE   (16ull << 20) /* bytes of page tables that are nobody's business */
@@ -114,6 +115,8 @@ static void on_look(struct ev_loop *loop, ev_timer *t, int revents)
 	double memory_room = (double)(s->job->limits[LIMIT_MEMORY_MIB] << 20) - (double)memory_used(s);
 
 	(void)revents;
+	if (!s->begun && cpu - s->cpu_before >= BEGUN)
+		again_begun(s);
 	if (!WITHOUT(watch) && (cpu_room <= 0 || memory_room < 0)) {
 		slot_kill(s, cpu_room <= 0 ? KILLED_CPU_TIME : KILLED_MEMORY);
 		return;

@@ -161,8 +161,10 @@ class Ends(Case):
     @unittest.skipUnless(support.IS_ROOT, "capability: waiting tracees are told from others by their uid")
     def test_killed_while_waiting(self):
         """A killed process may die late, here because its CPU is busy. Until then nobody can know, and it may be given a job: that goes to
-        another one."""
-        for _ in range(10 if support.LONG else 3):
+        another one, with its files."""
+        files = {f"{n}": b"%d" % n * 200000 for n in range(20)}
+        code = "import os\nprint(sum(os.path.getsize(n) for n in os.listdir()), flush=True)"
+        for k in range(10 if support.LONG else 4):
             waiting = eventually(lambda: [p for p, (_, _, uid) in below(self.supervisor.proc.pid).items() if uid >= 60200])
             with contextlib.ExitStack() as stack:
                 for cpu in os.sched_getaffinity(waiting[0]):
@@ -176,8 +178,9 @@ class Ends(Case):
                         except PermissionError:
                             self.skipTest("capability CAP_SYS_NICE: processes of others are made slow")
                         os.kill(pid, signal.SIGKILL)
-                r = self.run_job("print('served')")
-                self.assertEqual((r["outcome"], r["stdout"]), ("exited", b"served\n"), r)
+                r = self.run_job(code, files=files if k % 2 else {})
+                size = len(code) + (sum(map(len, files.values())) if k % 2 else 0)
+                self.assertEqual((r["outcome"], r["stdout"]), ("exited", b"%d\n" % size), r["error"])
             eventually(lambda: not any(os.path.exists(f"/proc/{p}") for p in waiting), 5)
         self.assertNothingLeft()
 

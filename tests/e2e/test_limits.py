@@ -52,6 +52,14 @@ TOLD = {
     "memory": ("memory_mib", MEMORY_MIB, 48, 600, {
         "python3": ("try:\n    x = bytearray({n} << 20)\n    print('fits')\nexcept MemoryError: print('no')\n", "no"),
         "nodejs": ("try {{ new ArrayBuffer({n} * (1 << 20)); console.log('fits') }} catch (e) {{ console.log(e.name) }}\n", "RangeError")}),
+    # untouched: what is resident ends the job before
+    "memory in pieces": ("memory_mib", MEMORY_MIB, 48, 600, {
+        "python3": ("x = []\ntry:\n    for _ in range({n} // 3): x.append(bytes(3 << 20))\n    print('fits')\n"
+                    "except MemoryError:\n    x.clear()\n    print('no')\n", "no")}),
+    "memory in small pieces of a thread": ("memory_mib", MEMORY_MIB, 48, 600, {
+        "python3": ("import threading\nx = []\ndef take():\n    try:\n        for _ in range({n} * 10): x.append(bytes(100 << 10))\n"
+                    "        print('fits')\n    except MemoryError:\n        x.clear()\n        print('no')\n"
+                    "t = threading.Thread(target=take)\nt.start(); t.join()\n", "no")}),
     "memory, shared": ("memory_mib", MEMORY_MIB, 60, 65, {
         "python3": ("import errno, mmap\ntry:\n    m = mmap.mmap(-1, {n} << 20)\n    print('fits')\n"
                     "except OSError as e: print(errno.errorcode[e.errno])\n", "ENOMEM")}),

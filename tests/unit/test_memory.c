@@ -177,7 +177,7 @@ static void test_policy(void **state)
 		uint64_t len, prot, flags;
 		enum rule_kind want;
 	} rows[] = {
-		{32 * MIB - 1, RW, ANON, RULE_ALLOW},          {32 * MIB, RW, ANON, RULE_BROKER},
+		{MIB - 1, RW, ANON, RULE_ALLOW},               {MIB, RW, ANON, RULE_BROKER},
 		{1ull << 46, RW, ANON, RULE_BROKER},           {1ull << 40, PROT_NONE, ANON, RULE_ALLOW},
 		{1ull << 40, PROT_READ, MAP_SHARED, RULE_ALLOW}, {4096, RW, SHARED, RULE_BROKER},
 		{4096, PROT_NONE, SHARED, RULE_BROKER},        {4096, RW, MAP_SHARED_VALIDATE | MAP_ANONYMOUS, RULE_BROKER},
