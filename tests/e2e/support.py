@@ -132,6 +132,28 @@ def eventually(what, seconds=DEADLINE):
         time.sleep(0.005)
 
 
+def runs_here(language):
+    return language == "python3" or (shutil.which("node") and os.path.exists(os.path.join(BUILD, "tracee", "_warder.node")))
+
+
+class Stalls:
+    """How long this machine stood still while the block ran: in each CPU's turn a process that asked for next to nothing was woken so much late.
+    What is measured against a clock may be late by that, whoever is measured."""
+    SLEEPER = ("import os, select, sys, time\nos.sched_setaffinity(0, [int(sys.argv[1])])\nworst = 0\nprint('', flush=True)\nwhile True:\n"
+               "    before = time.monotonic()\n    if select.select([0], [], [], 0.01)[0]: break\n"
+               "    worst = max(worst, time.monotonic() - before - 0.01)\nprint(worst)")
+
+    def __enter__(self):
+        self.sleepers = [subprocess.Popen([PYTHON, "-c", self.SLEEPER, str(cpu)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                         for cpu in os.sched_getaffinity(0)]
+        for s in self.sleepers:
+            s.stdout.readline()
+        return self
+
+    def __exit__(self, *exc):
+        self.seconds = max(float(s.communicate()[0]) for s in self.sleepers)
+
+
 def is_gone(pid):
     """Dead, if perhaps not reaped: in a container that is left to a first process of whatever kind."""
     try:

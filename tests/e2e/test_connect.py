@@ -243,7 +243,7 @@ class Connect(Case):
             begun = time.monotonic()
             c.send("cancel", {"job": "waits"})
             self.assertEqual(c.wait(msgid)["outcome"], "cancelled")
-            self.assertLess(time.monotonic() - begun, 1)
+            self.assertLess(time.monotonic() - begun, 5)  # its wall time is 15
 
     def test_a_wall_limit_ends_a_connect(self):
         r = self.run_job(f"import socket; socket.socket().connect(('127.0.0.1', {self.servers.ports[2]}))", grants=self.grants(),

@@ -4,12 +4,11 @@ The tables are language × snippet: a language that runs here has a column of it
 """
 import concurrent.futures
 import os
-import shutil
 import time
 import unittest
 
 import support
-from support import Case, RpcError
+from support import Case, RpcError, runs_here
 
 LATE_MS = 100     # how much later than its limit a job may end,
 LOAD_MS = 150     # and how much later still on a machine that others keep busy
@@ -29,7 +28,10 @@ ENDS = {
     "cpu_time of threads": ("cpu_ms", 400, {
         "python3": "import hashlib, threading, time\nend = time.process_time() + {n} / 1e3\n"
                    "def burn():\n    while time.process_time() < end: hashlib.sha256(bytes(1 << 20)).digest()\n"
-                   "ts = [threading.Thread(target=burn) for _ in range(4)]\n[t.start() for t in ts]; [t.join() for t in ts]\n"}),
+                   "ts = [threading.Thread(target=burn) for _ in range(4)]\n[t.start() for t in ts]; [t.join() for t in ts]\n",
+        "nodejs": "const {{ pbkdf2 }} = require('crypto')\nconst used = () => {{ const c = process.cpuUsage(); return (c.user + c.system) / 1e3 }}\n"
+                  "const end = used() + {n}\nconst go = () => {{ if (used() < end) pbkdf2('a', 'b', 1000, 64, 'sha512', go) }}\n"
+                  "for (let i = 0; i < 4; i++) go()\n"}),
     "memory": ("memory_mib", MEMORY_MIB, {
         "python3": "import time\nx = []\nfor _ in range({n}): x.append(bytearray(b'x') * (1 << 20))\ntime.sleep(0.3)\n",
         "nodejs": "const x = []\nfor (let i = 0; i < {n}; i++) x.push(Buffer.alloc(1 << 20, 1))\nsetTimeout(() => x.length, 300)\n"}),
@@ -66,6 +68,11 @@ TOLD = {
     "threads": ("threads", 8, 7, 8, {
         "python3": ("import threading\nstop = threading.Event()\nts = [threading.Thread(target=stop.wait) for _ in range({n})]\n"
                     "try:\n    [t.start() for t in ts]\n    print('fits')\nexcept RuntimeError: print('no')\nstop.set()\n", "no")}),
+    "threads of Node": ("threads", 16, 1, 32, {
+        "nodejs": ("const {{ Worker }} = require('worker_threads')\nlet up = 0, told = false\nconst all = []\n"
+                   "const tell = (what) => {{ if (!told) console.log(what); told = true; all.forEach((w) => w.terminate()) }}\n"
+                   "for (let i = 0; i < {n} && !told; i++) try {{\n  const w = new Worker('setInterval(() => 0, 1000)', {{ eval: true }})\n  all.push(w)\n"
+                   "  w.on('online', () => {{ if (++up === {n}) tell('fits') }})\n}} catch (e) {{ tell(e.code) }}\n", "ERR_WORKER_INIT_FAILED")}),
     "open_files": ("open_files", 64, 32, 64, {
         "python3": ("import errno, os\nheld = []\ntry:\n    for _ in range({n}): held.append(os.open('/dev/null', 0))\n"
                     "    print('fits')\nexcept OSError as e: print(errno.errorcode[e.errno])\n", "EMFILE"),
@@ -85,16 +92,17 @@ TOLD = {
                     "except OSError as e: print(errno.errorcode[e.errno])\n", "EFBIG"),
         "nodejs": ("const fs = require('fs')\nfs.writeFileSync('/tmp/f', '')\ntry {{ fs.truncateSync('/tmp/f', {n} << 20); console.log('fits') }}"
                    " catch (e) {{ console.log(e.code) }}\n", "EFBIG")}),
+    "tmp, bytes": ("tmp_mib", 4, 3, 4, {  # where a quota holds; the code's page is one of them
+        "python3": ("import errno\ntry:\n    with open('/tmp/f', 'wb', 0) as f:\n        for _ in range({n}): f.write(bytes(1 << 20)) == 1 << 20 or f.write(b'x')\n"
+                    "    print('fits')\nexcept OSError as e: print(errno.errorcode[e.errno])\n", "ENOSPC"),
+        "nodejs": ("const fs = require('fs')\ntry {{\n  for (let i = 0; i < {n}; i++) fs.appendFileSync('/tmp/f', Buffer.alloc(1 << 20))\n"
+                   "  console.log('fits')\n}} catch (e) {{ console.log(e.code) }}\n", "ENOSPC")}),
     "tmp": ("tmp_inodes", 20, 19, 20, {  # the code is one of them
         "python3": ("import errno\ntry:\n    for i in range({n}): open(f'/tmp/{{i}}', 'w').close()\n    print('fits')\n"
                     "except OSError as e: print(errno.errorcode[e.errno])\n", "ENOSPC"),
         "nodejs": ("const fs = require('fs')\ntry {{\n  for (let i = 0; i < {n}; i++) fs.writeFileSync(`/tmp/${{i}}`, '')\n  console.log('fits')\n"
                    "}} catch (e) {{ console.log(e.code) }}\n", "ENOSPC")}),
 }
-
-
-def runs_here(language):
-    return language == "python3" or (shutil.which("node") and os.path.exists(os.path.join(support.BUILD, "tracee", "_warder.node")))
 
 
 def languages(snippets):
@@ -106,6 +114,14 @@ class Edges(Case):
         return self.run_job(code, language=language, limits={limit: value}, **fields)
 
     def test_what_ends_a_job(self):
+        timed = []
+        with support.Stalls() as stalls:
+            self.ends(timed)
+        for name, value, got in timed:
+            with self.subTest(name):
+                self.assertLess(got, value + LATE_MS + LOAD_MS + stalls.seconds * 1e3)
+
+    def ends(self, timed):
         for name, (limit, value, snippets) in ENDS.items():
             for language, code in languages(snippets):
                 with self.subTest(name, language=language):
@@ -115,15 +131,12 @@ class Edges(Case):
                     self.assertEqual(r["limits_hit"], [])
                     r = self.edge(limit, code.format(n=value * 2), language, value)
                     self.assertEqual((r["outcome"], r["limit"], r["exit_code"]), ("limit", word, None), r)
-                    self.check_usage(word, value, r["usage"])
-
-    def check_usage(self, word, value, usage):
-        if word == "memory":
-            self.assertLess(usage["max_rss_kib"], (value + LATE_MIB + BORN_MIB) << 10)
-            return
-        got = usage["wall_ms" if word == "wall_time" else "cpu_ms"]
-        self.assertGreaterEqual(got, value - 1)
-        self.assertLess(got, value + LATE_MS + LOAD_MS)
+                    if word == "memory":
+                        self.assertLess(r["usage"]["max_rss_kib"], (value + LATE_MIB + BORN_MIB) << 10)
+                    else:
+                        got = r["usage"]["wall_ms" if word == "wall_time" else "cpu_ms"]
+                        self.assertGreaterEqual(got, value - 1)
+                        timed.append((f"{name}, {language}", value, got))
 
     def test_what_is_told(self):
         for name, (limit, value, below, above, snippets) in TOLD.items():
@@ -133,15 +146,37 @@ class Edges(Case):
                     r = self.edge(limit, code.format(n=below), language, value)
                     self.assertExited(r)
                     self.assertEqual((r["stdout"], r["limits_hit"]), (b"fits\n", []), r["stderr"])
+                    if limit == "tmp_mib" and "tmp_quota" not in r["layers"]:  # a directory is measured now and then: test_disk
+                        continue
                     r = self.edge(limit, code.format(n=above), language, value)
                     self.assertExited(r)
                     self.assertEqual((r["stdout"], r["limits_hit"]), (error.encode() + b"\n", [word]), r["stderr"])
 
+    WRITE = {"python3": "import os, time; os.write(1, b'x' * 8000); os.write(2, b'x' * ({n} - 8000)); time.sleep({after}); os._exit(3)",
+             "nodejs": "const fs = require('fs')\nfs.writeSync(1, 'x'.repeat(8000)); fs.writeSync(2, 'x'.repeat({n} - 8000))\n"
+                       "setTimeout(() => process.reallyExit(3), {after} * 1000)"}
+
+    def output(self, n, language, after=0, **fields):
+        return self.run_job(self.WRITE[language].format(n=n, after=after), language=language, limits={"output_kib": 8}, **fields)
+
     def test_output(self):
-        r = self.run_job("import os; os.write(1, b'x' * 8192)", limits={"output_kib": 8})
-        self.assertEqual((len(r["stdout"]), r["stdout_truncated"]), (8192, False))
-        r = self.run_job("import os; os.write(1, b'x' * 8193)", limits={"output_kib": 8})
-        self.assertEqual((len(r["stdout"]), r["stdout_truncated"]), (8192, True))
+        """Of both together, to the byte."""
+        for language in filter(runs_here, self.WRITE):
+            for n, cut in ((8192, False), (8193, True)):
+                with self.subTest(n, language=language):
+                    r = self.output(n, language)
+                    self.assertExited(r, 3)
+                    self.assertEqual(len(r["stdout"]) + len(r["stderr"]), 8192)
+                    self.assertEqual(r["stdout_truncated"] + r["stderr_truncated"], cut)  # of which, depends on what was read first
+
+    def test_output_that_ends_a_job(self):
+        for language in filter(runs_here, self.WRITE):
+            with self.subTest(language=language):
+                text = f"name: ends\nextends: {language}\non_output_limit: end\n"
+                self.assertExited(self.output(8192, language, policy_text=text), 3)
+                r = self.output(8193, language, after=10, policy_text=text)
+                self.assertEqual((r["outcome"], r["limit"], len(r["stdout"]) + len(r["stderr"])), ("limit", "output", 8192))
+                self.assertLess(r["usage"]["wall_ms"], 5000)
 
     def test_no_limit_can_be_raised_or_claimed(self):
         code = ("import os, resource, signal, threading\nfor n in (resource.RLIMIT_DATA, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE):\n"
@@ -215,12 +250,12 @@ class Bombs(Case):
                     time.sleep(0.005)
                 alive.append(time.monotonic() - answered)
 
-        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        with support.Stalls() as stalls, concurrent.futures.ThreadPoolExecutor(16) as pool:
             list(pool.map(one, range(n)))
         self.assertEqual(len(late), n)
         self.assertGreaterEqual(min(late), 999)
-        self.assertLess(max(late), 1200)
-        self.assertLess(max(alive), 0.1 + LOAD_MS / 1e3)
+        self.assertLess(max(late), 1200 + stalls.seconds * 1e3)
+        self.assertLess(max(alive), 0.1 + LOAD_MS / 1e3 + stalls.seconds)
 
 
 if __name__ == "__main__":
