@@ -51,11 +51,25 @@ static void send_key(struct back *b, enum link_word word, uint64_t key)
 	link_send(b->link, &sb, -1);
 }
 
+/* The worker answers for a job that it cannot be sent: so the front need not be told while it submits. */
+static void send_unsent(struct back *b, uint64_t key, const struct job *job, int error)
+{
+	msgpack_sbuffer sb;
+	msgpack_packer pk;
+
+	link_begin(&sb, &pk, LINK_UNSENT, 3);
+	link_pack_uint(&pk, "key", key);
+	link_pack_text(&pk, "id", job->id ? job->id : "");
+	link_pack_uint(&pk, "errno", (uint64_t)-error);
+	link_send(b->link, &sb, -1);
+}
+
 static void submit(void *ctx, const struct port_job *facts, struct job *job, struct generation *g, const struct policy *policy)
 {
 	struct back *b = ctx;
 	msgpack_sbuffer sb;
 	msgpack_packer pk;
+	int r;
 
 	(void)policy; /* the job names it, or has its language's */
 	if (b->link) {
@@ -68,7 +82,9 @@ static void submit(void *ctx, const struct port_job *facts, struct job *job, str
 		link_pack_uint(&pk, "generation", g->number);
 		rpc_pack_cstr(&pk, "job");
 		job_pack(job, &pk);
-		link_send(b->link, &sb, facts->by_operator ? facts->client : -1);
+		r = link_send(b->link, &sb, facts->by_operator ? facts->client : -1);
+		if (r < 0)
+			send_unsent(b, facts->key, job, r);
 	}
 	job_free(job);
 }

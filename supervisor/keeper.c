@@ -179,7 +179,7 @@ static void close_all_but(int *keep, unsigned n)
 /* SIGTERM and the like are the keeper's: it tells its children in their order. */
 static void calm_signals(void)
 {
-	static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
+	static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGXFSZ};
 	sigset_t none;
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
@@ -621,6 +621,7 @@ static int open_signals(struct err *e)
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a log, or a memfd, that may not be so large: EFBIG tells */
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? err_set(e, ERR_HOST, "signalfd", errno, NULL) : fd;
 }

@@ -423,17 +423,22 @@ void link_finish(struct link *l)
 		;
 }
 
+static void log_unsent(const msgpack_sbuffer *b, int error)
+{
+	log_write(LOG_ERROR, "link_send", "error=%s bytes=%zu", err_name(-error), b->size);
+}
+
 static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct link *l = w->data;
 	int ret = 0;
 
 	(void)revents;
-	while (l->first && (ret = link_put(l->sock, &l->first->b, l->first->fd)) == 0)
+	while (l->first && (ret = link_put(l->sock, &l->first->b, l->first->fd)) != -EAGAIN) {
+		if (ret < 0 && ret != -EPIPE) /* that the peer has gone, the reading side tells */
+			log_unsent(&l->first->b, ret);
 		drop_first(l);
-	if (ret < 0 && ret != -EAGAIN)
-		while (l->first) /* the reading side tells that the peer has gone */
-			drop_first(l);
+	}
 	if (l->first)
 		return;
 	ev_io_stop(loop, w);
@@ -457,16 +462,19 @@ static void keep(struct link *l, msgpack_sbuffer *b, int fd)
 		ev_io_start(l->loop, &l->writable);
 }
 
-void link_send(struct link *l, msgpack_sbuffer *b, int fd)
+int link_send(struct link *l, msgpack_sbuffer *b, int fd)
 {
 	int ret = l->ended ? -EPIPE : l->first ? -EAGAIN : link_put(l->sock, b, fd);
 
-	if (ret == -EAGAIN)
+	if (ret == -EAGAIN) {
 		keep(l, b, fd);
-	else if (ret < 0 && ret != -EPIPE)
-		log_write(LOG_ERROR, "link_send", "error=%s bytes=%zu", err_name(-ret), b->size);
+		ret = 0;
+	}
+	if (ret < 0 && ret != -EPIPE)
+		log_unsent(b, ret);
 	msgpack_sbuffer_destroy(b);
 	msgpack_sbuffer_init(b);
+	return ret == -EPIPE ? 0 : ret;
 }
 
 size_t link_backlog(const struct link *l)

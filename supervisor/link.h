@@ -26,6 +26,7 @@
 /* Every message, who sends it to whom. A word's handler is a row of the receiver's table. */
 #define WORDS_LINK(X) \
 	X(SUBMIT, "submit")           /* front → worker: a job */ \
+	X(UNSENT, "unsent")           /* front → worker: key, id, errno; instead of a job that there was no room for */ \
 	X(ATTACH, "attach")           /* front → worker: key, on; a debugger */ \
 	X(DECIDE, "decide")           /* front → worker: key, call, decision, scope */ \
 	X(HELD, "held")               /* worker → front: key, call, problem, violation */ \
@@ -110,8 +111,9 @@ struct link_handler {
 /* Takes `sock` (also on failure), borrows handler. NULL: out of memory. */
 struct link *link_new(struct ev_loop *loop, int sock, const struct link_handler *h, void *ctx);
 void link_free(struct link *l);
-/* Sends what was packed, and empties `b`. `fd` is borrowed. Nothing happens when the peer has gone: on_ended tells. */
-void link_send(struct link *l, msgpack_sbuffer *b, int fd);
+/* Sends what was packed, and empties `b`. `fd` is borrowed. Nothing happens when the peer has gone: on_ended tells. -errno: this machine has no
+ * room for a large message, which never goes out. */
+int link_send(struct link *l, msgpack_sbuffer *b, int fd);
 size_t link_backlog(const struct link *l); /* bytes that the socket has not taken yet */
 /* Takes the next message if one is there now, without on_ended. Also from another link's row. */
 bool link_step(struct link *l);

@@ -1,6 +1,8 @@
 #include "worker_side.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -198,7 +200,7 @@ static void log_end(const struct held *h, const struct result *r)
 		  log_value(error, sizeof(error), r->error));
 }
 
-static void send_result(struct side *s, uint64_t key, const struct result *r)
+static int try_result(struct side *s, uint64_t key, const struct result *r)
 {
 	msgpack_sbuffer b;
 	msgpack_packer pk;
@@ -207,7 +209,18 @@ static void send_result(struct side *s, uint64_t key, const struct result *r)
 	link_pack_uint(&pk, "key", key);
 	rpc_pack_cstr(&pk, "packed"); /* the last one: link_last */
 	result_pack(r, &pk);
-	link_send(s->front, &b, -1);
+	return link_send(s->front, &b, -1);
+}
+
+static void send_result(struct side *s, uint64_t key, const struct result *r)
+{
+	char words[100];
+	int e = try_result(s, key, r);
+
+	if (e == 0)
+		return;
+	snprintf(words, sizeof(words), "its result could not be sent: %s", err_name(-e));
+	try_result(s, key, &(struct result){.id = r->id, .outcome = OUTCOME_ERROR, .error = words, .usage = r->usage, .layers = r->layers});
 }
 
 static void drop(struct side *s, struct held *h)
@@ -373,6 +386,23 @@ static int take_submit(void *ctx, struct link_in *in)
 	return 0;
 }
 
+/* A job that could not even be sent: answered here, where it never was. */
+static int take_unsent(void *ctx, struct link_in *in)
+{
+	struct side *s = ctx;
+	uint64_t key, number;
+	char id[JOB_ID_MAX + 1] = "", words[100];
+	struct bytes text;
+
+	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_uint(in->m.params, "errno", INT_MAX, &number) ||
+	    !link_bytes(in->m.params, "id", &text) || text.len >= sizeof(id))
+		return -EPROTO;
+	memcpy(id, text.p, text.len);
+	snprintf(words, sizeof(words), "the job could not be sent to its worker: %s", err_name((int)number));
+	send_result(s, key, &(struct result){.id = id, .outcome = OUTCOME_ERROR, .error = words});
+	return 0;
+}
+
 static int take_attach(void *ctx, struct link_in *in)
 {
 	struct side *s = ctx;
@@ -461,6 +491,7 @@ static const struct link_row front_rows[] = {
 	{LINK_ATTACH, take_attach},
 	{LINK_DECIDE, take_decide},
 	{LINK_SUBMIT, take_submit},
+	{LINK_UNSENT, take_unsent},
 	{LINK_CANCEL, take_cancel},
 	{LINK_HOLD, take_hold},
 	{LINK_TRACE, take_trace},

@@ -167,10 +167,10 @@ class Supervisor:
     """A warderd on a socket of its own. Its log is kept by the runner when something fails."""
     count = 0
 
-    def __init__(self, *args, env=None, deadline=DEADLINE, prefix=(), warderd=WARDERD, dir_owner=None):
-        """`prefix`: a command that runs warderd with less power; `dir_owner`: the uid that it then has."""
+    def __init__(self, *args, env=None, deadline=DEADLINE, prefix=(), warderd=WARDERD, dir_owner=None, dir=None):
+        """`prefix`: a command that runs warderd with less power; `dir_owner`: the uid that it then has; `dir`: for the socket, ours then."""
         Supervisor.count += 1
-        self.dir = tempfile.mkdtemp(prefix="warder-test-")
+        self.dir = dir or tempfile.mkdtemp(prefix="warder-test-")
         os.chmod(self.dir, 0o755)
         if dir_owner is not None:
             os.chown(self.dir, dir_owner, dir_owner)

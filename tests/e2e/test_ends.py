@@ -2,14 +2,17 @@
 import contextlib
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import unittest
 
 import support
 from support import Case, Supervisor, eventually, runs_here
+from test_situations import DOCKER, LOWER
 
 NATIVE = "import ctypes, os, signal, threading, time\nlibc = ctypes.CDLL(None)\n"
 
@@ -207,6 +210,68 @@ class Ends(Case):
                 self.assertEqual((r["outcome"], r["stdout"]), ("exited", b"%d\n" % size), r["error"])
             eventually(lambda: not any(os.path.exists(f"/proc/{p}") for p in waiting), 5)
         self.assertNothingLeft()
+
+
+class NoRoom(unittest.TestCase):
+    """What the supervisor is to hold for a job finds no room on the machine: that job is told, others are served, nobody waits."""
+    BIG = {"code": {"code": "print(1)\n" + "#" * 20000}, "code, larger than a packet": {"code": "print(1)\n" + "#" * 200000},
+           "input": {"stdin": b"x" * 200000}, "files": {"files": {"a": b"y" * 200000}}}
+
+    def some_error(self, s, words, **fields):
+        r = s.run(fields.pop("code", "print(1)"), **fields)
+        self.assertEqual(r["outcome"], "error", r)
+        self.assertIn(words, r["error"])
+
+    def test_files_may_not_be_large(self):
+        """RLIMIT_FSIZE holds for memfds, too; above it comes a signal."""
+        s = Supervisor(prefix=("prlimit", "--fsize=8192:8192", "--"))
+        self.addCleanup(s.stop)
+        for name, fields in self.BIG.items():
+            with self.subTest(name):
+                self.some_error(s, "EFBIG", **fields)
+        with s.client() as c:
+            self.assertEqual(c.run("print('hello')")["stdout"], b"hello\n")
+            r = c.run("print('x' * 200000)")
+            self.assertIn("EFBIG", r["error"])
+        self.assertNotIn("_died", s.log())
+
+    def test_no_memfds(self):
+        s = Supervisor(prefix=(os.path.join(support.BUILD, "tests", "failcall"), "memfd_create", "ENOSPC", "--"))
+        self.addCleanup(s.stop)
+        for name, fields in (("small", {}), *self.BIG.items()):
+            with self.subTest(name):
+                self.some_error(s, "ENOSPC", **fields)
+        self.assertNotIn("_died", s.log())
+
+    FULL = """set -e
+for d in /dev/shm /var/tmp /tmp; do mount -t tmpfs -o size=256k,nr_inodes=64,mode=1777 tmpfs $d; done
+for d in /dev/shm /var/tmp /tmp; do cat /dev/zero >$d/full 2>/dev/null || true; i=0; while mkdir $d/$i 2>/dev/null; do i=$((i + 1)); done; done
+exec "$@"
+"""
+
+    @unittest.skipUnless(support.IS_ROOT, "capability CAP_SYS_ADMIN: file systems of its own")
+    def test_full_disks(self):
+        """Where a job's /tmp is a directory of the machine's there is none: an error that says so. With a tmpfs of its own it needs none of that."""
+        if support.BUILD.startswith(("/tmp/", "/var/tmp/")):
+            self.skipTest("missing: the build would be hidden")
+        if subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/dev/shm"], capture_output=True).returncode:
+            self.skipTest("capability CAP_SYS_ADMIN: file systems of its own")
+        write = "open('/tmp/a', 'w').write('x' * 100000)\nprint(len(open('/tmp/a').read()))"
+        for lower in ((), (LOWER, "--keep-caps", DOCKER, "--")):
+            place = tempfile.mkdtemp(prefix="warder-full-", dir="/run")
+            self.addCleanup(shutil.rmtree, place, ignore_errors=True)
+            s = Supervisor(prefix=("unshare", "-m", "--propagation", "private", "sh", "-c", self.FULL, "sh", *lower), dir=place)
+            self.addCleanup(s.stop)
+            r = s.run("print('hello')")
+            self.assertEqual((r["outcome"], r["stdout"]), ("exited", b"hello\n"), r)
+            r = s.run(write)
+            if "tmp_quota" in r["layers"]:
+                self.assertEqual((r["outcome"], r["stdout"]), ("exited", b"100000\n"), r)
+            else:
+                self.assertEqual(r["outcome"], "exited", r)
+                self.assertIn(b"No space left on device", r["stderr"])
+            for n in range(3):
+                self.assertEqual(s.run(f"print({n})")["stdout"], b"%d\n" % n)
 
 
 class FewDescriptors(unittest.TestCase):
