@@ -64,9 +64,7 @@ static int make_broker_job(struct slot *s, struct broker_grants *grants)
 
 static int hand_over(struct slot *s)
 {
-	int r = slot_take_first_call(s);
-	if (!r)
-		r = give_stdin(s);
+	int r = give_stdin(s);
 	int fd = r ? r : brief_memfd(s->job, s->nursery->policy, broker_has_network(s->broker) ? proxy_of(s)->env : NULL);
 
 	if (fd < 0)
@@ -96,8 +94,10 @@ static void go(struct slot *s)
 	watch_start(s);
 	int r = leaf_limit(&s->leaf, watch_charged_most(s));
 	usage_start(s);
+	if (!r)
+		r = slot_take_first_call(s);
 	if (s->job->trace != TRACE_OFF)
-		trace_begin(s);
+		trace_begin(s); /* interrupts it: a call that was not received would be gone */
 	if (!r)
 		r = hand_over(s);
 	if (s->trace)
