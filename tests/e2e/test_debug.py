@@ -148,7 +148,7 @@ with ThreadPoolExecutor(4) as pool:
                 d.receive()
             d.close()
             r = c.wait(run)
-            self.assertEqual((r["outcome"], r["stdout"]), ("violation", b""), r)
+            self.assertEqual((r["outcome"], r["stdout"]), ("violation", b"PermissionError\n"), r)
             self.assertEqual([(v["syscall"], v["verdict"]) for v in r["violations"]], [("memfd_create", "refused"), ("personality", "killed")])
 
     def test_cancelled_while_held(self):

@@ -90,20 +90,31 @@ static void test_it_is_in_large_pages(void **state)
 	assert_true(kib > 0);
 }
 
-/* Address space that is set aside is not filled. */
-static void test_what_is_not_used_is_left(void **state)
+/* KiB in large pages after gathering, where every sixteenth page was in use. */
+static unsigned long gathered_of_few(void)
 {
 	char *p = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	(void)state;
 	assert_ptr_not_equal(p, MAP_FAILED);
 	madvise(p, SIZE, MADV_NOHUGEPAGE);
 	for (size_t i = 0; i < SIZE; i += 64 << 10)
 		p[i] = 1;
 	madvise(p, SIZE, MADV_HUGEPAGE);
 	pages_gather();
-	assert_int_equal(in_large_pages(p), 0);
+	unsigned long kib = in_large_pages(p);
 	munmap(p, SIZE);
+	return kib;
+}
+
+/* Address space that is set aside is not filled. The kernel's own khugepaged may come by between two lines, every ten seconds. */
+static void test_what_is_not_used_is_left(void **state)
+{
+	unsigned long kib = 1;
+
+	(void)state;
+	for (int i = 0; i < 3 && kib; i++)
+		kib = gathered_of_few();
+	assert_int_equal(kib, 0);
 }
 
 int main(void)
