@@ -127,7 +127,7 @@ class CodeExecutor:
         source = utf8(code)
         if not running:
             raise CodeExecutionError(f"Unsupported language {language}")
-        python = {"code": RUNNER, "filename": "run.py", "files": {"main.py": source}}
+        python = {"code": RUNNER, "filename": "run.py", "files": {**cls.job.get("files", {}), "main.py": source}}
         try:
             result = cls.client.run(language=running, **{**cls.job, **(python if running == "python3" else {"code": source})})
         except (warder.Busy, warder.ShuttingDown) as e:

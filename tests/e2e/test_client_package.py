@@ -94,6 +94,8 @@ class Jobs(PackageCase):
         self.assertIn("jinja2", names)
         with self.assertRaises(warder.BadRequest):
             self.client.packages(dependencies="nowhere")
+        with self.assertRaises(warder.BadRequest):
+            self.client.packages("ruby")
         if not node_jobs.why_not():
             self.assertIsInstance(self.client.packages("nodejs"), list)
 
@@ -361,6 +363,17 @@ class Asyncio(PackageCase):
         self.with_client(use)
         self.no_jobs()
 
+    def test_callback(self):
+        async def use(client):
+            got = []
+
+            async def take(piece):
+                await asyncio.sleep(0)
+                got.append(piece.data)
+            result = await client.run("print('x' * (1 << 20))", on_output=take)
+            return b"".join(got) == result.stdout
+        self.assertTrue(self.with_client(use))
+
     def test_errors(self):
         async def use(client):
             with self.assertRaises(warder.JobViolated) as caught:
@@ -402,6 +415,11 @@ class CommandLine(PackageCase):
             with open(os.path.join(folder, "out", "r.txt")) as f:
                 self.assertEqual(f.read(), "R")
 
+    def test_grants_from_here(self):
+        """A relative path is this command's, as of `warder run`."""
+        code = f"print(len(open({__file__!r}).read()) > 0)"
+        self.assertEqual(self.command("run", "--allow-read", os.path.relpath(__file__), "-", stdin=code.encode()), (0, "True\n", ""))
+
     def test_statuses(self):
         for code, options, status, told in (
                 (MOUNT, [], 159, "warder: killed: mount("), ("import time; time.sleep(9)", ["--timeout", "0.2"], 124, "wall_time"),
@@ -422,6 +440,23 @@ class CommandLine(PackageCase):
         self.assertIn("python3", self.command("policies")[1].split())
         self.assertRegex(self.command("packages")[1], r"(?m)^Jinja2 \S+$")
         self.assertEqual(self.command("cancel", "nobody")[0], 1)
+
+    def test_socket_behind_the_command(self):
+        self.assertEqual(self.command("policies", "--socket", "/nonexistent")[0], 125)
+        self.assertEqual(self.command("--socket", "/nonexistent", "policies", "--socket", self.supervisor.path)[0], 0)
+
+    def test_nobody_reads(self):
+        """As of `warder run`: quietly, and the job ends, too."""
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": PACKAGE, "WARDER_SOCKET": self.supervisor.path}
+        for args in (["run", "-"], ["run", "--json", "-"], ["status"]):
+            with self.subTest(args):
+                read_end, write_end = os.pipe()
+                os.close(read_end)
+                done = subprocess.run([support.PYTHON, "-m", "warder", *args], input=b"print('x' * 100)", stdout=write_end,
+                                      stderr=subprocess.PIPE, env=env, timeout=60)
+                os.close(write_end)
+                self.assertEqual((done.returncode, done.stderr), (141, b""))
+        self.no_jobs()
 
     def test_installed_by_pip(self):
         with tempfile.TemporaryDirectory() as folder:

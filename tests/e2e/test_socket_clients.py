@@ -99,6 +99,10 @@ class Dify(Case):
         got = self.executor.execute_workflow_code_template(warder_dify.CodeLanguage.JINJA2, "{{ a }}", {"a": 1})
         self.assertEqual(got, {"result": "1"})
 
+    def test_files_of_every_job(self):
+        executor = self.executor_with(files={"rates.csv": b"7"})
+        self.assertEqual(executor.execute_code("python3", "", "print(open('rates.csv').read())"), "7\n")
+
     def test_error_of_the_supervisor(self):
         self.assertRegex(str(self.fails(self.executor_with(policy="nowhere"), "1")), "Got error code: unknown_policy. Got error msg: .*nowhere")
 

@@ -14,7 +14,7 @@ from .jobs import Grants
 
 BY_OUTCOME = {"violation": 159, "cancelled": 130, "error": 125}
 BY_LIMIT = {"wall_time": 124, "cpu_time": 124}
-OWN_FAULT, OTHER_LIMIT = 125, 137
+OWN_FAULT, OTHER_LIMIT, NOBODY_READS = 125, 137, 141
 SUFFIXES = {".js": "nodejs", ".mjs": "nodejs", ".cjs": "nodejs"}
 
 
@@ -92,9 +92,9 @@ def save(files: Dict[str, bytes], folder: str) -> None:
 def grants_of(args: argparse.Namespace) -> Optional[Grants]:
     grants: Grants = {}
     if args.allow_read:
-        grants["read"] = args.allow_read
+        grants["read"] = [os.path.abspath(p) for p in args.allow_read]
     if args.allow_write:
-        grants["write"] = args.allow_write
+        grants["write"] = [os.path.abspath(p) for p in args.allow_write]
     if args.allow_connect:
         grants["connect"] = args.allow_connect
     return grants or None
@@ -153,11 +153,14 @@ def command_policies(client: Client, args: argparse.Namespace) -> int:
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="python -m warder", description="Runs jobs in a running Warder supervisor, and asks it.")
-    p.add_argument("--socket", default=None, metavar="PATH", help=f"default: WARDER_SOCKET, else {default_socket()}")
+    socket = f"default: WARDER_SOCKET, else {default_socket()}"
+    p.add_argument("--socket", default=None, metavar="PATH", help=socket)
+    both = argparse.ArgumentParser(add_help=False)  # before the command or behind it
+    both.add_argument("--socket", default=argparse.SUPPRESS, metavar="PATH", help=socket)
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="run one job", epilog="Exit status: the job's own; 124 time, 137 another limit, 159 killed "
-                              "by its policy, 130 cancelled, 128 + N signal N, 125 Warder itself failed.")
+    run = commands.add_parser("run", parents=[both], help="run one job", epilog="Exit status: the job's own; 124 time, 137 another limit, 159 killed "
+                              "by its policy, 130 cancelled, 128 + N signal N, 141 nobody reads stdout, 125 Warder itself failed.")
     run.add_argument("file", metavar="FILE|-")
     run.add_argument("args", nargs="*", metavar="ARG", help="for the job")
     run.add_argument("--language", choices=("python3", "nodejs"), help="guessed from the suffix")
@@ -176,10 +179,10 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--json", action="store_true", help="print the whole result")
     run.set_defaults(do=command_run)
 
-    cancel = commands.add_parser("cancel", help="end a job")
+    cancel = commands.add_parser("cancel", parents=[both], help="end a job")
     cancel.add_argument("job", metavar="JOB")
     cancel.set_defaults(do=command_cancel)
-    packages = commands.add_parser("packages", help="list what jobs can import")
+    packages = commands.add_parser("packages", parents=[both], help="list what jobs can import")
     packages.add_argument("--language", choices=("python3", "nodejs"), default="python3")
     packages.add_argument("--policy", metavar="NAME")
     packages.add_argument("--dependencies", metavar="NAME")
@@ -187,7 +190,7 @@ def parser() -> argparse.ArgumentParser:
     for name, do, words in (("jobs", command_jobs, "list the jobs that wait or run"),
                             ("status", command_status, "what the supervisor says of itself"),
                             ("policies", command_policies, "list the policies")):
-        commands.add_parser(name, help=words).set_defaults(do=do)
+        commands.add_parser(name, parents=[both], help=words).set_defaults(do=do)
     return p
 
 
@@ -196,7 +199,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     try:
         with Client(args.socket) as client:
             status: int = args.do(client, args)
-            return status
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # what is still buffered has nowhere to go, either: the interpreter would complain of it at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
     except (WarderError, OSError) as e:
         print(f"warder: {escaped(str(e))}", file=sys.stderr)
         return OWN_FAULT

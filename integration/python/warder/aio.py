@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, AsyncIterator, Awaitable, List, Optional, Type, TypeVar
@@ -10,7 +11,7 @@ from .client import IDLE_MAX
 from .errors import Disconnected, TimedOut, Unreachable
 from .jobs import LISTINGS, Bytes, job_params
 from .results import JobInfo, Output, Package, Result
-from .wire import READ_SIZE, OnOutput, Path, Wire, default_socket
+from .wire import READ_SIZE, OnOutputAsync, Path, Wire, default_socket
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -168,7 +169,7 @@ class AsyncClient:
                 raise
             raise TimedOut("no answer within the client's timeout") from e
 
-    async def _exchange(self, method: str, params: Any, on_output: Optional[OnOutput]) -> Any:
+    async def _exchange(self, method: str, params: Any, on_output: Optional[OnOutputAsync]) -> Any:
         connection = await self._take()
         try:
             await connection.begin(method, params)
@@ -177,14 +178,16 @@ class AsyncClient:
                 if done:
                     break
                 if on_output:
-                    on_output(value)
+                    told = on_output(value)
+                    if inspect.isawaitable(told):
+                        await told
         except BaseException:
             connection.close()
             raise
         self._give_back(connection)
         return value
 
-    async def _call(self, method: str, params: Any, on_output: Optional[OnOutput] = None) -> Any:
+    async def _call(self, method: str, params: Any, on_output: Optional[OnOutputAsync] = None) -> Any:
         return await self._timed(self._exchange(method, params, on_output))
 
     async def call(self, method: str, **params: Any) -> Any:
@@ -194,9 +197,9 @@ class AsyncClient:
         """
         return await self._call(method, params)
 
-    async def run(self, code: Bytes, language: str = "python3", *, check: bool = False, on_output: Optional[OnOutput] = None,
+    async def run(self, code: Bytes, language: str = "python3", *, check: bool = False, on_output: Optional[OnOutputAsync] = None,
                   **fields: Unpack[JobFields]) -> Result:
-        """Runs one job and waits for its result; see `Client.run`."""
+        """Runs one job and waits for its result; see `Client.run`. `on_output` may be a coroutine function, too."""
         params = job_params(code, language, on_output is not None, fields)
         result = Result.from_wire(await self._call("run", params, on_output))
         return result.check() if check else result
@@ -215,7 +218,7 @@ class AsyncClient:
 
     async def packages(self, language: str = "python3", **fields: Unpack[JobFields]) -> List[Package]:
         """What a job with these fields can import beside the standard library, by name; a job of that language tells it."""
-        return (await self.run(LISTINGS[language], language, **fields)).packages()
+        return (await self.run(LISTINGS.get(language, ""), language, **fields)).packages()
 
     async def dependencies(self, language: str = "python3") -> List[Package]:
         """The packages of that language's tree `default`."""

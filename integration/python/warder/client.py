@@ -235,7 +235,7 @@ class Client:
 
     def packages(self, language: str = "python3", **fields: Unpack[JobFields]) -> List[Package]:
         """What a job with these fields can import beside the standard library, by name; a job of that language tells it."""
-        return (self.run(LISTINGS[language], language, **fields)).packages()
+        return (self.run(LISTINGS.get(language, ""), language, **fields)).packages()
 
     def dependencies(self, language: str = "python3") -> List[Package]:
         """The packages of that language's tree `default`."""

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Mapping, Optional, Tuple, Union
+from typing import Any, Awaitable, Callable, Mapping, Optional, Tuple, Union
 
 import msgpack
 
@@ -14,6 +14,7 @@ READ_SIZE = 1 << 18
 
 Path = Union[str, "os.PathLike[str]"]
 OnOutput = Callable[[Output], None]
+OnOutputAsync = Callable[[Output], Optional[Awaitable[None]]]
 
 
 def default_socket() -> str:
