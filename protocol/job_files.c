@@ -7,6 +7,7 @@
 
 #include "names.h"
 #include "rpc.h"
+#include "value.h"
 
 /* /tmp is made of pages of this size at least, and rounds each file up to them */
 #define PAGE 4096u
@@ -19,40 +20,14 @@ static int bad_name(struct err *e, const char *field, struct bytes name, const c
 	return err_set(e, ERR_REQUEST, "", 0, "%s.%s: %s", field, names_show(name, shown), words);
 }
 
-static int bad_field(struct err *e, const char *field, const char *words)
-{
-	return err_set(e, ERR_REQUEST, field, 0, "%s", words);
-}
-
-static int out_of_memory(struct err *e)
-{
-	return err_set(e, ERR_HOST, "job", ENOMEM, NULL);
-}
-
-static bool is_bytes(const msgpack_object *o)
-{
-	return o->type == MSGPACK_OBJECT_STR || o->type == MSGPACK_OBJECT_BIN;
-}
-
-static struct bytes as_bytes(const msgpack_object *o)
-{
-	return (struct bytes){o->via.str.size ? o->via.str.ptr : "", o->via.str.size};
-}
-
 /* An entry with copies of both; -ENOMEM. */
 static int copy_file(struct job_file *to, struct bytes name, struct bytes data)
 {
-	char *copy = malloc(data.len ? data.len : 1);
-
 	to->name = strndup(name.p, name.len);
-	if (!to->name || !copy) {
+	if (!to->name || value_copy(data, &to->data)) {
 		free(to->name);
-		free(copy);
 		return -ENOMEM;
 	}
-	if (data.len)
-		memcpy(copy, data.p, data.len);
-	to->data = (struct bytes){copy, data.len};
 	return 0;
 }
 
@@ -72,16 +47,16 @@ static int parse_entry(struct job *j, const msgpack_object_kv *kv, struct err *e
 	struct bytes name;
 	const char *flaw;
 
-	if (!is_bytes(&kv->key))
-		return bad_field(e, "files", "a name must be a string");
-	name = as_bytes(&kv->key);
+	if (!value_is_bytes(&kv->key))
+		return value_bad(e, "files", "a name must be a string");
+	name = value_bytes(&kv->key);
 	flaw = names_flaw(name);
-	if (!flaw && !is_bytes(&kv->val))
+	if (!flaw && !value_is_bytes(&kv->val))
 		flaw = "must be bytes or a string";
 	if (flaw)
 		return bad_name(e, "files", name, flaw);
-	if (copy_file(&j->files[j->n_files], name, as_bytes(&kv->val)))
-		return out_of_memory(e);
+	if (copy_file(&j->files[j->n_files], name, value_bytes(&kv->val)))
+		return value_no_memory(e);
 	j->n_files++;
 	return 0;
 }
@@ -91,15 +66,15 @@ int job_files_parse(struct job *j, const msgpack_object *v, struct err *e)
 	int ret = 0;
 
 	if (v->type != MSGPACK_OBJECT_MAP)
-		return bad_field(e, "files", "must be a map of bytes by name");
+		return value_bad(e, "files", "must be a map of bytes by name");
 	if (v->via.map.size > JOB_FILES_MAX)
-		return err_set(e, ERR_REQUEST, "files", 0, "must have at most %d entries, has %u", JOB_FILES_MAX,
+		return value_bad(e, "files", "must have at most %d entries, has %u", JOB_FILES_MAX,
 			       v->via.map.size);
 	if (v->via.map.size == 0)
 		return 0;
 	j->files = calloc(v->via.map.size, sizeof(*j->files));
 	if (!j->files)
-		return out_of_memory(e);
+		return value_no_memory(e);
 	for (uint32_t i = 0; i < v->via.map.size && ret == 0; i++)
 		ret = parse_entry(j, &v->via.map.ptr[i], e);
 	return ret;
@@ -110,23 +85,23 @@ int job_collect_parse(struct job *j, const msgpack_object *v, struct err *e)
 	char path[32];
 
 	if (v->type != MSGPACK_OBJECT_ARRAY)
-		return bad_field(e, "collect", "must be a list of patterns");
+		return value_bad(e, "collect", "must be a list of patterns");
 	if (v->via.array.size > JOB_COLLECT_MAX)
-		return err_set(e, ERR_REQUEST, "collect", 0, "must have at most %d entries, has %u", JOB_COLLECT_MAX,
+		return value_bad(e, "collect", "must have at most %d entries, has %u", JOB_COLLECT_MAX,
 			       v->via.array.size);
 	j->collect = calloc(v->via.array.size + 1u, sizeof(*j->collect));
 	if (!j->collect)
-		return out_of_memory(e);
+		return value_no_memory(e);
 	for (uint32_t i = 0; i < v->via.array.size; i++) {
 		const msgpack_object *o = &v->via.array.ptr[i];
-		const char *flaw = is_bytes(o) ? names_flaw(as_bytes(o)) : "must be a string";
+		const char *flaw = value_is_bytes(o) ? names_flaw(value_bytes(o)) : "must be a string";
 
 		snprintf(path, sizeof(path), "collect[%u]", i);
 		if (flaw)
-			return bad_field(e, path, flaw);
+			return value_bad(e, path, "%s", flaw);
 		j->collect[i] = strndup(o->via.str.ptr, o->via.str.size);
 		if (!j->collect[i])
-			return out_of_memory(e);
+			return value_no_memory(e);
 		j->n_collect++;
 	}
 	return 0;
@@ -269,9 +244,9 @@ int result_files_take(const msgpack_object *v, void *result)
 	for (uint32_t i = 0; i < v->via.map.size; i++) {
 		const msgpack_object_kv *kv = &v->via.map.ptr[i];
 
-		if (!is_bytes(&kv->key) || !is_bytes(&kv->val) || names_flaw(as_bytes(&kv->key)))
+		if (!value_is_bytes(&kv->key) || !value_is_bytes(&kv->val) || names_flaw(value_bytes(&kv->key)))
 			return -EINVAL;
-		if (copy_file(&r->files[i], as_bytes(&kv->key), as_bytes(&kv->val)))
+		if (copy_file(&r->files[i], value_bytes(&kv->key), value_bytes(&kv->val)))
 			return -ENOMEM;
 		r->n_files++;
 	}
@@ -284,15 +259,15 @@ static int take_dropped(const msgpack_object *v, struct file_dropped *to)
 		return -EINVAL;
 	for (uint32_t i = 0; i < v->via.map.size; i++) {
 		const msgpack_object *key = &v->via.map.ptr[i].key, *val = &v->via.map.ptr[i].val;
-		struct bytes k = is_bytes(key) ? as_bytes(key) : (struct bytes){"", 0};
+		struct bytes k = value_is_bytes(key) ? value_bytes(key) : (struct bytes){"", 0};
 		char **text = k.len == 4 && !memcmp(k.p, "name", 4)  ? &to->name
 			      : k.len == 3 && !memcmp(k.p, "why", 3) ? &to->why
 								     : NULL;
 
 		if (k.len == 5 && !memcmp(k.p, "bytes", 5) && val->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
 			to->bytes = val->via.u64;
-		if (text && is_bytes(val) && !*text)
-			*text = strndup(as_bytes(val).p, as_bytes(val).len);
+		if (text && value_is_bytes(val) && !*text)
+			*text = strndup(value_bytes(val).p, value_bytes(val).len);
 	}
 	return 0;
 }

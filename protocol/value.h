@@ -1,0 +1,42 @@
+/* value.h - the values of a message's fields: read from a request with errors that name the field, and packed.
+ *
+ * For the modules of `protocol` whose structs are messages (job.c, job_lists.c, job_files.c, result.c, event.c).
+ * Knows none of those structs. `path` names the field: "limits.wall_ms". What is read is a copy that the caller owns
+ * (malloc). Errors, when there is an `e`: -EINVAL of class ERR_REQUEST, -ENOMEM of class ERR_HOST.
+ */
+#ifndef WARDER_VALUE_H
+#define WARDER_VALUE_H
+
+#include <msgpack.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bytes.h"
+#include "err.h"
+
+/* "path: words"; path goes into the step where it fits, so that callers can tell fields apart. Returns -EINVAL. `e` may be NULL. */
+int value_bad(struct err *e, const char *path, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int value_no_memory(struct err *e); /* -ENOMEM */
+
+bool value_is_nil(const msgpack_object *o);
+bool value_is_bytes(const msgpack_object *o); /* str or bin: each is taken where the other is meant */
+/* Of one that is; borrowed, and never NULL: "" when it is empty. */
+struct bytes value_bytes(const msgpack_object *o);
+bool value_is(const msgpack_object *key, const char *name);
+
+#define VALUE_SHOWN 64 /* a buffer for value_show */
+/* A caller's key for an error text: printable, not too long. Returns buf, or words of its own. */
+const char *value_show(const msgpack_object *key, char buf[VALUE_SHOWN]);
+
+int value_copy(struct bytes from, struct bytes *to); /* -ENOMEM */
+/* A string as a C string of at most `max` bytes. NUL bytes inside would cut it short unnoticed: they are refused. */
+int value_take_cstr(const msgpack_object *v, size_t max, const char *path, char **out, struct err *e);
+/* Names that are shown in lists, logs and errors: good UTF-8 without control characters, not empty. On errors, too, `*out` is to be freed. */
+int value_take_name(const msgpack_object *v, size_t max, const char *path, char **out, struct err *e);
+int value_take_bytes(const msgpack_object *v, const char *path, struct bytes *out, struct err *e);
+int value_take_bool(const msgpack_object *v, const char *path, bool *out, struct err *e);
+
+/* As `str` where it is one, else as `bin`, which is accepted too and loses nothing. */
+void value_pack_exact(msgpack_packer *pk, const char *s);
+
+#endif
