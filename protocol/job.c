@@ -266,17 +266,12 @@ void job_free(struct job *j)
 
 /* --- packing a job ------------------------------------------------------------------------------------------- */
 
-static void pack_key(msgpack_packer *pk, const char *key)
-{
-	rpc_pack_cstr(pk, key);
-}
-
 static size_t pack_str_field(msgpack_packer *pk, const char *key, const char *value)
 {
 	if (!value || !*value)
 		return 0;
 	if (pk) {
-		pack_key(pk, key);
+		rpc_pack_cstr(pk, key);
 		value_pack_exact(pk, value);
 	}
 	return 1;
@@ -284,28 +279,22 @@ static size_t pack_str_field(msgpack_packer *pk, const char *key, const char *va
 
 static size_t pack_true_field(msgpack_packer *pk, const char *key, bool value)
 {
-	if (value && pk) {
-		pack_key(pk, key);
-		msgpack_pack_true(pk);
-	}
+	if (value && pk)
+		value_put_bool(pk, key, true);
 	return value;
 }
 
 static size_t pack_trace(msgpack_packer *pk, enum trace t)
 {
-	if (t != TRACE_OFF && pk) {
-		pack_key(pk, "trace");
-		pack_key(pk, trace_name(t));
-	}
+	if (t != TRACE_OFF && pk)
+		value_put_text(pk, "trace", trace_name(t));
 	return t != TRACE_OFF;
 }
 
 static size_t pack_bytes(msgpack_packer *pk, const char *key, struct bytes b, bool there)
 {
-	if (there && pk) {
-		pack_key(pk, key);
-		rpc_pack_bin(pk, b);
-	}
+	if (there && pk)
+		value_put_bin(pk, key, b);
 	return there;
 }
 
@@ -325,9 +314,7 @@ static size_t pack_optional(msgpack_packer *pk, const struct job *j)
 void job_pack(const struct job *j, msgpack_packer *pk)
 {
 	msgpack_pack_map(pk, 2 + pack_optional(NULL, j));
-	pack_key(pk, "language");
-	pack_key(pk, language_name(j->language));
-	pack_key(pk, "code");
-	rpc_pack_bin(pk, j->code);
+	value_put_text(pk, "language", language_name(j->language));
+	value_put_bin(pk, "code", j->code);
 	pack_optional(pk, j);
 }

@@ -222,12 +222,9 @@ void result_dropped_pack(const struct result *r, msgpack_packer *pk)
 	msgpack_pack_array(pk, r->n_files_dropped);
 	for (size_t i = 0; i < r->n_files_dropped; i++) {
 		msgpack_pack_map(pk, 3);
-		rpc_pack_cstr(pk, "name");
-		rpc_pack_cstr(pk, r->files_dropped[i].name);
-		rpc_pack_cstr(pk, "bytes");
-		msgpack_pack_uint64(pk, r->files_dropped[i].bytes);
-		rpc_pack_cstr(pk, "why");
-		rpc_pack_cstr(pk, r->files_dropped[i].why);
+		value_put_text(pk, "name", r->files_dropped[i].name);
+		value_put_uint(pk, "bytes", r->files_dropped[i].bytes);
+		value_put_text(pk, "why", r->files_dropped[i].why);
 	}
 }
 

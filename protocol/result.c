@@ -9,57 +9,10 @@
 
 #include "job_files.h"
 #include "rpc.h"
+#include "value.h"
 #include "without.h"
 
 /* --- packing ------------------------------------------------------------------------------------------------- */
-
-static void pack_key(msgpack_packer *pk, const char *key)
-{
-	rpc_pack_cstr(pk, key);
-}
-
-static void pack_cstr_field(msgpack_packer *pk, const char *key, const char *value)
-{
-	pack_key(pk, key);
-	rpc_pack_cstr(pk, value);
-}
-
-static void pack_uint_field(msgpack_packer *pk, const char *key, uint64_t value)
-{
-	pack_key(pk, key);
-	msgpack_pack_uint64(pk, value);
-}
-
-static void pack_double_field(msgpack_packer *pk, const char *key, double value)
-{
-	pack_key(pk, key);
-	msgpack_pack_double(pk, value);
-}
-
-static void pack_bool_field(msgpack_packer *pk, const char *key, bool value)
-{
-	pack_key(pk, key);
-	if (value)
-		msgpack_pack_true(pk);
-	else
-		msgpack_pack_false(pk);
-}
-
-static void pack_bin_field(msgpack_packer *pk, const char *key, struct bytes value)
-{
-	pack_key(pk, key);
-	rpc_pack_bin(pk, value);
-}
-
-/* nil unless it applies */
-static void pack_int_field(msgpack_packer *pk, const char *key, bool applies, int value)
-{
-	pack_key(pk, key);
-	if (applies)
-		msgpack_pack_int(pk, value);
-	else
-		msgpack_pack_nil(pk);
-}
 
 /* The names of the bits of a mask, and one more unless that is "". */
 static void pack_names(msgpack_packer *pk, const char *key, uint32_t mask, int count, const char *(*name)(int), const char *more)
@@ -68,7 +21,7 @@ static void pack_names(msgpack_packer *pk, const char *key, uint32_t mask, int c
 
 	for (int i = 0; i < count; i++)
 		n += mask >> i & 1;
-	pack_key(pk, key);
+	rpc_pack_cstr(pk, key);
 	msgpack_pack_array(pk, n);
 	for (int i = 0; i < count; i++)
 		if (mask >> i & 1)
@@ -79,25 +32,18 @@ static void pack_names(msgpack_packer *pk, const char *key, uint32_t mask, int c
 
 void violation_pack_keys(const struct violation *v, msgpack_packer *pk)
 {
-	size_t n = 0;
-
-	while (n < VIOLATION_ARGS_MAX && v->args[n])
-		n++;
-	pack_cstr_field(pk, "syscall", v->syscall);
-	pack_key(pk, "args");
-	msgpack_pack_array(pk, n);
-	for (size_t i = 0; i < n; i++)
-		rpc_pack_cstr(pk, v->args[i]);
-	pack_cstr_field(pk, "path", v->path);
-	pack_cstr_field(pk, "address", v->address);
-	pack_cstr_field(pk, "verdict", verdict_name(v->verdict));
-	pack_cstr_field(pk, "errno", v->err ? err_name(v->err) : NULL);
-	pack_cstr_field(pk, "rule", v->rule);
-	pack_cstr_field(pk, "file", v->file);
-	pack_int_field(pk, "line", v->line != 0, v->line);
-	pack_cstr_field(pk, "function", v->function);
-	pack_cstr_field(pk, "hint", v->hint);
-	pack_uint_field(pk, "count", v->count);
+	value_put_text(pk, "syscall", v->syscall);
+	value_put_texts(pk, "args", v->args, VIOLATION_ARGS_MAX);
+	value_put_text(pk, "path", v->path);
+	value_put_text(pk, "address", v->address);
+	value_put_text(pk, "verdict", verdict_name(v->verdict));
+	value_put_text(pk, "errno", v->err ? err_name(v->err) : NULL);
+	value_put_text(pk, "rule", v->rule);
+	value_put_text(pk, "file", v->file);
+	value_put_int(pk, "line", v->line != 0, v->line);
+	value_put_text(pk, "function", v->function);
+	value_put_text(pk, "hint", v->hint);
+	value_put_uint(pk, "count", v->count);
 }
 
 void violation_pack(const struct violation *v, msgpack_packer *pk)
@@ -108,24 +54,24 @@ void violation_pack(const struct violation *v, msgpack_packer *pk)
 
 static void pack_violations(msgpack_packer *pk, const struct result *r)
 {
-	pack_key(pk, "violations");
+	rpc_pack_cstr(pk, "violations");
 	msgpack_pack_array(pk, r->n_violations);
 	for (size_t i = 0; i < r->n_violations; i++)
 		violation_pack(&r->violations[i], pk);
-	pack_uint_field(pk, "violations_dropped", r->violations_dropped);
+	value_put_uint(pk, "violations_dropped", r->violations_dropped);
 }
 
 static void pack_usage(msgpack_packer *pk, const struct usage *u)
 {
-	pack_key(pk, "usage");
+	rpc_pack_cstr(pk, "usage");
 	msgpack_pack_map(pk, 7);
-	pack_double_field(pk, "queue_ms", u->queue_ms);
-	pack_double_field(pk, "wall_ms", u->wall_ms);
-	pack_double_field(pk, "cpu_ms", u->cpu_ms);
-	pack_uint_field(pk, "max_rss_kib", u->max_rss_kib);
-	pack_uint_field(pk, "brokered_calls", u->brokered_calls);
-	pack_uint_field(pk, "stdout_bytes", u->stdout_bytes);
-	pack_uint_field(pk, "stderr_bytes", u->stderr_bytes);
+	value_put_double(pk, "queue_ms", u->queue_ms);
+	value_put_double(pk, "wall_ms", u->wall_ms);
+	value_put_double(pk, "cpu_ms", u->cpu_ms);
+	value_put_uint(pk, "max_rss_kib", u->max_rss_kib);
+	value_put_uint(pk, "brokered_calls", u->brokered_calls);
+	value_put_uint(pk, "stdout_bytes", u->stdout_bytes);
+	value_put_uint(pk, "stderr_bytes", u->stderr_bytes);
 }
 
 #define RESULT_KEYS 17
@@ -133,24 +79,24 @@ static void pack_usage(msgpack_packer *pk, const struct usage *u)
 void result_pack(const struct result *r, msgpack_packer *pk)
 {
 	msgpack_pack_map(pk, RESULT_KEYS);
-	pack_cstr_field(pk, "job", r->id);
-	pack_cstr_field(pk, "outcome", outcome_name(r->outcome));
-	pack_int_field(pk, "exit_code", r->outcome == OUTCOME_EXITED, r->exit_code);
-	pack_int_field(pk, "signal", r->outcome == OUTCOME_SIGNALED, r->signal);
-	pack_cstr_field(pk, "limit", r->limit == ENDED_BY_NONE ? NULL : ended_by_name(r->limit));
+	value_put_text(pk, "job", r->id);
+	value_put_text(pk, "outcome", outcome_name(r->outcome));
+	value_put_int(pk, "exit_code", r->outcome == OUTCOME_EXITED, r->exit_code);
+	value_put_int(pk, "signal", r->outcome == OUTCOME_SIGNALED, r->signal);
+	value_put_text(pk, "limit", r->limit == ENDED_BY_NONE ? NULL : ended_by_name(r->limit));
 	pack_names(pk, "limits_hit", r->limits_hit, LIMIT_HIT_COUNT, limit_hit_name, "");
-	pack_bin_field(pk, "stdout", r->out);
-	pack_bin_field(pk, "stderr", r->err);
-	pack_bool_field(pk, "stdout_truncated", r->out_truncated);
-	pack_bool_field(pk, "stderr_truncated", r->err_truncated);
-	pack_key(pk, "files");
+	value_put_bin(pk, "stdout", r->out);
+	value_put_bin(pk, "stderr", r->err);
+	value_put_bool(pk, "stdout_truncated", r->out_truncated);
+	value_put_bool(pk, "stderr_truncated", r->err_truncated);
+	rpc_pack_cstr(pk, "files");
 	result_files_pack(r, pk);
-	pack_key(pk, "files_dropped");
+	rpc_pack_cstr(pk, "files_dropped");
 	result_dropped_pack(r, pk);
 	pack_violations(pk, r); /* two keys */
 	pack_usage(pk, &r->usage);
 	pack_names(pk, "layers", r->layers, LAYER_COUNT, layer_name, WITHOUT_VERSION);
-	pack_cstr_field(pk, "error", r->error);
+	value_put_text(pk, "error", r->error);
 }
 
 /* --- parsing ------------------------------------------------------------------------------------------------- */
@@ -166,29 +112,25 @@ static int take_text(const msgpack_object *v, void *to)
 {
 	char **s = to;
 
-	if (v->type == MSGPACK_OBJECT_NIL)
+	if (value_is_nil(v))
 		return 0;
-	if (v->type != MSGPACK_OBJECT_STR && v->type != MSGPACK_OBJECT_BIN)
+	if (!value_is_bytes(v))
 		return -EINVAL;
 	free(*s);
-	*s = strndup(v->via.str.size ? v->via.str.ptr : "", v->via.str.size);
+	*s = strndup(value_bytes(v).p, value_bytes(v).len);
 	return *s ? 0 : -ENOMEM;
 }
 
 static int take_data(const msgpack_object *v, void *to)
 {
-	struct bytes *b = to;
-	char *copy;
+	struct bytes copy;
 
-	if (v->type != MSGPACK_OBJECT_STR && v->type != MSGPACK_OBJECT_BIN)
+	if (!value_is_bytes(v))
 		return -EINVAL;
-	copy = malloc(v->via.bin.size ? v->via.bin.size : 1);
-	if (!copy)
+	if (value_copy(value_bytes(v), &copy))
 		return -ENOMEM;
-	if (v->via.bin.size > 0)
-		memcpy(copy, v->via.bin.ptr, v->via.bin.size);
-	free((char *)b->p);
-	*b = (struct bytes){copy, v->via.bin.size};
+	free((char *)((struct bytes *)to)->p);
+	*(struct bytes *)to = copy;
 	return 0;
 }
 
@@ -221,7 +163,7 @@ static int take_int(const msgpack_object *v, void *to)
 {
 	bool natural = v->type == MSGPACK_OBJECT_POSITIVE_INTEGER;
 
-	if (v->type == MSGPACK_OBJECT_NIL)
+	if (value_is_nil(v))
 		return 0;
 	if (!natural && v->type != MSGPACK_OBJECT_NEGATIVE_INTEGER)
 		return -EINVAL;
@@ -246,7 +188,7 @@ static int take_number(const msgpack_object *v, void *to)
 
 static int take_word(const msgpack_object *v, int *to, int (*parse)(const char *, size_t))
 {
-	if (v->type != MSGPACK_OBJECT_STR && v->type != MSGPACK_OBJECT_BIN)
+	if (!value_is_bytes(v))
 		return -EINVAL;
 	*to = parse(v->via.str.ptr, v->via.str.size);
 	return *to < 0 ? -EINVAL : 0;
@@ -274,7 +216,7 @@ static int take_ended_by(const msgpack_object *v, void *to)
 {
 	int word, ret;
 
-	if (v->type == MSGPACK_OBJECT_NIL)
+	if (value_is_nil(v))
 		return 0;
 	ret = take_word(v, &word, ended_by_parse);
 	if (ret == 0)
@@ -310,7 +252,7 @@ static int take_errno(const msgpack_object *v, void *to)
 {
 	int *num = to;
 
-	if (v->type == MSGPACK_OBJECT_NIL)
+	if (value_is_nil(v))
 		return 0;
 	if (v->type != MSGPACK_OBJECT_STR)
 		return -EINVAL;

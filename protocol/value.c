@@ -120,6 +120,60 @@ int value_take_bool(const msgpack_object *v, const char *path, bool *out, struct
 	return 0;
 }
 
+void value_put_text(msgpack_packer *pk, const char *key, const char *value)
+{
+	rpc_pack_cstr(pk, key);
+	rpc_pack_cstr(pk, value);
+}
+
+void value_put_texts(msgpack_packer *pk, const char *key, char *const *v, size_t most)
+{
+	size_t n = 0;
+
+	while (n < most && v[n])
+		n++;
+	rpc_pack_cstr(pk, key);
+	msgpack_pack_array(pk, n);
+	for (size_t i = 0; i < n; i++)
+		rpc_pack_cstr(pk, v[i]);
+}
+
+void value_put_int(msgpack_packer *pk, const char *key, bool applies, int64_t value)
+{
+	rpc_pack_cstr(pk, key);
+	if (applies)
+		msgpack_pack_int64(pk, value);
+	else
+		msgpack_pack_nil(pk);
+}
+
+void value_put_uint(msgpack_packer *pk, const char *key, uint64_t value)
+{
+	rpc_pack_cstr(pk, key);
+	msgpack_pack_uint64(pk, value);
+}
+
+void value_put_double(msgpack_packer *pk, const char *key, double value)
+{
+	rpc_pack_cstr(pk, key);
+	msgpack_pack_double(pk, value);
+}
+
+void value_put_bool(msgpack_packer *pk, const char *key, bool value)
+{
+	rpc_pack_cstr(pk, key);
+	if (value)
+		msgpack_pack_true(pk);
+	else
+		msgpack_pack_false(pk);
+}
+
+void value_put_bin(msgpack_packer *pk, const char *key, struct bytes value)
+{
+	rpc_pack_cstr(pk, key);
+	rpc_pack_bin(pk, value);
+}
+
 void value_pack_exact(msgpack_packer *pk, const char *s)
 {
 	size_t len = strlen(s);

@@ -10,6 +10,7 @@
 #include <msgpack.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "bytes.h"
 #include "err.h"
@@ -36,6 +37,14 @@ int value_take_name(const msgpack_object *v, size_t max, const char *path, char 
 int value_take_bytes(const msgpack_object *v, const char *path, struct bytes *out, struct err *e);
 int value_take_bool(const msgpack_object *v, const char *path, bool *out, struct err *e);
 
+/* Each packs its key, then the value. NULL, and an int that does not apply, are nil. */
+void value_put_text(msgpack_packer *pk, const char *key, const char *value);
+void value_put_texts(msgpack_packer *pk, const char *key, char *const *v, size_t most); /* of `v` up to the first NULL, `most` at the most */
+void value_put_int(msgpack_packer *pk, const char *key, bool applies, int64_t value);
+void value_put_uint(msgpack_packer *pk, const char *key, uint64_t value);
+void value_put_double(msgpack_packer *pk, const char *key, double value);
+void value_put_bool(msgpack_packer *pk, const char *key, bool value);
+void value_put_bin(msgpack_packer *pk, const char *key, struct bytes value);
 /* As `str` where it is one, else as `bin`, which is accepted too and loses nothing. */
 void value_pack_exact(msgpack_packer *pk, const char *s);
 
