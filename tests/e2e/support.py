@@ -163,6 +163,21 @@ def is_gone(pid):
         return True
 
 
+def descriptors(pid):
+    """How many a process has, but for one of each path of the machine: handles of grants, which workers keep from the first time they need them."""
+    n, kept = 0, set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            target = os.readlink(f"/proc/{pid}/fd/{fd}")
+        except FileNotFoundError:
+            continue
+        if target.startswith("/") and target not in kept and os.path.exists(target):
+            kept.add(target)
+        else:
+            n += 1
+    return n
+
+
 class Supervisor:
     """A warderd on a socket of its own. Its log is kept by the runner when something fails."""
     count = 0

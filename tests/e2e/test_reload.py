@@ -9,7 +9,7 @@ import time
 import unittest
 
 import support
-from support import RpcError, Supervisor, eventually
+from support import RpcError, Supervisor, descriptors, eventually
 
 SAYS = "name: own\nextends: python3\nenv: {{GREETING: {}}}\n"
 ASK = "import os; print(os.environ['GREETING'])"
@@ -24,21 +24,6 @@ def children(pid):
 def parent(pid):
     with open(f"/proc/{pid}/stat") as f:
         return int(f.read().rsplit(")", 1)[1].split()[1])
-
-
-def descriptors(pid):
-    """How many, but for one of each path of the machine: handles of grants, which workers keep from the first time they need them."""
-    n, kept = 0, set()
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            target = os.readlink(f"/proc/{pid}/fd/{fd}")
-        except FileNotFoundError:
-            continue
-        if target.startswith("/") and target not in kept and os.path.exists(target):
-            kept.add(target)
-        else:
-            n += 1
-    return n
 
 
 def private_kib(pid):

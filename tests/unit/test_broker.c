@@ -2,7 +2,6 @@
  * container that has neither CAP_SYS_ADMIN nor CAP_SYS_PTRACE (no detached tmpfs, no pidfd_getfd). */
 #include "child.h"
 
-#include <linux/capability.h>
 #include <sched.h>
 #include <sys/file.h>
 #include <time.h>
@@ -12,6 +11,7 @@
 #include "handlers.h"
 #include "rows.h"
 #include "state.h"
+#include "twice.h"
 
 #define FD (uint64_t)AT_FDCWD
 #define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | \
@@ -670,29 +670,7 @@ static int run(const char *name)
 	return cmocka_run_group_tests_name(name, tests, setup, teardown);
 }
 
-static void drop(unsigned cap)
-{
-	struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
-	struct __user_cap_data_struct d[2];
-
-	if (syscall(SYS_capget, &h, d))
-		return;
-	d[0].effective &= ~(1u << cap);
-	d[0].permitted &= ~(1u << cap);
-	syscall(SYS_capset, &h, d);
-}
-
 int main(void)
 {
-	pid_t pid = geteuid() == 0 ? fork() : -1;
-	int status = 0;
-
-	if (pid == 0) {
-		drop(CAP_SYS_ADMIN);
-		drop(CAP_SYS_PTRACE);
-		return run("broker, as in a container");
-	}
-	if (pid > 0)
-		waitpid(pid, &status, 0);
-	return run("broker") || status;
+	return run_twice("broker", run);
 }

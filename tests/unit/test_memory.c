@@ -2,11 +2,11 @@
  * requests that the kernel will refuse are remembered. Twice, as test_broker is: with root's capabilities, and in a container without. */
 #include "child.h"
 
-#include <linux/capability.h>
 #include <sys/mman.h>
 
 #include "handlers.h"
 #include "state.h"
+#include "twice.h"
 
 #define MIB (1ull << 20)
 #define MEMORY (64 * MIB)
@@ -203,29 +203,7 @@ static int run(const char *name)
 	return cmocka_run_group_tests_name(name, tests, setup, teardown);
 }
 
-static void drop(unsigned cap)
-{
-	struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
-	struct __user_cap_data_struct d[2];
-
-	if (syscall(SYS_capget, &h, d))
-		return;
-	d[0].effective &= ~(1u << cap);
-	d[0].permitted &= ~(1u << cap);
-	syscall(SYS_capset, &h, d);
-}
-
 int main(void)
 {
-	pid_t pid = geteuid() == 0 ? fork() : -1;
-	int status = 0;
-
-	if (pid == 0) {
-		drop(CAP_SYS_ADMIN);
-		drop(CAP_SYS_PTRACE);
-		return run("memory, as in a container");
-	}
-	if (pid > 0)
-		waitpid(pid, &status, 0);
-	return run("memory") || status;
+	return run_twice("memory", run);
 }

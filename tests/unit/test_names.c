@@ -2,7 +2,6 @@
  * test_broker.c: with a tmpfs and pidfd_getfd, and without. */
 #include "child.h"
 
-#include <linux/capability.h>
 #include <sys/file.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -10,6 +9,7 @@
 #include "calls.h"
 #include "scratch.h"
 #include "state.h"
+#include "twice.h"
 
 #define FD (uint64_t)AT_FDCWD
 
@@ -618,29 +618,7 @@ static int run(const char *name)
 	return cmocka_run_group_tests_name(name, tests, setup, teardown);
 }
 
-static void drop(unsigned cap)
-{
-	struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
-	struct __user_cap_data_struct d[2];
-
-	if (syscall(SYS_capget, &h, d))
-		return;
-	d[0].effective &= ~(1u << cap);
-	d[0].permitted &= ~(1u << cap);
-	syscall(SYS_capset, &h, d);
-}
-
 int main(void)
 {
-	pid_t pid = geteuid() == 0 ? fork() : -1;
-	int status = 0;
-
-	if (pid == 0) {
-		drop(CAP_SYS_ADMIN);
-		drop(CAP_SYS_PTRACE);
-		return run("names, as in a container");
-	}
-	if (pid > 0)
-		waitpid(pid, &status, 0);
-	return run("names") || status;
+	return run_twice("names", run);
 }

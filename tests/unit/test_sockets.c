@@ -3,11 +3,11 @@
 #include "child.h"
 
 #include <arpa/inet.h>
-#include <linux/capability.h>
 #include <netinet/in.h>
 #include <poll.h>
 
 #include "state.h"
+#include "twice.h"
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -264,28 +264,8 @@ static int run(const char *name)
 
 	return cmocka_run_group_tests_name(name, tests, NULL, NULL);
 }
-static void drop(unsigned cap)
-{
-	struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
-	struct __user_cap_data_struct d[2];
 
-	if (syscall(SYS_capget, &h, d))
-		return;
-	d[0].effective &= ~(1u << cap);
-	d[0].permitted &= ~(1u << cap);
-	syscall(SYS_capset, &h, d);
-}
 int main(void)
 {
-	pid_t pid = geteuid() == 0 ? fork() : -1;
-	int status = 0;
-
-	if (pid == 0) {
-		drop(CAP_SYS_ADMIN);
-		drop(CAP_SYS_PTRACE);
-		return run("sockets, as in a container");
-	}
-	if (pid > 0)
-		waitpid(pid, &status, 0);
-	return run("sockets") || status;
+	return run_twice("sockets", run);
 }
