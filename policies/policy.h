@@ -155,6 +155,7 @@ struct policy *policy_load_text(const char *label, struct bytes text, const char
 struct policy *policy_parse_file(const char *path, const char *const *dirs, const struct texts *t, struct policy_errors *es);
 struct policy *policy_parse_text(const char *label, struct bytes text, const char *const *dirs, const struct texts *t,
 				 struct policy_errors *es);
+struct policy *policy_new(void); /* nameless, allows nothing: read.h lays files over it */
 void policy_free(struct policy *p);
 struct policy_set *policy_set_of(struct policy *p); /* takes it: a set of one */
 
