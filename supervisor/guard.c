@@ -117,17 +117,18 @@ void guard_environment(void)
 
 /* What neither keeper, midwife, front, workers nor any interpreter has a use for. Everything that the keeper starts inherits this filter, interpreters
  * and jobs too, so it refuses and does not kill: libraries probe. It looks at numbers alone, which the kernel remembers: what is let through
- * costs nothing (Linux 5.11). A job's own filters are stricter, and the strictest verdict counts. */
+ * costs nothing (Linux 5.11). A job's own filters are stricter, and the strictest verdict counts. What a policy refuses (adjtimex, fanotify_init)
+ * has no place here: an errno goes before a notification, and nobody would hear of the refusal. */
 static const struct {
 	int err;
 	const char *why, *calls[16]; /* the last one NULL */
 } floors[] = {
 	{EPERM, "the kernel itself", {"kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "reboot", "syslog", "uselib",
 	        "_sysctl", "lookup_dcookie"}},
-	{EPERM, "programs and probes in the kernel", {"bpf", "perf_event_open", "userfaultfd", "fanotify_init"}},
+	{EPERM, "programs and probes in the kernel", {"bpf", "perf_event_open", "userfaultfd"}},
 	{EPERM, "keys, which are not per process", {"add_key", "request_key", "keyctl"}},
-	{EPERM, "the machine's clock, name, swap, accounts", {"settimeofday", "clock_settime", "clock_settime64", "adjtimex", "clock_adjtime", "stime",
-	        "sethostname", "setdomainname", "swapon", "swapoff", "acct", "quotactl"}},
+	{EPERM, "the machine's clock, name, swap, accounts", {"settimeofday", "clock_settime", "clock_settime64", "stime", "sethostname", "setdomainname",
+	        "swapon", "swapoff", "acct", "quotactl"}},
 	{EPERM, "ports and tables of the processor", {"iopl", "ioperm", "modify_ldt", "vhangup"}},
 	{EPERM, "other namespaces and roots; zygotes get theirs from clone and pivot_root", {"setns", "unshare", "chroot"}},
 	{EPERM, "files past the directories that lead to them", {"open_by_handle_at"}},

@@ -279,12 +279,32 @@ void broker_tell(struct broker_job *b, struct violation *told)
 	b->told = told;
 }
 
+/* Adds names to a path. False: no further than a "..", which may lead anywhere. */
+static bool go_further(struct vpath *v, const char *names)
+{
+	size_t len;
+
+	for (; names && *(names += strspn(names, "/")); names += len) {
+		len = strcspn(names, "/");
+		if (len == 2 && !memcmp(names, "..", 2))
+			return false;
+		if ((len != 1 || *names != '.') && vpath_push(v, names, len))
+			return false;
+	}
+	return true;
+}
+
 int request_hidden(struct request *r, const char *path)
 {
+	struct vpath v;
+
+	if (!vpath_set(&v, path) && go_further(&v, r->onward) && go_further(&v, r->name))
+		path = v.s; /* what was asked for, not the first directory that is not there */
+	path = vpath_show(path);
 	if (r->job->told)
-		tell(r, VERDICT_HIDDEN, ENOENT, vpath_show(path), r->job->tree->hidden_rule);
-	if (!policy_is_quiet(r->job->tree->policy, vpath_show(path)))
-		record(r, VERDICT_HIDDEN, ENOENT, vpath_show(path), r->job->tree->hidden_rule);
+		tell(r, VERDICT_HIDDEN, ENOENT, path, r->job->tree->hidden_rule);
+	if (!policy_is_quiet(r->job->tree->policy, path))
+		record(r, VERDICT_HIDDEN, ENOENT, path, r->job->tree->hidden_rule);
 	r->told = true;
 	return -ENOENT;
 }
@@ -495,6 +515,7 @@ static void start(struct request *r, struct broker_job *b, const struct broker_c
 	r->gone_fd = -1;
 	r->gone_own = false;
 	r->how = 0;
+	r->onward = r->name = NULL;
 	r->checked = r->bad[0] = r->bad[1] = 0;
 	r->text[0][0] = r->text[1][0] = r->address[0] = r->hint[0] = '\0';
 	*out = (struct broker_reply){.kind = REPLY_VALUE, .fd = -1, .fd2 = -1};

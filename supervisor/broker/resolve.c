@@ -272,8 +272,11 @@ static int step(struct walk *w)
 	w->rest = name + len;
 	if (len == 0)
 		return 0;
-	if (!is_name(name, len, ".") && !is_name(name, len, ".."))
+	if (!is_name(name, len, ".") && !is_name(name, len, "..")) {
+		w->r->onward = w->rest;
 		return down(w, name, len);
+	}
+	w->r->onward = name;
 	rc = searchable(w);
 	return rc || len == 1 ? rc : up(w);
 }
@@ -282,6 +285,7 @@ static int go_on(struct walk *w, int rc)
 {
 	while (!rc && *w->rest)
 		rc = step(w);
+	w->r->onward = NULL;
 	if (!rc && w->o->fd < 0)
 		rc = at(w->r, w->o);
 	return rc;
@@ -437,7 +441,9 @@ int resolve_parent(struct request *r, const char *base, const char *text, struct
 	/* where the name is a dot itself, its directory must be searchable: "x/." asks for that */
 	if (p->last == LAST_DOT || p->last == LAST_DOTDOT)
 		strcpy(dir + start, ".");
+	r->name = p->last == LAST_NAME ? text + start : NULL;
 	rc = resolve_find(r, base, dir, 0, &p->dir);
+	r->name = NULL;
 	if (!rc && !S_ISDIR(p->dir.st.st_mode))
 		rc = -ENOTDIR;
 	if (rc || p->last != LAST_NAME)

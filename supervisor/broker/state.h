@@ -85,13 +85,15 @@ struct request {
 	bool gone_own;            /* to be closed at the end of the call */
 	struct open_how open_how; /* openat2's, copied once */
 	int checked;              /* what the row's `first` found out, for its handler */
+	const char *onward;       /* what is left to walk behind the path that is looked up; NULL: nothing */
+	const char *name;         /* what comes behind that, while the directory of a name is looked for; else NULL */
 	unsigned how;             /* enum find_how, for every path of the call: openat2's RESOLVE flags */
 	const char *jail;         /* with FIND_UNDER_BASE and FIND_IN_ROOT: the virtual path that is not left */
 };
 
 /* Takes the job's identity for the rest of the call; with_group for what creates. 0 or -EPERM. */
 int request_enter(struct request *r, bool with_group);
-/* Records that `path` (virtual) is outside the tree. Returns -ENOENT. */
+/* Records that `path` (virtual), on the way to what the call asked for, is outside the tree. Returns -ENOENT. */
 int request_hidden(struct request *r, const char *path);
 /* Records that host `name` is not there for the job, by `rule`. */
 void request_hidden_host(struct request *r, const char *name, const char *rule);

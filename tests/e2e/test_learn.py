@@ -52,6 +52,8 @@ try: subprocess.run(["ls"])
 except OSError as e: print(e.errno)
 print(os.path.exists("/no/such/place"), os.path.exists("/usr"), os.path.exists("/usr/share"), os.access("/etc/mime.types", os.R_OK))
 with open("/etc/localtime", "rb") as f: print(f.read(4))
+import socket
+with socket.socket(socket.AF_UNIX) as s: print(s.connect_ex("/var/run/nscd/socket"))
 """
 NODE = """const fs = require('fs');
 fs.mkdirSync('/tmp/d');
@@ -199,9 +201,10 @@ class Learn(support.Case):
 
     def test_what_is_refused_stays_refused(self):
         text, policy, calls, said = self.learn("probes", PROBES)
-        self.assertEqual(self.passes(text, PROBES, [("vfork", "refused"), ("clone", "refused")]), "1\nFalse True True True\nb'TZif'\n")
+        self.assertEqual(self.passes(text, PROBES, [("vfork", "refused"), ("clone", "refused")]), "1\nFalse True True True\nb'TZif'\n13\n")
         self.only_what_was_used(policy, calls)
         self.assertIn("stays refused: vfork, probes.py:2", said)
+        self.assertNotIn("nscd", said)  # quiet before, and quiet under what was learned
         self.stopped(text, "open('/usr/share/zoneinfo/Europe/Berlin')", "refused")  # its directory was looked at
 
     def test_node(self):

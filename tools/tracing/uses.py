@@ -179,7 +179,8 @@ class Uses:
 
     def stays_shut(self, call, place):
         path = call["path"]
-        if call["verdict"] == "hidden" and path and (not os.path.lexists(path) or quiet_line(self.source, path)):
+        quiet = path and quiet_line(self.source, path)
+        if quiet or path and call["verdict"] == "hidden" and not os.path.lexists(path):
             self.take_missing(path, place)
             return
         self.shut[call["syscall"], path or call["address"]] = call["verdict"], place
