@@ -255,6 +255,7 @@ class TakenOver(Processes):
         os.chmod(dir, 0o777)
         self.addCleanup(shutil.rmtree, dir)
         path = os.path.join(dir, "file")
+        s.run("pass")  # there is a link to the worker
         link = eventually(self.link_to_worker)
 
         def made_by(uid):
