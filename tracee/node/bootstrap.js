@@ -50,6 +50,11 @@ new AbortController().signal;
 structuredClone({ a: 1 });
 `;
 
+function unwritten(chunk, done) {
+  done?.(null);
+  return true;
+}
+
 function rehearse() {
   const rehearsal = new Module('/rehearsal.js');
   rehearsal.paths = [];
@@ -69,8 +74,8 @@ function rehearse() {
   util.inspect({ a: [1, { b: new Map([[1, 'x']]) }], e: new Error('x'), f() {}, d: new Date(0), r: /x/ });
   // the first use of the console makes the streams, of the kind that jobs have: pipes
   for (const stream of [process.stdout, process.stderr]) {
-    stream.write('');
-    stream.write = () => true; // it would be the zygote's log
+    stream.write('', () => {});
+    stream.write = unwritten; // it would be the zygote's log
   }
   console.log('%s', '', { a: 1 });
   console.error('');
@@ -78,6 +83,11 @@ function rehearse() {
   delete process.stderr.write;
   clearTimeout(setTimeout(() => {}, 1));
   clearImmediate(setImmediate(() => {}));
+  // what is compiled here no child compiles
+  process.nextTick(() => {});
+  pathOf('none.mjs');
+  becomeJob('/tmp/none', []);
+  void Module.runMain;
   // nothing may be left for a child to do: no signal would come for it. fetch compiles WebAssembly in such tasks
   do process._tickCallback();
   while (warder.tasks());
@@ -218,8 +228,8 @@ function ownReports() {
 // job comes. Files are refused still; fd 1 is the zygote's log.
 function rehearseJob() {
   const { stdout } = process;
-  stdout.write('');
-  stdout.write = () => true;
+  stdout.write('', () => {});
+  stdout.write = unwritten;
   console.log('hello');
   delete stdout.write;
   becomeJob('/tmp/none', []);
