@@ -12,8 +12,8 @@
 #include "front.h"
 #include "guard.h"
 #include "installer.h"
-#include "link.h"
 #include "log.h"
+#include "message.h"
 
 #define LOOK_S 0.01 /* how often it is seen whether a draining front is idle */
 
@@ -39,31 +39,14 @@ struct side {
 
 /* --- front → worker ------------------------------------------------------------------------------------------ */
 
-static void send_key(struct back *b, enum link_word word, uint64_t key)
+/* What is said to a worker that has gone is lost: worker_gone answers for it. */
+static void tell(struct back *b, enum link_word word, const struct message *m)
 {
-	msgpack_sbuffer sb;
-	msgpack_packer pk;
-
-	if (!b->link)
-		return;
-	link_begin(&sb, &pk, word, 1);
-	link_pack_uint(&pk, "key", key);
-	link_send(b->link, &sb, -1);
+	if (b->link)
+		message_send(b->link, word, m);
 }
 
 /* The worker answers for a job that it cannot be sent: so the front need not be told while it submits. */
-static void send_unsent(struct back *b, uint64_t key, const struct job *job, int error)
-{
-	msgpack_sbuffer sb;
-	msgpack_packer pk;
-
-	link_begin(&sb, &pk, LINK_UNSENT, 3);
-	link_pack_uint(&pk, "key", key);
-	link_pack_text(&pk, "id", job->id ? job->id : "");
-	link_pack_uint(&pk, "errno", (uint64_t)-error);
-	link_send(b->link, &sb, -1);
-}
-
 static void submit(void *ctx, const struct port_job *facts, struct job *job, struct generation *g, const struct policy *policy)
 {
 	struct back *b = ctx;
@@ -73,112 +56,51 @@ static void submit(void *ctx, const struct port_job *facts, struct job *job, str
 
 	(void)policy; /* the job names it, or has its language's */
 	if (b->link) {
-		link_begin(&sb, &pk, LINK_SUBMIT, 7);
-		link_pack_uint(&pk, "key", facts->key);
-		link_pack_double(&pk, "queue_ms", facts->queue_ms);
-		link_pack_uint(&pk, "uid", facts->uid);
-		link_pack_bool(&pk, "operator", facts->by_operator);
-		link_pack_bool(&pk, "watched", facts->watched);
-		link_pack_uint(&pk, "generation", g->number);
-		rpc_pack_cstr(&pk, "job");
+		message_begin(&sb, &pk, LINK_SUBMIT, &(struct message){.job = *facts, .generation = g->number});
 		job_pack(job, &pk);
 		r = link_send(b->link, &sb, facts->by_operator ? facts->client : -1);
 		if (r < 0)
-			send_unsent(b, facts->key, job, r);
+			tell(b, LINK_UNSENT, &(struct message){.key = facts->key, .id.p = job->id, .error = -r});
 	}
 	job_free(job);
 }
 
 static void debug_attach(void *ctx, uint64_t key, bool on)
 {
-	struct back *b = ctx;
-	msgpack_sbuffer sb;
-	msgpack_packer pk;
-
-	if (!b->link)
-		return;
-	link_begin(&sb, &pk, LINK_ATTACH, 2);
-	link_pack_uint(&pk, "key", key);
-	link_pack_bool(&pk, "on", on);
-	link_send(b->link, &sb, -1);
+	tell(ctx, LINK_ATTACH, &(struct message){.key = key, .on = on});
 }
 
 static void debug_decide(void *ctx, uint64_t key, uint64_t call, enum decision decision, enum scope scope)
 {
-	struct back *b = ctx;
-	msgpack_sbuffer sb;
-	msgpack_packer pk;
-
-	if (!b->link)
-		return;
-	link_begin(&sb, &pk, LINK_DECIDE, 4);
-	link_pack_uint(&pk, "key", key);
-	link_pack_uint(&pk, "call", call);
-	link_pack_uint(&pk, "decision", decision);
-	link_pack_uint(&pk, "scope", scope);
-	link_send(b->link, &sb, -1);
+	tell(ctx, LINK_DECIDE, &(struct message){.key = key, .call = call, .decision = decision, .scope = scope});
 }
 
 static void cancel(void *ctx, uint64_t key)
 {
-	send_key(ctx, LINK_CANCEL, key);
+	tell(ctx, LINK_CANCEL, &(struct message){.key = key});
 }
 
 static void watch(void *ctx, uint64_t key)
 {
-	send_key(ctx, LINK_WATCH, key);
+	tell(ctx, LINK_WATCH, &(struct message){.key = key});
 }
 
 static void hold_output(void *ctx, uint64_t key, bool hold)
 {
-	struct back *b = ctx;
-	msgpack_sbuffer sb;
-	msgpack_packer pk;
-
-	if (!b->link)
-		return;
-	link_begin(&sb, &pk, LINK_HOLD, 2);
-	link_pack_uint(&pk, "key", key);
-	link_pack_bool(&pk, "on", hold);
-	link_send(b->link, &sb, -1);
+	tell(ctx, LINK_HOLD, &(struct message){.key = key, .on = hold});
 }
 
 static void trace(void *ctx, uint64_t key, enum trace mode)
 {
-	struct back *b = ctx;
-	msgpack_sbuffer sb;
-	msgpack_packer pk;
-
-	if (!b->link)
-		return;
-	link_begin(&sb, &pk, LINK_TRACE, 2);
-	link_pack_uint(&pk, "key", key);
-	link_pack_uint(&pk, "mode", mode);
-	link_send(b->link, &sb, -1);
+	tell(ctx, LINK_TRACE, &(struct message){.key = key, .mode = mode});
 }
 
 static void ask_status(void *ctx)
 {
-	struct back *b = ctx;
-	msgpack_sbuffer sb;
-	msgpack_packer pk;
-
-	if (!b->link)
-		return;
-	link_begin(&sb, &pk, LINK_ASK_STATUS, 0);
-	link_send(b->link, &sb, -1);
+	tell(ctx, LINK_ASK_STATUS, NULL);
 }
 
 /* --- front → keeper ------------------------------------------------------------------------------------------- */
-
-static void tell_keeper(struct side *s, enum link_word word)
-{
-	msgpack_sbuffer b;
-	msgpack_packer pk;
-
-	link_begin(&b, &pk, word, 0);
-	link_send(s->keeper, &b, -1);
-}
 
 static void install(void *ctx, enum installer_command command, enum language language, int out)
 {
@@ -186,9 +108,7 @@ static void install(void *ctx, enum installer_command command, enum language lan
 	msgpack_sbuffer b;
 	msgpack_packer pk;
 
-	link_begin(&b, &pk, LINK_INSTALL, 2);
-	link_pack_uint(&pk, "command", command);
-	link_pack_uint(&pk, "language", language);
+	message_begin(&b, &pk, LINK_INSTALL, &(struct message){.command = command, .language = language});
 	link_send(s->keeper, &b, out);
 }
 
@@ -197,150 +117,98 @@ static void install(void *ctx, enum installer_command command, enum language lan
 static int take_status(void *ctx, struct link_in *in)
 {
 	struct back *b = ctx;
-	const msgpack_object *map = in->m.params;
-	uint64_t zygotes, waiting, running, capacity;
-	struct port_status st = {0};
+	struct message m;
 
-	if (!link_uint(map, "zygotes", UINT32_MAX, &zygotes) || !link_uint(map, "waiting", UINT32_MAX, &waiting) ||
-	    !link_uint(map, "running", UINT32_MAX, &running) || !link_uint(map, "capacity", CONFIG_POOL_MAX, &capacity) ||
-	    !link_uint(map, "jobs_done", UINT64_MAX, &st.jobs_done) || !link_uint(map, "births", UINT64_MAX, &st.births) ||
-	    !link_uint(map, "birth_failures", UINT64_MAX, &st.birth_failures) ||
-	    !link_uint(map, "zygote_starts", UINT64_MAX, &st.zygote_starts))
+	if (message_take(in, &m))
 		return -EPROTO;
-	st.zygotes = (unsigned)zygotes;
-	st.waiting = (unsigned)waiting;
-	st.running = (unsigned)running;
-	st.capacity = (unsigned)capacity;
-	if (!b->up || b->capacity != st.capacity)
-		front_worker_up(b->side->front, b->index, &b->port, st.capacity);
+	if (!b->up || b->capacity != m.status.capacity)
+		front_worker_up(b->side->front, b->index, &b->port, m.status.capacity);
 	if (!b->up)
-		tell_keeper(b->side, LINK_SERVING);
+		message_send(b->side->keeper, LINK_SERVING, NULL);
 	b->up = true;
-	b->capacity = st.capacity;
-	b->front.on_status(b->front.ctx, &st);
+	b->capacity = m.status.capacity;
+	b->front.on_status(b->front.ctx, &m.status);
 	return 0;
 }
 
-static int take_started(void *ctx, struct link_in *in)
+static void do_started(struct back *b, const struct message *m)
 {
-	struct back *b = ctx;
-	uint64_t key, pid;
-
-	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_uint(in->m.params, "pid", INT32_MAX, &pid))
-		return -EPROTO;
-	b->front.on_started(b->front.ctx, key, (int)pid);
-	return 0;
+	b->front.on_started(b->front.ctx, m->key, m->pid);
 }
 
-static int take_output(void *ctx, struct link_in *in)
+static void do_output(struct back *b, const struct message *m)
 {
-	struct back *b = ctx;
-	struct bytes data;
-	uint64_t key;
-	bool is_stderr;
-
-	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_bool(in->m.params, "stderr", &is_stderr) ||
-	    !link_bytes(in->m.params, "data", &data))
-		return -EPROTO;
-	b->front.on_output(b->front.ctx, key, is_stderr, data);
-	return 0;
+	b->front.on_output(b->front.ctx, m->key, m->is_stderr, m->data);
 }
 
-static int take_event(void *ctx, struct link_in *in)
+static void do_event(struct back *b, const struct message *m)
 {
-	struct back *b = ctx;
-	struct bytes packed;
-	uint64_t key;
-
-	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_last(in, "packed", &packed))
-		return -EPROTO;
-	b->front.on_event(b->front.ctx, key, packed);
-	return 0;
+	b->front.on_event(b->front.ctx, m->key, m->packed);
 }
 
-static int take_violation(void *ctx, struct link_in *in)
+static void do_violation(struct back *b, const struct message *m)
 {
-	struct back *b = ctx;
-	struct bytes packed;
-	uint64_t key;
-
-	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_last(in, "packed", &packed))
-		return -EPROTO;
-	b->front.on_violation(b->front.ctx, key, packed);
-	return 0;
+	b->front.on_violation(b->front.ctx, m->key, m->packed);
 }
 
 /* The result is in the message as the client gets it: its bytes are passed on, not unpacked and packed again. */
-static int take_result(void *ctx, struct link_in *in)
+static void do_result(struct back *b, const struct message *m)
 {
-	struct back *b = ctx;
-	struct bytes packed;
-	uint64_t key;
-
-	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_last(in, "packed", &packed))
-		return -EPROTO;
-	front_result(b->side->front, b->index, key, packed);
-	return 0;
+	front_result(b->side->front, b->index, m->key, m->packed);
 }
 
-static int take_refused(void *ctx, struct link_in *in)
+static void do_refused(struct back *b, const struct message *m)
 {
-	struct back *b = ctx;
 	struct err e;
-	struct bytes why;
-	uint64_t key, code;
 
-	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_uint(in->m.params, "code", RPC_ERROR_COUNT - 1, &code) ||
-	    !link_bytes(in->m.params, "why", &why))
+	err_set(&e, ERR_REQUEST, "", 0, "%.*s", (int)(m->why.len < sizeof(e.text) ? m->why.len : sizeof(e.text)), m->why.p);
+	b->front.on_refused(b->front.ctx, m->key, m->code, &e);
+}
+
+static void do_held(struct back *b, const struct message *m)
+{
+	front_held(b->side->front, b->index, m->key, m->call, m->map, m->problem);
+}
+
+/* Words about one job, of which the front finds out by itself whether it knows it. */
+static void (*const of_job[LINK_COUNT])(struct back *b, const struct message *m) = {
+	[LINK_HELD] = do_held,
+	[LINK_STARTED] = do_started,
+	[LINK_OUTPUT] = do_output,
+	[LINK_EVENT] = do_event,
+	[LINK_VIOLATION] = do_violation,
+	[LINK_RESULT] = do_result,
+	[LINK_REFUSED] = do_refused,
+};
+
+static int take_of_job(void *ctx, struct link_in *in)
+{
+	struct message m;
+
+	if (message_take(in, &m))
 		return -EPROTO;
-	err_set(&e, ERR_REQUEST, "", 0, "%.*s", (int)(why.len < sizeof(e.text) ? why.len : sizeof(e.text)), why.p);
-	b->front.on_refused(b->front.ctx, key, (enum rpc_error)code, &e);
+	of_job[in->word](ctx, &m);
 	return 0;
 }
 
 static int take_running(void *ctx, struct link_in *in)
 {
-	const msgpack_object *map = in->m.params;
-	struct port_running j = {0};
-	uint64_t uid, language, pid;
 	struct back *b = ctx;
+	struct message m;
 
-	if (!b->up || !link_uint(map, "key", UINT64_MAX, &j.key) || !link_uint(map, "uid", UINT32_MAX, &uid) ||
-	    !link_uint(map, "language", LANGUAGE_COUNT - 1, &language) || !link_uint(map, "pid", INT32_MAX, &pid) ||
-	    !link_bool(map, "debug", &j.debug) || !link_double(map, "started_unix_ms", &j.started_unix_ms) ||
-	    !link_double(map, "queue_ms", &j.queue_ms) || !link_double(map, "age_ms", &j.age_ms) || !link_bytes(map, "job", &j.id) ||
-	    !link_bytes(map, "policy", &j.policy))
-		return -EPROTO;
-	j.uid = (uid_t)uid;
-	j.language = (enum language)language;
-	j.tracee_pid = (int)pid;
-	return front_adopt_job(b->side->front, b->index, &j) < 0 ? -EPROTO : 0;
-}
-
-static int take_held(void *ctx, struct link_in *in)
-{
-	struct back *b = ctx;
-	const msgpack_object *v = link_map(in->m.params, "violation");
-	struct bytes problem;
-	uint64_t key, call;
-
-	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_uint(in->m.params, "call", UINT64_MAX, &call) ||
-	    !link_bytes(in->m.params, "problem", &problem) || !v)
-		return -EPROTO;
-	front_held(b->side->front, b->index, key, call, v, problem);
-	return 0;
+	return b->up && message_take(in, &m) == 0 && front_adopt_job(b->side->front, b->index, &m.running) >= 0 ? 0 : -EPROTO;
 }
 
 static const struct link_row worker_rows[] = {
-	{LINK_HELD, take_held},
+	{LINK_HELD, take_of_job},
 	{LINK_STATUS, take_status},
-	{LINK_STARTED, take_started},
+	{LINK_STARTED, take_of_job},
 	{LINK_RUNNING, take_running},
-	{LINK_OUTPUT, take_output},
-	{LINK_EVENT, take_event},
-	{LINK_VIOLATION, take_violation},
-	{LINK_RESULT, take_result},
-	{LINK_REFUSED, take_refused},
+	{LINK_OUTPUT, take_of_job},
+	{LINK_EVENT, take_of_job},
+	{LINK_VIOLATION, take_of_job},
+	{LINK_RESULT, take_of_job},
+	{LINK_REFUSED, take_of_job},
 };
 
 /* No jobs for it any more; what becomes of those it has is said when the keeper knows how it died. */
@@ -372,15 +240,15 @@ static void worker_gone(struct back *b, const char *why)
 static int take_worker(void *ctx, struct link_in *in)
 {
 	struct side *s = ctx;
-	uint64_t index;
+	struct message m;
 
-	if (!link_uint(in->m.params, "index", FRONT_WORKERS_MAX - 1, &index) || in->fd < 0)
+	if (message_take(in, &m) || in->fd < 0)
 		return -EPROTO;
-	struct back *b = &s->backs[index];
+	struct back *b = &s->backs[m.index];
 
 	worker_gone(b, "its worker was replaced");
 	b->side = s;
-	b->index = (unsigned)index;
+	b->index = m.index;
 	b->port = (struct port_worker){
 		.ctx = b, .submit = submit, .cancel = cancel, .hold_output = hold_output, .trace = trace, .watch = watch, .ask_status = ask_status};
 	b->front = front_port(s->front, b->index);
@@ -394,14 +262,13 @@ static int take_worker(void *ctx, struct link_in *in)
 static int take_worker_gone(void *ctx, struct link_in *in)
 {
 	struct side *s = ctx;
-	struct bytes why;
+	struct message m;
 	char words[128];
-	uint64_t index;
 
-	if (!link_uint(in->m.params, "index", FRONT_WORKERS_MAX - 1, &index) || !link_bytes(in->m.params, "why", &why))
+	if (message_take(in, &m))
 		return -EPROTO;
-	snprintf(words, sizeof(words), "%.*s", (int)(why.len < 100 ? why.len : 100), why.p);
-	worker_gone(&s->backs[index], words);
+	snprintf(words, sizeof(words), "%.*s", (int)(m.why.len < 100 ? m.why.len : 100), m.why.p);
+	worker_gone(&s->backs[m.index], words);
 	return 0;
 }
 
@@ -413,7 +280,7 @@ static void on_look(struct ev_loop *loop, ev_timer *t, int revents)
 	if (!front_idle(s->front))
 		return;
 	ev_timer_stop(loop, t);
-	tell_keeper(s, LINK_IDLE);
+	message_send(s->keeper, LINK_IDLE, NULL);
 }
 
 static int take_drain(void *ctx, struct link_in *in)
@@ -473,7 +340,7 @@ static struct link_handler keeper_handler = {keeper_rows, sizeof(keeper_rows) / 
 
 static void on_client_gone(void *arg)
 {
-	tell_keeper(arg, LINK_CLIENT_GONE);
+	message_send(((struct side *)arg)->keeper, LINK_CLIENT_GONE, NULL);
 }
 
 /* --- life ---------------------------------------------------------------------------------------------------- */

@@ -22,8 +22,8 @@
 #include "gate.h"
 #include "guard.h"
 #include "installer.h"
-#include "link.h"
 #include "log.h"
+#include "message.h"
 #include "prompt.h"
 #include "service.h"
 #include "worker_side.h"
@@ -108,7 +108,7 @@ static void say_word(struct keeper *k, struct child *c, enum link_word word)
 	msgpack_sbuffer b;
 	msgpack_packer pk;
 
-	link_begin(&b, &pk, word, 0);
+	message_begin(&b, &pk, word, NULL);
 	say(k, c, &b, -1);
 }
 
@@ -129,10 +129,9 @@ static void join(struct keeper *k, struct child *worker)
 		kill(worker->pid, SIGKILL); /* without a front it is of no use: another try, later */
 		return;
 	}
-	link_begin(&b, &pk, LINK_WORKER, 1);
-	link_pack_uint(&pk, "index", worker->index);
+	message_begin(&b, &pk, LINK_WORKER, &(struct message){.index = worker->index});
 	say(k, front, &b, ends[0]);
-	link_begin(&b, &pk, LINK_FRONT, 0);
+	message_begin(&b, &pk, LINK_FRONT, NULL);
 	say(k, worker, &b, ends[1]);
 	close(ends[0]);
 	close(ends[1]);
@@ -291,17 +290,16 @@ static int be_installer(const struct keeper *k, enum installer_command command, 
 /* A front that somebody has taken over can have done here what the operator has written down, again. */
 static void install(struct keeper *k, const struct link_in *in)
 {
-	uint64_t command, language;
+	struct message m;
 	pid_t *place = NULL;
 
 	for (pid_t *p = k->installers; p < k->installers + INSTALLERS; p++)
 		place = *p ? place : p;
-	if (!place || in->fd < 0 || k->stage != SERVING || !link_uint(in->m.params, "command", INSTALLER_COMMANDS - 1, &command) ||
-	    !link_uint(in->m.params, "language", LANGUAGE_COUNT - 1, &language))
+	if (!place || in->fd < 0 || k->stage != SERVING || message_take(in, &m))
 		return; /* the pipe ends without a word, which says so */
 	*place = fork();
 	if (*place == 0)
-		_exit(be_installer(k, (enum installer_command)command, (enum language)language, in->fd));
+		_exit(be_installer(k, m.command, m.language, in->fd));
 	if (*place < 0) {
 		log_write(LOG_ERROR, "not_started", "step=fork error=%s", err_name(errno));
 		*place = 0;
@@ -361,9 +359,7 @@ static void tell_front(struct keeper *k, const struct child *worker, const char 
 	char why[64];
 
 	snprintf(why, sizeof(why), "its worker died (%s)", how);
-	link_begin(&b, &pk, LINK_WORKER_GONE, 2);
-	link_pack_uint(&pk, "index", worker->index);
-	link_pack_text(&pk, "why", why);
+	message_begin(&b, &pk, LINK_WORKER_GONE, &(struct message){.index = worker->index, .why.p = why});
 	say(k, &k->children[0], &b, -1);
 }
 
@@ -526,13 +522,6 @@ static void on_signals(struct keeper *k)
 	reap(k); /* SIGCHLD may stand for several */
 }
 
-static bool is_word(const struct link_in *in, enum link_word w)
-{
-	const char *name = link_word_name(w);
-
-	return in->m.type == RPC_NOTIFY && in->m.method.len == strlen(name) && memcmp(in->m.method.p, name, strlen(name)) == 0;
-}
-
 /* A service is ready when its first job could run. */
 static void on_serving(struct keeper *k)
 {
@@ -549,13 +538,13 @@ static void on_front(struct keeper *k)
 	struct err e;
 	int r = link_get(front->link, MESSAGE_MAX, &in, &e);
 
-	if (r == 0 && is_word(&in, LINK_SERVING))
+	if (r == 0 && in.word == LINK_SERVING)
 		on_serving(k);
-	else if (r == 0 && is_word(&in, LINK_IDLE) && k->stage != SERVING)
+	else if (r == 0 && in.word == LINK_IDLE && k->stage != SERVING)
 		next_stage(k, LEAVING, LEAVE_S);
-	else if (r == 0 && is_word(&in, LINK_INSTALL))
+	else if (r == 0 && in.word == LINK_INSTALL)
 		install(k, &in);
-	else if (r == 0 && is_word(&in, LINK_CLIENT_GONE))
+	else if (r == 0 && in.word == LINK_CLIENT_GONE)
 		drain(k, 0);
 	else if (r < 0 && r != -EAGAIN)
 		close_fd(&front->link); /* it is ending: its status will say how; a link that is closed ends one that is not */

@@ -22,11 +22,6 @@ static const char large_name[] = "large";
 static const char *const names[] = {WORDS_LINK(WORD_NAME)};
 _Static_assert(sizeof(names) / sizeof(names[0]) == LINK_COUNT, "a name for every word");
 
-const char *link_word_name(enum link_word w)
-{
-	return w < LINK_COUNT ? names[w] : "?";
-}
-
 static void close_fd(int *fd)
 {
 	if (*fd >= 0)
@@ -132,27 +127,6 @@ void link_pack_uint(msgpack_packer *pk, const char *key, uint64_t v)
 	msgpack_pack_uint64(pk, v);
 }
 
-void link_pack_bool(msgpack_packer *pk, const char *key, bool v)
-{
-	rpc_pack_cstr(pk, key);
-	if (v)
-		msgpack_pack_true(pk);
-	else
-		msgpack_pack_false(pk);
-}
-
-void link_pack_double(msgpack_packer *pk, const char *key, double v)
-{
-	rpc_pack_cstr(pk, key);
-	msgpack_pack_double(pk, v);
-}
-
-void link_pack_text(msgpack_packer *pk, const char *key, const char *v)
-{
-	rpc_pack_cstr(pk, key);
-	rpc_pack_cstr(pk, v);
-}
-
 /* --- in ------------------------------------------------------------------------------------------------------ */
 
 static int broken(struct err *e, const char *why)
@@ -209,9 +183,18 @@ static int unwrap(struct link_in *in, int *memfd, size_t max, struct err *e)
 	return rpc_parse(in->whole, &in->unpacked, &in->m, e);
 }
 
-static bool is_large(const struct rpc_message *m)
+static bool is_named(const struct rpc_message *m, const char *name)
 {
-	return m->type == RPC_NOTIFY && m->method.len == sizeof(large_name) - 1 && memcmp(m->method.p, large_name, m->method.len) == 0;
+	return m->type == RPC_NOTIFY && m->method.len == strlen(name) && memcmp(m->method.p, name, m->method.len) == 0;
+}
+
+static enum link_word word_of(const struct rpc_message *m)
+{
+	enum link_word w = 0;
+
+	while (w < LINK_COUNT && !is_named(m, names[w]))
+		w++;
+	return w;
 }
 
 int link_get(int sock, size_t max_message, struct link_in *in, struct err *e)
@@ -220,18 +203,20 @@ int link_get(int sock, size_t max_message, struct link_in *in, struct err *e)
 	int fds[LINK_FDS_MAX] = {-1, -1};
 	size_t len = 0;
 
-	*in = (struct link_in){.fd = -1};
+	*in = (struct link_in){.fd = -1, .word = LINK_COUNT};
 	msgpack_unpacked_init(&in->unpacked);
 	int ret = take_packet(sock, buf, sizeof(buf), &len, fds, e);
 	in->whole = (struct bytes){buf, len};
 	if (ret == 0)
 		ret = rpc_parse(in->whole, &in->unpacked, &in->m, e);
-	if (ret == 0 && is_large(&in->m)) {
+	if (ret == 0 && is_named(&in->m, large_name)) {
 		ret = unwrap(in, &fds[0], max_message, e);
 		close_fd(&fds[0]);
 		fds[0] = fds[1];
 		fds[1] = -1;
 	}
+	if (ret == 0)
+		in->word = word_of(&in->m);
 	in->fd = fds[0];
 	close_fd(&fds[1]);
 	return ret;
@@ -365,14 +350,11 @@ static void stop(struct link *l)
 		drop_first(l);
 }
 
-static const struct link_row *find_row(const struct link *l, struct bytes method)
+static const struct link_row *find_row(const struct link *l, enum link_word word)
 {
-	for (size_t i = 0; i < l->h->n_rows; i++) {
-		const char *name = names[l->h->rows[i].word];
-
-		if (strlen(name) == method.len && memcmp(name, method.p, method.len) == 0)
+	for (size_t i = 0; i < l->h->n_rows; i++)
+		if (l->h->rows[i].word == word)
 			return &l->h->rows[i];
-	}
 	return NULL;
 }
 
@@ -382,7 +364,7 @@ static int take_one(struct link *l)
 	struct link_in in;
 	struct err e = {0};
 	int ret = link_get(l->sock, l->h->max_message, &in, &e);
-	const struct link_row *row = ret == 0 && in.m.type == RPC_NOTIFY ? find_row(l, in.m.method) : NULL;
+	const struct link_row *row = ret == 0 ? find_row(l, in.word) : NULL;
 
 	if (ret == 0)
 		ret = row ? row->take(l->ctx, &in) : broken(&e, "an unknown message");

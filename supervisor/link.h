@@ -23,43 +23,43 @@
 #define LINK_SLACK      (2ul << 20)  /* bytes that a message has at most beside what a client's message may have */
 #define LINK_FDS_MAX    2            /* the memfd of a large message, and the one that belongs to it */
 
-/* Every message, who sends it to whom. A word's handler is a row of the receiver's table. */
+/* Every message, who sends it to whom; what it has in it says message.c. A word's handler is a row of the receiver's table. */
 #define WORDS_LINK(X) \
 	X(SUBMIT, "submit")           /* front → worker: a job */ \
-	X(UNSENT, "unsent")           /* front → worker: key, id, errno; instead of a job that there was no room for */ \
-	X(ATTACH, "attach")           /* front → worker: key, on; a debugger */ \
-	X(DECIDE, "decide")           /* front → worker: key, call, decision, scope */ \
-	X(HELD, "held")               /* worker → front: key, call, problem, violation */ \
-	X(CANCEL, "cancel")           /* front → worker: key */ \
-	X(HOLD, "hold")               /* front → worker: key, on */ \
-	X(TRACE, "trace")             /* front → worker: key, mode */ \
-	X(WATCH, "watch")             /* front → worker: key */ \
+	X(UNSENT, "unsent")           /* front → worker: instead of a job that there was no room for */ \
+	X(ATTACH, "attach")           /* front → worker: a debugger listens, or no more */ \
+	X(DECIDE, "decide")           /* front → worker */ \
+	X(HELD, "held")               /* worker → front */ \
+	X(CANCEL, "cancel")           /* front → worker */ \
+	X(HOLD, "hold")               /* front → worker */ \
+	X(TRACE, "trace")             /* front → worker */ \
+	X(WATCH, "watch")             /* front → worker */ \
 	X(ASK_STATUS, "ask_status")   /* front → worker */ \
 	X(STATUS, "status")           /* worker → front: numbers; the first one says that it is ready */ \
-	X(STARTED, "started")         /* worker → front: key, pid */ \
-	X(OUTPUT, "output")           /* worker → front: key, stderr, data */ \
-	X(EVENT, "event")             /* worker → front: key, packed */ \
-	X(VIOLATION, "violation")     /* worker → front: key, packed */ \
+	X(STARTED, "started")         /* worker → front */ \
+	X(OUTPUT, "output")           /* worker → front */ \
+	X(EVENT, "event")             /* worker → front */ \
+	X(VIOLATION, "violation")     /* worker → front */ \
 	X(RUNNING, "running")         /* worker → front: a job of the front before, after the first status */ \
-	X(RESULT, "result")           /* worker → front: key, packed */ \
-	X(REFUSED, "refused")         /* worker → front: key, code, why; instead of a result */ \
-	X(WORKER, "worker")           /* keeper → front: index; the link to it beside */ \
-	X(WORKER_GONE, "worker_gone") /* keeper → front: index, why */ \
+	X(RESULT, "result")           /* worker → front */ \
+	X(REFUSED, "refused")         /* worker → front: instead of a result */ \
+	X(WORKER, "worker")           /* keeper → front: the link to it beside */ \
+	X(WORKER_GONE, "worker_gone") /* keeper → front */ \
 	X(FRONT, "front")             /* keeper → worker: the link to it beside */ \
 	X(SETTINGS, "settings")       /* keeper → both: the files of a new generation */ \
 	X(DRAIN, "drain")             /* keeper → front: take nothing more */ \
 	X(SHUTDOWN, "shutdown")       /* keeper → worker: end what is left */ \
-	X(INSTALL, "install")         /* front → keeper: command, language; the pipe for what comes of it beside */ \
+	X(INSTALL, "install")         /* front → keeper: the pipe for what comes of it beside */ \
 	X(SERVING, "serving")         /* front → keeper: a worker is there for its jobs */ \
 	X(IDLE, "idle")               /* front → keeper: drained */ \
 	X(CLIENT_GONE, "client_gone") /* front → keeper: the one that it serves */
 #define WORD_LINK(n, s) LINK_##n,
 enum link_word { WORDS_LINK(WORD_LINK) LINK_COUNT };
-const char *link_word_name(enum link_word w);
 
 /* A message that came. `m` points into the rest. */
 struct link_in {
 	struct rpc_message m;
+	enum link_word word; /* LINK_COUNT: none of ours */
 	struct bytes whole; /* its bytes */
 	int fd; /* -1: none. Whoever takes it sets -1 */
 	msgpack_unpacked unpacked;
@@ -80,9 +80,6 @@ int link_pair(int ends[2]);
 /* Begins a message: `n` keys of the map are to be packed next. */
 void link_begin(msgpack_sbuffer *b, msgpack_packer *pk, enum link_word w, size_t n);
 void link_pack_uint(msgpack_packer *pk, const char *key, uint64_t v);
-void link_pack_bool(msgpack_packer *pk, const char *key, bool v);
-void link_pack_double(msgpack_packer *pk, const char *key, double v);
-void link_pack_text(msgpack_packer *pk, const char *key, const char *v);
 
 /* Values of the map: false when there is none of that type and range. */
 bool link_uint(const msgpack_object *map, const char *key, uint64_t max, uint64_t *out);

@@ -1,42 +1,23 @@
 #include "worker_side.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "admit.h"
 #include "brought.h"
 #include "guard.h"
-#include "link.h"
+#include "held.h"
 #include "log.h"
-#include "mem.h"
+#include "message.h"
 #include "worker.h"
 
 #define BACKLOG_HIGH     (1u << 20) /* bytes that the front has not taken; above: jobs' output is left where it is */
 #define JOBS_BEYOND      1024u      /* jobs of a front beyond the capacity: more is no front of ours */
 #define FRONTLESS_S      30.0       /* without a front for so long: end, to be started anew */
-#define ID_SHOWN         (2 * JOB_ID_MAX + 4)
-
-struct held { /* a job, from the front's word to its answer */
-	LIST_ENTRY(held) link;
-	uint64_t key;
-	uid_t uid;
-	bool detach, orphan; /* orphan: the front that gave it has gone, and its client with it */
-	bool heard;          /* the front that is there knows it */
-	struct {             /* of a detached job, for a front that comes later */
-		char *id, *policy; /* owned */
-		enum language language;
-		bool debug;
-		int tracee_pid;  /* 0: not started */
-		double started_unix_ms, queue_ms, since_ms; /* since: monotonic */
-	} facts;
-};
 
 struct side {
 	struct ev_loop *loop;
@@ -49,8 +30,7 @@ struct side {
 	struct link *keeper, *front; /* front NULL: none now */
 	int next_front;              /* its link's descriptor, when the present one is still to be let go; -1: none */
 	ev_timer change_front;       /* never started, only fed */
-	LIST_HEAD(, held) held;
-	unsigned n_held;
+	struct held_all held;
 	bool paused;
 	ev_timer frontless;
 };
@@ -60,110 +40,58 @@ struct side {
 static void on_status(void *ctx, const struct port_status *st)
 {
 	struct side *s = ctx;
-	msgpack_sbuffer b;
-	msgpack_packer pk;
 
-	if (!s->front)
-		return;
-	link_begin(&b, &pk, LINK_STATUS, 8);
-	link_pack_uint(&pk, "zygotes", st->zygotes);
-	link_pack_uint(&pk, "waiting", st->waiting);
-	link_pack_uint(&pk, "running", st->running);
-	link_pack_uint(&pk, "capacity", st->capacity);
-	link_pack_uint(&pk, "jobs_done", st->jobs_done);
-	link_pack_uint(&pk, "births", st->births);
-	link_pack_uint(&pk, "birth_failures", st->birth_failures);
-	link_pack_uint(&pk, "zygote_starts", st->zygote_starts);
-	link_send(s->front, &b, -1);
-}
-
-static struct held *find(struct side *s, uint64_t key)
-{
-	struct held *h;
-
-	LIST_FOREACH(h, &s->held, link)
-		if (h->key == key)
-			return h;
-	return NULL;
-}
-
-static double clock_ms(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+	if (s->front)
+		message_send(s->front, LINK_STATUS, &(struct message){.status = *st});
 }
 
 static bool is_heard(struct side *s, uint64_t key)
 {
-	const struct held *h = s->front ? find(s, key) : NULL;
+	const struct held *h = s->front ? held_find(&s->held, key) : NULL;
 
 	return h && h->heard;
+}
+
+/* A word about one job, for the front that knows it. False: none does. */
+static bool tell(struct side *s, enum link_word word, const struct message *m)
+{
+	bool heard = is_heard(s, m->key);
+
+	if (heard)
+		message_send(s->front, word, m);
+	return heard;
+}
+
+/* What jobs say as fast as they can: more of it waits with them when the front does not keep up. */
+static void tell_much(struct side *s, enum link_word word, const struct message *m)
+{
+	if (tell(s, word, m) && !s->paused && link_backlog(s->front) > BACKLOG_HIGH)
+		worker_pause_output(s->worker, s->paused = true);
 }
 
 static void on_started(void *ctx, uint64_t key, int tracee_pid)
 {
 	struct side *s = ctx;
-	struct held *h = find(s, key);
-	msgpack_sbuffer b;
-	msgpack_packer pk;
+	struct held *h = held_find(&s->held, key);
 
-	if (h) {
-		h->facts.tracee_pid = tracee_pid;
-		h->facts.started_unix_ms = clock_ms(CLOCK_REALTIME);
-	}
-	if (!is_heard(s, key))
-		return;
-	link_begin(&b, &pk, LINK_STARTED, 2);
-	link_pack_uint(&pk, "key", key);
-	link_pack_uint(&pk, "pid", (uint64_t)tracee_pid);
-	link_send(s->front, &b, -1);
+	if (h)
+		held_note_start(h, tracee_pid);
+	tell(s, LINK_STARTED, &(struct message){.key = key, .pid = tracee_pid});
 }
 
 static void on_output(void *ctx, uint64_t key, bool is_stderr, struct bytes data)
 {
-	struct side *s = ctx;
-	msgpack_sbuffer b;
-	msgpack_packer pk;
-
-	if (!is_heard(s, key))
-		return;
-	link_begin(&b, &pk, LINK_OUTPUT, 3);
-	link_pack_uint(&pk, "key", key);
-	link_pack_bool(&pk, "stderr", is_stderr);
-	rpc_pack_cstr(&pk, "data");
-	rpc_pack_bin(&pk, data);
-	link_send(s->front, &b, -1);
-	if (!s->paused && link_backlog(s->front) > BACKLOG_HIGH)
-		worker_pause_output(s->worker, s->paused = true);
-}
-
-static void send_packed(void *ctx, uint64_t key, enum link_word word, struct bytes packed)
-{
-	struct side *s = ctx;
-	msgpack_sbuffer b;
-	msgpack_packer pk;
-
-	if (!is_heard(s, key))
-		return;
-	link_begin(&b, &pk, word, 2);
-	link_pack_uint(&pk, "key", key);
-	rpc_pack_cstr(&pk, "packed"); /* the last one: link_last */
-	msgpack_sbuffer_write(&b, packed.p, packed.len);
-	link_send(s->front, &b, -1);
-	if (!s->paused && link_backlog(s->front) > BACKLOG_HIGH)
-		worker_pause_output(s->worker, s->paused = true);
+	tell_much(ctx, LINK_OUTPUT, &(struct message){.key = key, .is_stderr = is_stderr, .data = data});
 }
 
 static void on_event(void *ctx, uint64_t key, struct bytes packed)
 {
-	send_packed(ctx, key, LINK_EVENT, packed);
+	tell_much(ctx, LINK_EVENT, &(struct message){.key = key, .packed = packed});
 }
 
 static void on_violation(void *ctx, uint64_t key, struct bytes packed)
 {
-	send_packed(ctx, key, LINK_VIOLATION, packed);
+	tell_much(ctx, LINK_VIOLATION, &(struct message){.key = key, .packed = packed});
 }
 
 static void on_drained(void *ctx)
@@ -174,40 +102,12 @@ static void on_drained(void *ctx)
 		worker_pause_output(s->worker, s->paused = false);
 }
 
-/* Names and paths in it are the job's own choice. */
-static void log_violation(const char *job, uid_t uid, const struct violation *v)
-{
-	char call[100], path[300], address[100], rule[200];
-
-	log_write(LOG_INFO, "violation", "job=%s uid=%u verdict=%s syscall=%s path=%s address=%s rule=%s count=%u", job, uid,
-		  verdict_name(v->verdict), log_value(call, sizeof(call), v->syscall), log_value(path, sizeof(path), v->path),
-		  log_value(address, sizeof(address), v->address), log_value(rule, sizeof(rule), v->rule), v->count);
-}
-
-static void log_end(const struct held *h, const struct result *r)
-{
-	char id[ID_SHOWN], error[300];
-
-	log_value(id, sizeof(id), r->id);
-	for (size_t i = 0; i < r->n_violations; i++)
-		log_violation(id, h->uid, &r->violations[i]);
-	log_write(LOG_INFO, "job_end",
-		  "job=%s uid=%u outcome=%s exit_code=%d signal=%d limit=%s queue_ms=%.1f wall_ms=%.1f cpu_ms=%.1f max_rss_kib=%llu "
-		  "brokered_calls=%llu violations=%zu client=%s error=%s",
-		  id, h->uid, outcome_name(r->outcome), r->exit_code, r->signal, ended_by_name(r->limit), r->usage.queue_ms,
-		  r->usage.wall_ms, r->usage.cpu_ms, (unsigned long long)r->usage.max_rss_kib,
-		  (unsigned long long)r->usage.brokered_calls, r->n_violations, h->orphan ? "gone" : "there",
-		  log_value(error, sizeof(error), r->error));
-}
-
 static int try_result(struct side *s, uint64_t key, const struct result *r)
 {
 	msgpack_sbuffer b;
 	msgpack_packer pk;
 
-	link_begin(&b, &pk, LINK_RESULT, 2);
-	link_pack_uint(&pk, "key", key);
-	rpc_pack_cstr(&pk, "packed"); /* the last one: link_last */
+	message_begin(&b, &pk, LINK_RESULT, &(struct message){.key = key});
 	result_pack(r, &pk);
 	return link_send(s->front, &b, -1);
 }
@@ -223,47 +123,30 @@ static void send_result(struct side *s, uint64_t key, const struct result *r)
 	try_result(s, key, &(struct result){.id = r->id, .outcome = OUTCOME_ERROR, .error = words, .usage = r->usage, .layers = r->layers});
 }
 
-static void drop(struct side *s, struct held *h)
-{
-	LIST_REMOVE(h, link);
-	s->n_held--;
-	free(h->facts.id);
-	free(h->facts.policy);
-	free(h);
-}
-
 static void on_result(void *ctx, uint64_t key, const struct result *r)
 {
 	struct side *s = ctx;
-	struct held *h = find(s, key);
+	struct held *h = held_find(&s->held, key);
 
 	if (!h)
 		return;
 	if (s->front && h->heard)
 		send_result(s, key, r);
-	log_end(h, r);
-	drop(s, h);
+	held_log_end(h, r);
+	held_drop(&s->held, h);
 }
 
 /* An error of the protocol: the job was never accepted. */
 static void on_refused(void *ctx, uint64_t key, enum rpc_error code, const struct err *why)
 {
 	struct side *s = ctx;
-	struct held *h = find(s, key);
-	msgpack_sbuffer b;
-	msgpack_packer pk;
+	struct held *h = held_find(&s->held, key);
 	char words[300];
 
 	if (!h)
 		return;
-	if (s->front && h->heard) {
-		link_begin(&b, &pk, LINK_REFUSED, 3);
-		link_pack_uint(&pk, "key", key);
-		link_pack_uint(&pk, "code", code);
-		link_pack_text(&pk, "why", err_str(why, words, sizeof(words)));
-		link_send(s->front, &b, -1);
-	}
-	drop(s, h);
+	tell(s, LINK_REFUSED, &(struct message){.key = key, .code = code, .why.p = err_str(why, words, sizeof(words))});
+	held_drop(&s->held, h);
 }
 
 static void on_held(void *ctx, uint64_t key, uint64_t call, const struct violation *v, const char *problem)
@@ -274,11 +157,7 @@ static void on_held(void *ctx, uint64_t key, uint64_t call, const struct violati
 
 	if (!is_heard(s, key))
 		return;
-	link_begin(&b, &pk, LINK_HELD, 4);
-	link_pack_uint(&pk, "key", key);
-	link_pack_uint(&pk, "call", call);
-	link_pack_text(&pk, "problem", problem ? problem : "");
-	rpc_pack_cstr(&pk, "violation");
+	message_begin(&b, &pk, LINK_HELD, &(struct message){.key = key, .call = call, .problem.p = problem});
 	violation_pack(v, &pk);
 	link_send(s->front, &b, -1);
 }
@@ -309,19 +188,6 @@ static bool is_of_operator(const struct side *s, int client)
 	return false;
 }
 
-static int take_facts(const msgpack_object *map, struct port_job *facts, uint64_t *generation)
-{
-	uint64_t uid;
-
-	if (!link_uint(map, "key", UINT64_MAX, &facts->key) || !link_double(map, "queue_ms", &facts->queue_ms) ||
-	    !link_uint(map, "uid", UINT32_MAX, &uid) || !link_bool(map, "operator", &facts->by_operator) || !link_bool(map, "watched", &facts->watched) ||
-	    !link_uint(map, "generation", UINT64_MAX, generation))
-		return -EPROTO;
-	facts->uid = (uid_t)uid;
-	facts->client = -1;
-	return 0;
-}
-
 /* The generation whose policy the job has, and that policy. NULL: it is none of ours. */
 static struct generation *admit(struct side *s, const struct port_job *facts, struct job *j, const struct policy **policy, enum rpc_error *code,
 				struct err *e)
@@ -335,49 +201,33 @@ static struct generation *admit(struct side *s, const struct port_job *facts, st
 	return g && admit_job(j, g->policies, g->config->max_message_mib << 20, facts->by_operator, policy, code, e) == 0 ? g : NULL;
 }
 
-static void note_facts(struct held *h, const struct port_job *facts, const struct job *j, const struct policy *policy)
-{
-	if (!j->detach)
-		return;
-	h->facts.id = mem_copy(j->id);
-	h->facts.policy = mem_copy(j->policy_text.p ? "policy_text" : policy->name);
-	h->facts.language = j->language;
-	h->facts.debug = j->debug;
-	h->facts.queue_ms = facts->queue_ms;
-	h->facts.since_ms = clock_ms(CLOCK_MONOTONIC);
-}
-
 static int take_submit(void *ctx, struct link_in *in)
 {
 	struct side *s = ctx;
 	const struct policy *policy = NULL;
-	struct port_job facts;
 	enum rpc_error code = RPC_ERROR_BAD_REQUEST;
 	struct err e = {0};
+	struct message m;
 	struct held *h;
-	uint64_t number;
 	struct job *j;
 
-	if (take_facts(in->m.params, &facts, &number) || find(s, facts.key) || s->n_held > CONFIG_POOL_MAX + JOBS_BEYOND ||
-	    job_parse(link_map(in->m.params, "job"), &j, &e))
+	if (message_take(in, &m) || held_find(&s->held, m.job.key) || s->held.n > CONFIG_POOL_MAX + JOBS_BEYOND || job_parse(m.map, &j, &e))
 		return -EPROTO;
-	h = calloc(1, sizeof(*h));
-	if (!h)
-		abort(); /* as for a job that was accepted and cannot be answered */
-	*h = (struct held){.key = facts.key, .uid = facts.uid, .detach = j->detach, .heard = true};
-	LIST_INSERT_HEAD(&s->held, h, link);
-	s->n_held++;
+	struct port_job facts = m.job;
+
+	facts.client = -1;
+	h = held_new(&s->held, facts.key, facts.uid, j->detach);
 	/* from here on `in` is not looked at any more but for its descriptor: the keeper's messages come into the same buffer */
-	if (!know_generation(s, number))
+	if (!know_generation(s, m.generation))
 		err_set(&e, ERR_REQUEST, "generation", 0, "is not known to the worker");
 	if (facts.by_operator && !is_of_operator(s, in->fd)) {
 		log_write(LOG_WARN, "no_operator", "uid=%u", facts.uid); /* or, since a reload, no longer one: the rules of others hold */
 		facts.by_operator = false;
 	}
-	struct generation *g = number <= s->generation->number ? admit(s, &facts, j, &policy, &code, &e) : NULL;
+	struct generation *g = m.generation <= s->generation->number ? admit(s, &facts, j, &policy, &code, &e) : NULL;
 
 	if (g) {
-		note_facts(h, &facts, j, policy);
+		held_note(h, &facts, j, policy);
 		s->port.submit(s->port.ctx, &facts, j, g, policy);
 		return 0;
 	}
@@ -390,91 +240,66 @@ static int take_submit(void *ctx, struct link_in *in)
 static int take_unsent(void *ctx, struct link_in *in)
 {
 	struct side *s = ctx;
-	uint64_t key, number;
 	char id[JOB_ID_MAX + 1] = "", words[100];
-	struct bytes text;
+	struct message m;
 
-	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_uint(in->m.params, "errno", INT_MAX, &number) ||
-	    !link_bytes(in->m.params, "id", &text) || text.len >= sizeof(id))
+	if (message_take(in, &m) || m.id.len >= sizeof(id))
 		return -EPROTO;
-	memcpy(id, text.p, text.len);
-	snprintf(words, sizeof(words), "the job could not be sent to its worker: %s", err_name((int)number));
-	send_result(s, key, &(struct result){.id = id, .outcome = OUTCOME_ERROR, .error = words});
+	memcpy(id, m.id.p, m.id.len);
+	snprintf(words, sizeof(words), "the job could not be sent to its worker: %s", err_name(m.error));
+	send_result(s, m.key, &(struct result){.id = id, .outcome = OUTCOME_ERROR, .error = words});
 	return 0;
 }
 
-static int take_attach(void *ctx, struct link_in *in)
+static void do_attach(const struct port_worker *p, const struct message *m)
 {
-	struct side *s = ctx;
-	uint64_t key;
-	bool on;
-
-	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_bool(in->m.params, "on", &on))
-		return -EPROTO;
-	if (is_heard(s, key))
-		s->port.debug_attach(s->port.ctx, key, on);
-	return 0;
+	p->debug_attach(p->ctx, m->key, m->on);
 }
 
-static int take_decide(void *ctx, struct link_in *in)
+static void do_decide(const struct port_worker *p, const struct message *m)
 {
-	struct side *s = ctx;
-	uint64_t key, call, decision, scope;
-
-	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_uint(in->m.params, "call", UINT64_MAX, &call) ||
-	    !link_uint(in->m.params, "decision", DECISION_COUNT - 1, &decision) || !link_uint(in->m.params, "scope", SCOPE_COUNT - 1, &scope))
-		return -EPROTO;
-	if (is_heard(s, key))
-		s->port.debug_decide(s->port.ctx, key, call, (enum decision)decision, (enum scope)scope);
-	return 0;
+	p->debug_decide(p->ctx, m->key, m->call, m->decision, m->scope);
 }
 
-static int take_cancel(void *ctx, struct link_in *in)
+static void do_cancel(const struct port_worker *p, const struct message *m)
 {
-	struct side *s = ctx;
-	uint64_t key;
-
-	if (!link_uint(in->m.params, "key", UINT64_MAX, &key))
-		return -EPROTO;
-	if (is_heard(s, key))
-		s->port.cancel(s->port.ctx, key);
-	return 0;
+	p->cancel(p->ctx, m->key);
 }
 
-static int take_watch(void *ctx, struct link_in *in)
+static void do_hold(const struct port_worker *p, const struct message *m)
 {
-	struct side *s = ctx;
-	uint64_t key;
-
-	if (!link_uint(in->m.params, "key", UINT64_MAX, &key))
-		return -EPROTO;
-	if (is_heard(s, key))
-		s->port.watch(s->port.ctx, key);
-	return 0;
+	p->hold_output(p->ctx, m->key, m->on);
 }
 
-static int take_hold(void *ctx, struct link_in *in)
+static void do_trace(const struct port_worker *p, const struct message *m)
 {
-	struct side *s = ctx;
-	uint64_t key;
-	bool on;
-
-	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_bool(in->m.params, "on", &on))
-		return -EPROTO;
-	if (is_heard(s, key))
-		s->port.hold_output(s->port.ctx, key, on);
-	return 0;
+	p->trace(p->ctx, m->key, m->mode);
 }
 
-static int take_trace(void *ctx, struct link_in *in)
+static void do_watch(const struct port_worker *p, const struct message *m)
+{
+	p->watch(p->ctx, m->key);
+}
+
+static void (*const of_job[LINK_COUNT])(const struct port_worker *p, const struct message *m) = {
+	[LINK_ATTACH] = do_attach,
+	[LINK_DECIDE] = do_decide,
+	[LINK_CANCEL] = do_cancel,
+	[LINK_HOLD] = do_hold,
+	[LINK_TRACE] = do_trace,
+	[LINK_WATCH] = do_watch,
+};
+
+/* Words about one job: nothing happens when the front that says them did not give it, or was not told of it. */
+static int take_of_job(void *ctx, struct link_in *in)
 {
 	struct side *s = ctx;
-	uint64_t key, mode;
+	struct message m;
 
-	if (!link_uint(in->m.params, "key", UINT64_MAX, &key) || !link_uint(in->m.params, "mode", TRACE_COUNT - 1, &mode))
+	if (message_take(in, &m))
 		return -EPROTO;
-	if (is_heard(s, key))
-		s->port.trace(s->port.ctx, key, (enum trace)mode);
+	if (is_heard(s, m.key))
+		of_job[in->word](&s->port, &m);
 	return 0;
 }
 
@@ -488,14 +313,14 @@ static int take_ask_status(void *ctx, struct link_in *in)
 }
 
 static const struct link_row front_rows[] = {
-	{LINK_ATTACH, take_attach},
-	{LINK_DECIDE, take_decide},
+	{LINK_ATTACH, take_of_job},
+	{LINK_DECIDE, take_of_job},
 	{LINK_SUBMIT, take_submit},
 	{LINK_UNSENT, take_unsent},
-	{LINK_CANCEL, take_cancel},
-	{LINK_HOLD, take_hold},
-	{LINK_TRACE, take_trace},
-	{LINK_WATCH, take_watch},
+	{LINK_CANCEL, take_of_job},
+	{LINK_HOLD, take_of_job},
+	{LINK_TRACE, take_of_job},
+	{LINK_WATCH, take_of_job},
 	{LINK_ASK_STATUS, take_ask_status},
 };
 
@@ -505,13 +330,13 @@ static void let_go(struct side *s)
 	struct held *h;
 	bool found = true;
 
-	LIST_FOREACH(h, &s->held, link) {
+	LIST_FOREACH(h, &s->held.jobs, link) {
 		h->orphan = true;
 		h->heard = false;
 	}
 	while (found) { /* a cancel may answer, and with it change the list */
 		found = false;
-		LIST_FOREACH(h, &s->held, link) {
+		LIST_FOREACH(h, &s->held.jobs, link) {
 			if (h->detach)
 				continue;
 			h->detach = true; /* asked once */
@@ -520,9 +345,9 @@ static void let_go(struct side *s)
 			break;
 		}
 	}
-	LIST_FOREACH(h, &s->held, link)
+	LIST_FOREACH(h, &s->held.jobs, link)
 		s->port.debug_attach(s->port.ctx, h->key, false);
-	LIST_FOREACH(h, &s->held, link) {
+	LIST_FOREACH(h, &s->held.jobs, link) {
 		s->port.hold_output(s->port.ctx, h->key, false);
 		s->port.trace(s->port.ctx, h->key, TRACE_OFF);
 	}
@@ -545,22 +370,8 @@ static struct link_handler front_handler = {front_rows, sizeof(front_rows) / siz
 
 static void tell_running(struct side *s, struct held *h)
 {
-	msgpack_sbuffer b;
-	msgpack_packer pk;
-
 	h->heard = true;
-	link_begin(&b, &pk, LINK_RUNNING, 10);
-	link_pack_uint(&pk, "key", h->key);
-	link_pack_uint(&pk, "uid", h->uid);
-	link_pack_text(&pk, "job", h->facts.id);
-	link_pack_text(&pk, "policy", h->facts.policy);
-	link_pack_uint(&pk, "language", h->facts.language);
-	link_pack_bool(&pk, "debug", h->facts.debug);
-	link_pack_uint(&pk, "pid", (uint64_t)h->facts.tracee_pid);
-	link_pack_double(&pk, "started_unix_ms", h->facts.started_unix_ms);
-	link_pack_double(&pk, "queue_ms", h->facts.queue_ms);
-	link_pack_double(&pk, "age_ms", clock_ms(CLOCK_MONOTONIC) - h->facts.since_ms);
-	link_send(s->front, &b, -1);
+	message_send(s->front, LINK_RUNNING, &(struct message){.running = held_running(h)});
 }
 
 /* Those that are being cancelled have no facts that are worth telling. */
@@ -568,7 +379,7 @@ static void tell_detached(struct side *s)
 {
 	struct held *h;
 
-	LIST_FOREACH(h, &s->held, link)
+	LIST_FOREACH(h, &s->held.jobs, link)
 		if (h->facts.id)
 			tell_running(s, h);
 }
