@@ -64,6 +64,16 @@ static bool is_key(const char *want, const char *got)
 	return !differ;
 }
 
+/* The path of a request target, which clients of proxies send whole: http://HOST/PATH (RFC 9112, 3.2.2). */
+static const char *path_of(const char *target)
+{
+	if (strncasecmp(target, "http://", strlen("http://")) != 0)
+		return target;
+	target += strlen("http://");
+	target += strcspn(target, "/");
+	return *target ? target : "/";
+}
+
 static struct call *call_new(struct server *s, struct MHD_Connection *connection, const char *method, const char *url)
 {
 	struct call *c = calloc(1, sizeof(*c));
@@ -76,7 +86,7 @@ static struct call *call_new(struct server *s, struct MHD_Connection *connection
 	snprintf(c->method, sizeof(c->method), "%s", method);
 	snprintf(c->id, sizeof(c->id), "%08llx%08llx", (unsigned long long)s->id_base & 0xffffffff,
 		 (unsigned long long)atomic_fetch_add(&s->id_next, 1) & 0xffffffff);
-	c->route = route_find(method, url);
+	c->route = route_find(method, path_of(url));
 	return c;
 }
 

@@ -183,6 +183,8 @@ SHAPES = [
     ("elsewhere", "GET", "/", None, None, 404, "text/plain", b"404 page not found"),
     ("HEAD health", "HEAD", "/health", None, None, 404, "text/plain", b""),
     ("health", "GET", "/health", None, None, 200, JSON_UTF8, b'"ok"'),
+    ("health, as for a proxy", "GET", "http://sandbox:8194/health", None, None, 200, JSON_UTF8, b'"ok"'),
+    ("a host alone", "GET", "http://sandbox:8194", None, None, 404, "text/plain", b"404 page not found"),
     ("packages of nodejs", "GET", "/v1/sandbox/dependencies?language=nodejs", None, None, 400, JSON_UTF8, error(-400, "unsupported language")),
     ("packages of nothing", "GET", "/v1/sandbox/dependencies", None, None, 200, JSON_UTF8, error(-400, REQUIRED.format("Language"))),
 ]

@@ -305,6 +305,10 @@ class Containers(unittest.TestCase):
         self.assertEqual(sandbox["networks"], ["ssrf_proxy_network"])
         self.assertTrue(self.load("docker", "compose.yaml")[0]["networks"]["ssrf_proxy_network"]["internal"])
 
+    def test_image_answers_difys_own_health_check(self):
+        with open(os.path.join(PACKAGING, "docker", "Dockerfile")) as f:
+            self.assertIn("curl", re.findall(r"apt-get install ([^&]+)&&", f.read())[-1].split())
+
     def test_pods_are_restricted(self):
         pods = [d["spec"]["template"]["spec"] for f in ("sandbox.yaml", "proxy.yaml") for d in self.load("kubernetes", f) if d["kind"] == "Deployment"]
         self.assertEqual(len(pods), 2)
