@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "admit.h"
 #include "config.h"
 #include "mem.h"
 
@@ -141,7 +142,7 @@ static void remember(struct brought_policy *x, struct generation *base, const st
 	}
 }
 
-struct generation *brought_get(struct brought *b, struct generation *base, const struct job *j, enum rpc_error *code, struct err *e)
+static struct generation *get(struct brought *b, struct generation *base, const struct job *j, enum rpc_error *code, struct err *e)
 {
 	const char *name = j->policy ? j->policy : language_name(j->language);
 	struct brought_policy *oldest = &b->v[0];
@@ -161,6 +162,18 @@ struct generation *brought_get(struct brought *b, struct generation *base, const
 	remember(oldest, base, j, name, p);
 	oldest->used = ++b->clock;
 	return oldest->generation;
+}
+
+struct generation *brought_admit(struct brought *b, struct generation *base, struct job *j, bool by_operator, const struct policy **policy,
+				 enum rpc_error *code, struct err *e)
+{
+	struct generation *g = base;
+
+	if (brought_may(j, by_operator, code, e) < 0)
+		return NULL;
+	if (brought_is_needed(j))
+		g = get(b, base, j, code, e);
+	return g && admit_job(j, g->policies, g->config->max_message_mib << 20, by_operator, policy, code, e) == 0 ? g : NULL;
 }
 
 void brought_done(struct brought *b)

@@ -10,6 +10,7 @@
 
 #include "generation.h"
 #include "job.h"
+#include "policy.h"
 
 #define BROUGHT_MAX 8
 
@@ -32,8 +33,10 @@ bool brought_is_needed(const struct job *j);
 /* Whether the caller may: policies and debugging are for operators alone, since what a policy names is opened with the supervisor's power. 0, or -EINVAL with the
  * protocol's error. */
 int brought_may(const struct job *j, bool by_operator, enum rpc_error *code, struct err *e);
-/* The generation of the job's policy, borrowed. NULL: its text is wrong, or names an interpreter that is none of the supervisor's. */
-struct generation *brought_get(struct brought *b, struct generation *base, const struct job *j, enum rpc_error *code, struct err *e);
+/* Admits the job (admit_job) under the policy that it has, brought along or of `base`, and returns that policy's generation, borrowed. NULL with the
+ * protocol's error: brought_may says no, its text is wrong or names an interpreter that is none of the supervisor's, or it is not admitted. */
+struct generation *brought_admit(struct brought *b, struct generation *base, struct job *j, bool by_operator, const struct policy **policy,
+				 enum rpc_error *code, struct err *e);
 void brought_done(struct brought *b);
 
 #endif

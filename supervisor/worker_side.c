@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "admit.h"
 #include "brought.h"
 #include "guard.h"
 #include "held.h"
@@ -188,19 +187,6 @@ static bool is_of_operator(const struct side *s, int client)
 	return false;
 }
 
-/* The generation whose policy the job has, and that policy. NULL: it is none of ours. */
-static struct generation *admit(struct side *s, const struct port_job *facts, struct job *j, const struct policy **policy, enum rpc_error *code,
-				struct err *e)
-{
-	struct generation *g = s->generation;
-
-	if (brought_may(j, facts->by_operator, code, e) < 0)
-		return NULL;
-	if (brought_is_needed(j))
-		g = brought_get(&s->brought, g, j, code, e);
-	return g && admit_job(j, g->policies, g->config->max_message_mib << 20, facts->by_operator, policy, code, e) == 0 ? g : NULL;
-}
-
 static int take_submit(void *ctx, struct link_in *in)
 {
 	struct side *s = ctx;
@@ -224,7 +210,8 @@ static int take_submit(void *ctx, struct link_in *in)
 		log_write(LOG_WARN, "no_operator", "uid=%u", facts.uid); /* or, since a reload, no longer one: the rules of others hold */
 		facts.by_operator = false;
 	}
-	struct generation *g = m.generation <= s->generation->number ? admit(s, &facts, j, &policy, &code, &e) : NULL;
+	struct generation *g = m.generation > s->generation->number ? NULL :
+			       brought_admit(&s->brought, s->generation, j, facts.by_operator, &policy, &code, &e);
 
 	if (g) {
 		held_note(h, &facts, j, policy);
