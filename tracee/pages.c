@@ -11,6 +11,7 @@
 #endif
 #define LARGE (2ul << 20) /* x86-64, and arm64 with pages of 4 KiB; elsewhere the kernel refuses or takes several at once */
 #define BLOCKS_MAX 256
+#define MAPPING_MAX (1ul << 30) /* bytes; what is larger is address space set aside, and looking at each block of it takes seconds */
 
 /* What is not there would be filled with zeros. */
 static int is_in_use(uintptr_t block, size_t page)
@@ -35,7 +36,8 @@ static size_t list_blocks(uintptr_t *blocks, size_t most)
 	while (f && fgets(line, sizeof(line), f)) {
 		unsigned long from, to, inode;
 		char mode[8];
-		if (sscanf(line, "%lx-%lx %7s %*s %*s %lu", &from, &to, mode, &inode) != 4 || inode || strcmp(mode, "rw-p") != 0)
+		if (sscanf(line, "%lx-%lx %7s %*s %*s %lu", &from, &to, mode, &inode) != 4 || inode || strcmp(mode, "rw-p") != 0 ||
+		    to - from > MAPPING_MAX)
 			continue;
 		for (uintptr_t at = (from + LARGE - 1) & ~(LARGE - 1); at + LARGE <= to && n < most; at += LARGE)
 			if (is_in_use(at, page))

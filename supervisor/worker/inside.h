@@ -251,7 +251,7 @@ void nursery_reload(struct nursery *n, struct generation *g); /* it goes on wher
 void nursery_order(struct nursery *n, struct slot *s);  /* one birth */
 void nursery_birth_over(struct nursery *n, struct slot *s);
 void nursery_reaped(struct nursery *n, int status);
-bool nursery_is_over(const struct nursery *n); /* its zygote has closed its descriptors, which it only does by dying */
+bool nursery_is_over(const struct nursery *n); /* its zygote is dying. What it forks just now holds its socket, too */
 void nursery_free(struct nursery *n);
 
 /* turns.c: the first two take p */

@@ -373,11 +373,27 @@ static bool last_words(struct nursery *n, struct err *e)
 	return found;
 }
 
+/* PF_EXITING of proc(5), set before a process gives up anything. */
+static bool is_exiting(pid_t pid)
+{
+	char path[32], text[512], *behind_name;
+	unsigned flags = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (!(f = fopen(path, "re")))
+		return true;
+	if (fgets(text, sizeof(text), f) && (behind_name = strrchr(text, ')')))
+		sscanf(behind_name, ") %*c %*d %*d %*d %*d %*d %u", &flags);
+	fclose(f);
+	return flags & 0x4;
+}
+
 bool nursery_is_over(const struct nursery *n)
 {
 	struct pollfd p = {.fd = n->control};
 
-	return n->control < 0 || (poll(&p, 1, 0) == 1 && p.revents & POLLHUP);
+	return n->control < 0 || n->pid <= 0 || (poll(&p, 1, 0) == 1 && p.revents & POLLHUP) || is_exiting(n->pid);
 }
 
 void nursery_reaped(struct nursery *n, int status)

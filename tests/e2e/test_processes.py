@@ -246,7 +246,7 @@ class TakenOver(Processes):
 
     def submit(self, link, key, path, client):
         job = {"job": f"j{key}", "language": "python3", "code": f"open({path!r}, 'w').write('written')", "grants": {"write": [os.path.dirname(path)]}}
-        packet = msgpack.packb([2, "submit", [{"key": key, "queue_ms": 0.0, "uid": 0, "operator": True, "generation": 1, "job": job}]])
+        packet = msgpack.packb([2, "submit", [{"key": key, "queue_ms": 0.0, "uid": 0, "operator": True, "watched": False, "generation": 1, "job": job}]])
         socket.send_fds(link, [packet], [client.fileno()] if client else [])
 
     def test_nobody_becomes_an_operator(self):
