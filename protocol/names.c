@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "rpc.h"
+#include "utf8.h"
 
 static const char *part_flaw(const char *p, size_t n)
 {
@@ -27,7 +28,7 @@ const char *names_flaw(struct bytes name)
 		return "holds a NUL byte";
 	if (*p == '/')
 		return "must be relative to the job's /tmp";
-	if (rpc_utf8_prefix(p, name.len) < name.len)
+	if (utf8_prefix(p, name.len) < name.len)
 		return "must be UTF-8";
 	for (;;) {
 		const char *slash = memchr(p, '/', (size_t)(end - p)), *stop = slash ? slash : end;

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "utf8.h"
+
 #define READER_START 4096u        /* bytes of a new buffer */
 #define READER_KEEP  (256u << 10) /* an emptied buffer above this is given back */
 
@@ -482,46 +484,6 @@ void rpc_pack_notify(msgpack_packer *pk, const char *method)
 	msgpack_pack_array(pk, 1);
 }
 
-/* Bytes of the character that begins at s, 0 when it is not good UTF-8 (RFC 3629: no surrogates, no long forms). */
-static size_t utf8_char(const unsigned char *s, size_t len)
-{
-	static const struct {
-		unsigned char from, to, second_from, second_to, size;
-	} rows[] = {
-		{0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-		{0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-		{0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (s[0] < rows[i].from || s[0] > rows[i].to)
-			continue;
-		if (rows[i].size > len)
-			return 0;
-		if (rows[i].size > 1 && (s[1] < rows[i].second_from || s[1] > rows[i].second_to))
-			return 0;
-		for (size_t k = 2; k < rows[i].size; k++)
-			if ((s[k] & 0xc0) != 0x80)
-				return 0;
-		return rows[i].size;
-	}
-	return 0;
-}
-
-size_t rpc_utf8_prefix(const char *s, size_t len)
-{
-	size_t n = 0;
-
-	while (n < len) {
-		size_t c = utf8_char((const unsigned char *)s + n, len - n);
-
-		if (c == 0)
-			break;
-		n += c;
-	}
-	return n;
-}
-
 static const char replacement[] = "\xef\xbf\xbd";
 
 /* Good runs as they are, each bad byte as one U+FFFD. Two passes, since the length comes first. */
@@ -530,7 +492,7 @@ static size_t good_length(const char *s, size_t len)
 	size_t out = 0;
 
 	while (len > 0) {
-		size_t n = rpc_utf8_prefix(s, len);
+		size_t n = utf8_prefix(s, len);
 		size_t bad = n < len;
 
 		out += n + bad * 3;
@@ -550,7 +512,7 @@ void rpc_pack_cstr(msgpack_packer *pk, const char *s)
 
 	msgpack_pack_str(pk, good_length(s, len));
 	while (len > 0) {
-		size_t n = rpc_utf8_prefix(s, len);
+		size_t n = utf8_prefix(s, len);
 		size_t bad = n < len;
 
 		msgpack_pack_str_body(pk, s, n);

@@ -61,8 +61,6 @@ void rpc_pack_response_error(msgpack_packer *pk, uint32_t msgid, enum rpc_error 
 void rpc_pack_notify(msgpack_packer *pk, const char *method);                  /* then pack the map */
 /* nil for NULL. Always good UTF-8, since clients of some languages break on anything else: bad bytes become U+FFFD. */
 void rpc_pack_cstr(msgpack_packer *pk, const char *s);
-/* How many of the first bytes are whole, good UTF-8: `len` when all are. */
-size_t rpc_utf8_prefix(const char *s, size_t len);
 void rpc_pack_bin(msgpack_packer *pk, struct bytes b);
 
 #endif

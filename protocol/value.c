@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "rpc.h"
+#include "utf8.h"
 
 int value_bad(struct err *e, const char *path, const char *fmt, ...)
 {
@@ -97,7 +98,7 @@ int value_take_name(const msgpack_object *v, size_t max, const char *path, char 
 		return ret;
 	if (**out == '\0')
 		return value_bad(e, path, "must not be empty");
-	if (rpc_utf8_prefix(*out, strlen(*out)) < strlen(*out))
+	if (utf8_prefix(*out, strlen(*out)) < strlen(*out))
 		return value_bad(e, path, "must be UTF-8");
 	for (const char *p = *out; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
@@ -178,7 +179,7 @@ void value_pack_exact(msgpack_packer *pk, const char *s)
 {
 	size_t len = strlen(s);
 
-	if (rpc_utf8_prefix(s, len) == len)
+	if (utf8_prefix(s, len) == len)
 		rpc_pack_cstr(pk, s);
 	else
 		rpc_pack_bin(pk, (struct bytes){s, len});

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "rpc.h"
+#include "utf8.h"
 
 static const char *const level_names[] = {
 	[LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
@@ -99,7 +99,7 @@ static const char *put_value(struct out *o, const char *p, const char *end)
 /* A reader of JSON would break on bytes that are no UTF-8. */
 static void make_utf8(char *s, size_t len)
 {
-	for (size_t i = rpc_utf8_prefix(s, len); i < len; i += rpc_utf8_prefix(s + i, len - i))
+	for (size_t i = utf8_prefix(s, len); i < len; i += utf8_prefix(s + i, len - i))
 		s[i] = '?';
 }
 

@@ -67,7 +67,7 @@ static void print_base64(FILE *f, const char *p, size_t n)
 
 static void print_bytes(FILE *f, const char *p, size_t n)
 {
-	if (utf8_valid(p, n))
+	if (utf8_prefix(p, n) == n)
 		print_string(f, p, n);
 	else
 		print_base64(f, p, n);

@@ -15,10 +15,10 @@ void tell_escaped(FILE *f, const char *s, size_t n)
 			fprintf(f, "\\x%02x", (unsigned char)*s);
 		else if (cp == '\n')
 			fputs("\\n", f);
-		else if (!utf8_is_control(cp))
+		else if (!utf8_is_unseen(cp))
 			fwrite(s, 1, len, f);
 		else
-			fprintf(f, cp < 0x100 ? "\\x%02x" : "\\u%04x", (unsigned)cp);
+			fprintf(f, cp < 0x100 ? "\\x%02x" : cp < 0x10000 ? "\\u%04x" : "\\U%08x", (unsigned)cp);
 		s += len ? len : 1;
 		n -= len ? len : 1;
 	}

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "rpc.h"
+#include "utf8.h"
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
@@ -84,7 +85,7 @@ static void put_escaped(struct text *t, const char *p, size_t len)
 static void put_good(struct text *t, struct bytes b, void (*put)(struct text *, const char *, size_t))
 {
 	while (b.len > 0) {
-		size_t good = rpc_utf8_prefix(b.p, b.len);
+		size_t good = utf8_prefix(b.p, b.len);
 
 		put(t, b.p, good);
 		b = (struct bytes){b.p + good, b.len - good};

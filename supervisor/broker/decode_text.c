@@ -1,9 +1,10 @@
 #include "decode_text.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "utf8.h"
 
 void text_put(struct text *t, const char *fmt, ...)
 {
@@ -17,29 +18,13 @@ void text_put(struct text *t, const char *fmt, ...)
 		t->n += (size_t)n < t->size - t->n ? (size_t)n : t->size - t->n - 1;
 }
 
-/* Characters that turn the direction of text around, or end its line: with them a text shows as another. */
-static bool rearranges(uint32_t c)
+/* Bytes of the character at p, 0 when it is not UTF-8 or a reader would not see it. */
+static size_t shown_char(const char *p, size_t n)
 {
-	return c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
-}
+	uint32_t c;
+	size_t len = utf8_step(p, n, &c);
 
-/* Bytes of the well-formed UTF-8 character at p, 0 when there is none or it is a control character. */
-static size_t shown_char(const unsigned char *p, size_t n)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t len = *p < 0x80 ? 1 : *p >> 5 == 6 ? 2 : *p >> 4 == 14 ? 3 : *p >> 3 == 30 ? 4 : 0;
-	uint32_t c = len == 1 ? *p : *p & (0x7fu >> len);
-
-	if (!len || len > n || (len == 1 && (*p < 0x20 || *p == 0x7f)))
-		return 0;
-	for (size_t i = 1; i < len; i++) {
-		if (p[i] >> 6 != 2)
-			return 0;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	if (len > 1 && (rearranges(c) || c < least[len] || c < 0xa0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)))
-		return 0;
-	return len;
+	return len && utf8_is_unseen(c) ? 0 : len;
 }
 
 void text_escape(struct text *t, const char *s, size_t n, size_t most, const char *special)
@@ -47,15 +32,15 @@ void text_escape(struct text *t, const char *s, size_t n, size_t most, const cha
 	size_t i = 0;
 
 	while (i < n && i < most) {
-		const unsigned char *p = (const unsigned char *)s + i;
+		const char *p = s + i;
 		size_t len = shown_char(p, n - i);
 
 		if (t->size - t->n < 8)
 			break;
 		if (!len)
-			text_put(t, "\\x%02x", *p);
+			text_put(t, "\\x%02x", (unsigned char)*p);
 		else
-			text_put(t, "%s%.*s", strchr(special, *p) ? "\\" : "", (int)len, (const char *)p);
+			text_put(t, "%s%.*s", strchr(special, *p) ? "\\" : "", (int)len, p);
 		i += len ? len : 1;
 	}
 	if (i < n)

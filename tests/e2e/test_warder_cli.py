@@ -227,7 +227,7 @@ class AtSocket(Files):
         self.assertRegex(done.stderr.decode(), r"^no newline\nwarder: hidden: ")
 
     def test_control_characters_are_escaped(self):
-        done = self.run_code("import os; os.path.exists('/a\\x1b[2J\\n\\x9b\\u202e\\udcffb')")
+        done = self.run_code("import os; os.path.exists('/a\\x1b[2J\\n\\x9b\\u202e\\u200b\\U000e0041\\udcffb')")
         self.assertRegex(done.stderr.decode(), r"^warder: hidden: [ -~]+\n$")
 
     def test_stats(self):

@@ -284,6 +284,8 @@ static void test_text_that_rearranges_a_line(void **state)
 	(void)state;
 	decode_escape("a\u202eb\u2028\u2069", 60, buf, sizeof(buf));
 	assert_string_equal(buf, "a\\xe2\\x80\\xaeb\\xe2\\x80\\xa8\\xe2\\x81\\xa9");
+	decode_escape("a\u200b\u00adb\ufeff\U000e0041", 60, buf, sizeof(buf));
+	assert_string_equal(buf, "a\\xe2\\x80\\x8b\\xc2\\xadb\\xef\\xbb\\xbf\\xf3\\xa0\\x81\\x81");
 	decode_escape("\u00e4\u20ac", 60, buf, sizeof(buf));
 	assert_string_equal(buf, "\u00e4\u20ac");
 }

@@ -3,6 +3,8 @@ import json
 import sys
 import unicodedata
 
+from .quote import IGNORABLE
+
 PROCESSES = {"clone", "clone3", "fork", "vfork", "execve", "execveat", "kill", "tkill", "tgkill", "exit", "exit_group", "wait4", "waitid",
              "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open", "pidfd_send_signal", "prlimit64", "setsid", "setpgid", "ptrace"}
 NETWORK = {"socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg",
@@ -25,7 +27,7 @@ def safe(text):
     out = []
     for ch in text:
         category = unicodedata.category(ch)
-        if category[0] != "C" and category not in ("Zl", "Zp"):
+        if category[0] != "C" and category not in ("Zl", "Zp") and not IGNORABLE.match(ch):
             out.append(ch)
         elif ord(ch) < 0x100:
             out.append(f"\\x{ord(ch):02x}")

@@ -10,12 +10,16 @@ static const struct form {
 
 static const struct range {
 	uint32_t from, to;
-} controls[] = {
-	{0x00, 0x1f}, {0x7f, 0x9f}, {0x061c, 0x061c}, {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x2069},
+} unseen[] = {
+	{0x00, 0x1f}, {0x7f, 0x9f}, {0x2028, 0x2029},  /* C0, DEL, C1, Zl, Zp */
+	/* Default_Ignorable_Code_Point of Unicode 15.1 (DerivedCoreProperties.txt), which all bidirectional controls belong to */
+	{0xad, 0xad}, {0x34f, 0x34f}, {0x61c, 0x61c}, {0x115f, 0x1160}, {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x200b, 0x200f},
+	{0x202a, 0x202e}, {0x2060, 0x206f}, {0x3164, 0x3164}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff0, 0xfffb},
+	{0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
 };
 
 #define N_FORMS (sizeof(forms) / sizeof(*forms))
-#define N_CONTROLS (sizeof(controls) / sizeof(*controls))
+#define N_UNSEEN (sizeof(unseen) / sizeof(*unseen))
 
 size_t utf8_step(const char *p, size_t n, uint32_t *cp)
 {
@@ -38,24 +42,24 @@ size_t utf8_step(const char *p, size_t n, uint32_t *cp)
 	return len + 1;
 }
 
-bool utf8_valid(const char *p, size_t n)
+size_t utf8_prefix(const char *p, size_t n)
 {
+	size_t good = 0, len;
 	uint32_t cp;
 
-	while (n) {
-		size_t len = utf8_step(p, n, &cp);
-		if (!len)
-			return false;
-		p += len;
-		n -= len;
-	}
-	return true;
+	do {
+		while (good < n && (uint8_t)p[good] < 0x80) /* of megabytes of source text nearly all */
+			good++;
+		len = utf8_step(p + good, n - good, &cp);
+		good += len;
+	} while (len);
+	return good;
 }
 
-bool utf8_is_control(uint32_t cp)
+bool utf8_is_unseen(uint32_t cp)
 {
-	for (size_t i = 0; i < N_CONTROLS; i++)
-		if (cp >= controls[i].from && cp <= controls[i].to)
+	for (size_t i = 0; i < N_UNSEEN; i++)
+		if (cp >= unseen[i].from && cp <= unseen[i].to)
 			return true;
 	return false;
 }
