@@ -85,32 +85,52 @@ static int put(int sock, const void *data, size_t len, const int *fds, size_t n_
 			return 0;
 		if (errno == EINTR)
 			continue;
-		/* ETOOMANYREFS: descriptors under way, which the peer takes out; ENOBUFS: likewise memory */
-		return errno == ENOBUFS || errno == ETOOMANYREFS ? -EAGAIN : errno == ECONNRESET ? -EPIPE : -errno;
+		/* ETOOMANYREFS: descriptors under way, which the peer takes out; ENOBUFS, ENOMEM: likewise memory */
+		return errno == ENOBUFS || errno == ENOMEM || errno == ETOOMANYREFS ? -EAGAIN : errno == ECONNRESET ? -EPIPE : -errno;
 	}
+}
+
+/* What stands in the packet when the message is in a memfd. */
+static void pack_head(msgpack_sbuffer *head)
+{
+	msgpack_packer pk;
+
+	msgpack_sbuffer_init(head);
+	msgpack_packer_init(&pk, head, msgpack_sbuffer_write);
+	rpc_pack_notify(&pk, large_name);
+	msgpack_pack_map(&pk, 0);
+}
+
+/* memfd -1: the message is in `b`, else `b` is its head. */
+static int put_with(int sock, const msgpack_sbuffer *b, int memfd, int fd)
+{
+	int fds[LINK_FDS_MAX];
+	size_t n = 0;
+
+	if (memfd >= 0)
+		fds[n++] = memfd;
+	if (fd >= 0)
+		fds[n++] = fd;
+	return put(sock, b->data, b->size, fds, n);
 }
 
 int link_put_large(int sock, const msgpack_sbuffer *b, int fd)
 {
 	msgpack_sbuffer head;
-	msgpack_packer pk;
-	int fds[LINK_FDS_MAX] = {wrap(b), fd};
+	int memfd = wrap(b);
 
-	if (fds[0] < 0)
-		return fds[0];
-	msgpack_sbuffer_init(&head);
-	msgpack_packer_init(&pk, &head, msgpack_sbuffer_write);
-	rpc_pack_notify(&pk, large_name);
-	msgpack_pack_map(&pk, 0);
-	int ret = put(sock, head.data, head.size, fds, fd >= 0 ? 2 : 1);
+	if (memfd < 0)
+		return memfd;
+	pack_head(&head);
+	int ret = put_with(sock, &head, memfd, fd);
 	msgpack_sbuffer_destroy(&head);
-	close_fd(&fds[0]);
+	close_fd(&memfd);
 	return ret;
 }
 
 int link_put(int sock, const msgpack_sbuffer *b, int fd)
 {
-	return b->size > LINK_PACKET_MAX ? link_put_large(sock, b, fd) : put(sock, b->data, b->size, &fd, fd >= 0);
+	return b->size > LINK_PACKET_MAX ? link_put_large(sock, b, fd) : put_with(sock, b, -1, fd);
 }
 
 void link_begin(msgpack_sbuffer *b, msgpack_packer *pk, enum link_word w, size_t n)
@@ -311,10 +331,13 @@ const msgpack_object *link_array(const msgpack_object *map, const char *key)
 
 /* --- an end in an event loop --------------------------------------------------------------------------------- */
 
+/* A message that waits for room in the socket has all that it needs: nothing that this machine could refuse is left for later, when the sender
+ * cannot be told any more. */
 struct waiting {
 	struct waiting *next;
-	msgpack_sbuffer b; /* owned */
-	int fd;            /* owned; -1: none */
+	msgpack_sbuffer b; /* owned; of a large message the head */
+	int memfd, fd;     /* owned; -1: none */
+	size_t size;       /* of the message, wherever it is */
 };
 
 struct link {
@@ -328,6 +351,14 @@ struct link {
 	bool ended;
 };
 
+static void waiting_free(struct waiting *w)
+{
+	msgpack_sbuffer_destroy(&w->b);
+	close_fd(&w->memfd);
+	close_fd(&w->fd);
+	free(w);
+}
+
 static void drop_first(struct link *l)
 {
 	struct waiting *w = l->first;
@@ -335,10 +366,8 @@ static void drop_first(struct link *l)
 	l->first = w->next;
 	if (!l->first)
 		l->last = &l->first;
-	l->backlog -= w->b.size;
-	msgpack_sbuffer_destroy(&w->b);
-	close_fd(&w->fd);
-	free(w);
+	l->backlog -= w->size;
+	waiting_free(w);
 }
 
 static void stop(struct link *l)
@@ -405,9 +434,9 @@ void link_finish(struct link *l)
 		;
 }
 
-static void log_unsent(const msgpack_sbuffer *b, int error)
+static void log_unsent(size_t bytes, int error)
 {
-	log_write(LOG_ERROR, "link_send", "error=%s bytes=%zu", err_name(-error), b->size);
+	log_write(LOG_ERROR, "link_send", "error=%s bytes=%zu", err_name(-error), bytes);
 }
 
 static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
@@ -416,9 +445,9 @@ static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
 	int ret = 0;
 
 	(void)revents;
-	while (l->first && (ret = link_put(l->sock, &l->first->b, l->first->fd)) != -EAGAIN) {
+	while (l->first && (ret = put_with(l->sock, &l->first->b, l->first->memfd, l->first->fd)) != -EAGAIN) {
 		if (ret < 0 && ret != -EPIPE) /* that the peer has gone, the reading side tells */
-			log_unsent(&l->first->b, ret);
+			log_unsent(l->first->size, ret);
 		drop_first(l);
 	}
 	if (l->first)
@@ -428,32 +457,50 @@ static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
 		l->h->on_drained(l->ctx);
 }
 
-static void keep(struct link *l, msgpack_sbuffer *b, int fd)
+/* 0 or -errno. */
+static int equip(struct waiting *w, msgpack_sbuffer *b, int fd)
+{
+	if (fd >= 0 && (w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0)
+		return -errno;
+	if (b->size > LINK_PACKET_MAX) {
+		pack_head(&w->b);
+		w->memfd = wrap(b);
+		return w->memfd < 0 ? w->memfd : 0;
+	}
+	w->b = *b;
+	msgpack_sbuffer_init(b);
+	return 0;
+}
+
+static int keep(struct link *l, msgpack_sbuffer *b, int fd)
 {
 	struct waiting *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		abort(); /* a message that is lost leaves a job without an answer */
-	w->b = *b;
-	msgpack_sbuffer_init(b);
-	w->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+	w->memfd = w->fd = -1;
+	w->size = b->size;
+	int r = equip(w, b, fd);
+	if (r < 0) {
+		waiting_free(w);
+		return r;
+	}
 	*l->last = w;
 	l->last = &w->next;
-	l->backlog += w->b.size;
+	l->backlog += w->size;
 	if (!ev_is_active(&l->writable))
 		ev_io_start(l->loop, &l->writable);
+	return 0;
 }
 
 int link_send(struct link *l, msgpack_sbuffer *b, int fd)
 {
 	int ret = l->ended ? -EPIPE : l->first ? -EAGAIN : link_put(l->sock, b, fd);
 
-	if (ret == -EAGAIN) {
-		keep(l, b, fd);
-		ret = 0;
-	}
+	if (ret == -EAGAIN)
+		ret = keep(l, b, fd);
 	if (ret < 0 && ret != -EPIPE)
-		log_unsent(b, ret);
+		log_unsent(b->size, ret);
 	msgpack_sbuffer_destroy(b);
 	msgpack_sbuffer_init(b);
 	return ret == -EPIPE ? 0 : ret;

@@ -109,7 +109,7 @@ struct link_handler {
 struct link *link_new(struct ev_loop *loop, int sock, const struct link_handler *h, void *ctx);
 void link_free(struct link *l);
 /* Sends what was packed, and empties `b`. `fd` is borrowed. Nothing happens when the peer has gone: on_ended tells. -errno: this machine has no
- * room for a large message, which never goes out. */
+ * room for a large message, or no descriptor for `fd`, and the message never goes out. What is told of with 0 is not lost later but with the peer. */
 int link_send(struct link *l, msgpack_sbuffer *b, int fd);
 size_t link_backlog(const struct link *l); /* bytes that the socket has not taken yet */
 /* Takes the next message if one is there now, without on_ended. Also from another link's row. */

@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -180,7 +182,7 @@ static void on_drained(void *ctx)
 static const struct link_row rows_of_end[] = {{LINK_OUTPUT, take_output}};
 static const struct link_handler handler = {rows_of_end, 1, MESSAGE_MAX, on_ended, on_drained};
 
-static void send_data(struct link *l, size_t n, int fd)
+static int send_data(struct link *l, size_t n, int fd)
 {
 	char *data = malloc(n + 1);
 	msgpack_sbuffer b;
@@ -190,8 +192,9 @@ static void send_data(struct link *l, size_t n, int fd)
 	link_begin(&b, &pk, LINK_OUTPUT, 1);
 	rpc_pack_cstr(&pk, "data");
 	rpc_pack_bin(&pk, (struct bytes){data, n});
-	link_send(l, &b, fd);
+	int r = link_send(l, &b, fd);
 	free(data);
+	return r;
 }
 
 static void turn(struct ev_loop *loop)
@@ -246,6 +249,53 @@ static void messages_arrive(void **state)
 	ev_loop_destroy(loop);
 }
 
+/* A large message that this machine has no room for, or whose descriptor has no place, is told of when it is sent, whether or not others wait
+ * before it; what is small goes out in its stead, and what waited comes whole. */
+static void failures_are_told_at_once(void **state)
+{
+	struct rlimit file_before, files_before, file, files;
+	int ends[2], before = open_fds(), null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct ev_loop *loop = ev_loop_new(0);
+	struct end a = {0}, b = {.fd = -1};
+	size_t sent = 0;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &file_before), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files_before), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(link_pair(ends), 0);
+	a.link = link_new(loop, ends[0], &handler, &a);
+	b.link = link_new(loop, ends[1], &handler, &b);
+	for (; !link_backlog(a.link); sent += 10000)
+		assert_int_equal(send_data(a.link, 10000, -1), 0);
+	assert_int_equal(send_data(a.link, 2 * LINK_PACKET_MAX, -1), 0);
+	sent += 2 * LINK_PACKET_MAX;
+	size_t backlog = link_backlog(a.link);
+
+	file = (struct rlimit){LINK_PACKET_MAX, file_before.rlim_max}; /* memfds too */
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &file), 0);
+	assert_int_equal(send_data(a.link, 2 * LINK_PACKET_MAX, -1), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &file_before), 0);
+	files = (struct rlimit){(rlim_t)null + 1, files_before.rlim_max}; /* all of these are in use: it had the lowest */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+	assert_int_equal(send_data(a.link, 1, null), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files_before), 0);
+	assert_int_equal(link_backlog(a.link), backlog);
+
+	assert_int_equal(send_data(a.link, 1, -1), 0);
+	sent++;
+	turn(loop);
+	assert_int_equal(b.bytes, sent);
+	assert_int_equal(link_backlog(a.link), 0);
+	link_free(a.link);
+	turn(loop);
+	assert_int_equal(b.ended, 1);
+	link_free(b.link);
+	close(null);
+	ev_loop_destroy(loop);
+	assert_int_equal(open_fds(), before);
+}
+
 static void unknown_words_end_the_link(void **state)
 {
 	struct ev_loop *loop = ev_loop_new(0);
@@ -269,7 +319,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_packets_end_the_link), cmocka_unit_test(wrong_memfds_are_refused),
 		cmocka_unit_test(too_many_descriptors_are_closed), cmocka_unit_test(messages_arrive),
-		cmocka_unit_test(unknown_words_end_the_link),
+		cmocka_unit_test(failures_are_told_at_once), cmocka_unit_test(unknown_words_end_the_link),
 	};
 
 	log_set_level(LOG_ERROR);
