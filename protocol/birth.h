@@ -84,7 +84,7 @@ struct brief {
 	uint32_t n_args;
 	uint32_t n_env;
 	uint32_t code_len;
-	uint32_t threads;    /* the job's limit, for interpreters that have threads of their own */
+	uint32_t threads;    /* the job's limit, for interpreters that have threads of their own; 1 where the policy lets nobody begin one */
 	uint32_t memory_mib; /* likewise, for collectors that go by one; who ends the job is the worker */
 };
 

@@ -1,8 +1,11 @@
 /* What a tracee is told of its job: the memfd that answers its first call (protocol/birth.h). */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "inside.h"
@@ -68,12 +71,36 @@ static uint32_t put_env(struct writer *w, const struct job *j, const struct poli
 	return n;
 }
 
+/* Whether an interpreter may begin threads of its own, as Node's collector does after a while: all that such a beginning calls must be
+ * carried out. A policy learned from a program that needs no thread would otherwise kill it when it has computed for long. */
+static bool may_begin_threads(const struct policy *p)
+{
+	static const struct {
+		int nr;
+		bool refusable; /* libc goes on without it */
+		uint64_t args[6];
+	} calls[] = {
+		{SYS_clone, false, {CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
+		                    CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID}},
+		{SYS_clone3, true, {0}}, {SYS_rseq, true, {0}}, {SYS_set_robust_list, true, {0}}, {SYS_prlimit64, false, {0, RLIMIT_STACK, 0}},
+		{SYS_futex, false, {0}}, {SYS_epoll_create1, false, {0}}, {SYS_epoll_ctl, false, {0}}, {SYS_epoll_pwait, false, {0}},
+		{SYS_eventfd2, false, {0}}, {SYS_pipe2, false, {0}},
+	};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		enum rule_kind kind = policy_judge(p, calls[i].nr, calls[i].args).kind;
+		if (kind == RULE_KILL || (!calls[i].refusable && kind != RULE_ALLOW && kind != RULE_BROKER))
+			return false;
+	}
+	return true;
+}
+
 /* Once to measure and count, once to fill. */
 static uint32_t write_brief(struct writer *w, const struct job *j, const struct policy *p, char *const *proxy_env, uint32_t n_env)
 {
 	struct brief h = {
 		.magic = BIRTH_MAGIC, .n_args = j->n_args, .n_env = n_env, .code_len = j->code.len,
-		.threads = (uint32_t)j->limits[LIMIT_THREADS], .memory_mib = (uint32_t)j->limits[LIMIT_MEMORY_MIB],
+		.threads = may_begin_threads(p) ? (uint32_t)j->limits[LIMIT_THREADS] : 1, .memory_mib = (uint32_t)j->limits[LIMIT_MEMORY_MIB],
 	};
 
 	put(w, &h, sizeof(h));

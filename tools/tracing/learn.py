@@ -50,6 +50,7 @@ class Learner:
         self.base_name, self.base = base, facts.of(base, o.policy_dir)
         self.main = {"/tmp/" + (job.get("filename") or ("main.js" if job["language"] == "nodejs" else "main.py")): self.program()}
         self.used = uses.Uses(self.source, self.base, self.main)
+        self.seen, self.later = set(), set()  # names of calls of the first run; those that only a run after it needed
 
     def program(self):
         return os.path.basename(self.o.program) if self.o.program != "-" else "stdin"
@@ -84,6 +85,10 @@ class Learner:
     def once(self, job, again=False, **more):
         """One run; its calls are uses. `again`: only those that were shut, which the source leaves open."""
         def on_call(call):
+            if not again:
+                self.seen.add(call["syscall"])
+            elif call["verdict"] in uses.SHUT and call["syscall"] not in self.seen:
+                self.later.add(call["syscall"])
             if not again or call["verdict"] in uses.SHUT:
                 self.used.add(call, again)
         return self.run({**job, **more}, on_call)
@@ -129,6 +134,8 @@ class Learner:
             say(f"stays {verdict}: {call}" + (f" {what}" if what else "") + (f", {place}" if place else ""))
         for call, path, address, verdict in sorted(left, key=str):
             say(f"not learned: {call} {path or address or ''} is {verdict} under {self.o.learn} alone")
+        for call in sorted(self.later & set(made.calls)):
+            say(f"only a later run used: {call}")
         same = "ends as before" if ended(first) == ended(result) else f"ends otherwise: {result['outcome']} {result['exit_code']}, before {first['outcome']} {first['exit_code']}"
         say(f"{self.o.learn}: {len(made.calls)} calls, {len(made.files) + bool(made.interpreter)} grants of files, {len(made.network)} addresses "
             f"beside {self.base_name}; under it the job {same} ({n} run{'s' * (n > 1)})")
