@@ -22,18 +22,38 @@ static bool still_there(void *arg, uint64_t id)
 	return notify_still_there(((struct slot *)arg)->listener, id);
 }
 
-static int give_pair(struct slot *s, uint64_t id, const struct broker_reply *r)
+static int give_numbers(struct slot *s, uint64_t id, const struct broker_reply *r, int numbers[2])
 {
-	int fds[2] = {r->fd, r->fd2}, numbers[2];
+	int fds[2] = {r->fd, r->fd2};
 
 	for (int i = 0; i < 2; i++) {
 		numbers[i] = notify_add_fd(s->listener, id, fds[i], -1, r->cloexec);
 		if (numbers[i] < 0)
 			return numbers[i];
 	}
+	return 0;
+}
+
+static int give_pair(struct slot *s, uint64_t id, const struct broker_reply *r)
+{
+	int numbers[2];
+
+	watchdog_giving(s->worker->watchdog, true);
+	int e = give_numbers(s, id, r, numbers);
+	watchdog_giving(s->worker->watchdog, false);
+	if (e < 0)
+		return e;
 	if (pwrite(s->mem, numbers, sizeof(numbers), (off_t)r->fds_at) != sizeof(numbers))
 		return -EFAULT;
 	return notify_answer(s->listener, id, 0);
+}
+
+static int give_one(struct slot *s, uint64_t id, const struct broker_reply *r)
+{
+	watchdog_giving(s->worker->watchdog, true);
+	int e = notify_answer_fd(s->listener, id, r->fd, r->cloexec);
+	watchdog_giving(s->worker->watchdog, false);
+	return e;
 }
 
 /* Every call gets exactly one answer; ADDFD can fail and leave it pending (measured), then the errno is the answer. */
@@ -54,7 +74,7 @@ void slot_carry_out(struct slot *s, const struct broker_call *c, struct broker_r
 		notify_continue(s->listener, id);
 		break;
 	case REPLY_FD:
-		e = r->fd2 >= 0 ? give_pair(s, id, r) : notify_answer_fd(s->listener, id, r->fd, r->cloexec);
+		e = r->fd2 >= 0 ? give_pair(s, id, r) : give_one(s, id, r);
 		close_fd(&r->fd);
 		close_fd(&r->fd2);
 		result = e;

@@ -73,6 +73,26 @@ static void short_calls_are_not(void **state)
 	watchdog_free(w);
 }
 
+/* Until the job's thread takes a descriptor, the worker waits for the machine. */
+static void giving_hardly_counts(void **state)
+{
+	struct watchdog *w = watchdog_new();
+	int pidfd;
+	pid_t pid = sleeper(&pidfd);
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+
+	(void)state;
+	assert_non_null(w);
+	watchdog_begin(w, pidfd, (uid_t)-1, (gid_t)-1);
+	watchdog_giving(w, true);
+	assert_int_equal(poll(&p, 1, 1500), 0);
+	watchdog_giving(w, false);
+	assert_int_equal(poll(&p, 1, DEADLINE_MS), 1); /* of the same call, what comes after it does */
+	assert_true(watchdog_end(w));
+	end(pid, pidfd);
+	watchdog_free(w);
+}
+
 /* A worker that waits for a CPU is not held up by the job: here it shares one with others that compute. */
 static void computing_counts_and_waiting_for_a_cpu_does_not(void **state)
 {
@@ -113,7 +133,7 @@ static void computing_counts_and_waiting_for_a_cpu_does_not(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(long_call_is_ended), cmocka_unit_test(short_calls_are_not),
+		cmocka_unit_test(long_call_is_ended), cmocka_unit_test(short_calls_are_not), cmocka_unit_test(giving_hardly_counts),
 		cmocka_unit_test(computing_counts_and_waiting_for_a_cpu_does_not),
 	};
 
