@@ -254,13 +254,13 @@ check-e2e: test-programs ## end-to-end tests alone
 check-attacks: ## attacks alone, by their classes in each situation, and what each wall alone would let through (root, 15 minutes)
 	$(Q)tools/setup build test beds
 	$(Q)$(MAKE) --no-print-directory test-programs
-	$(Q)WARDER_BUILD=$(BUILD) tests/beds/containers --attacks
+	$(Q)WARDER_BUILD=$(BUILD) tests/beds/containers $(if $(T),--seconds $(T)) --attacks
 	$(Q)WARDER_BUILD=$(BUILD) tests/beds/without --doors
 
 check-containers: ## a core of the tests as root, as a user, as in Docker, in a hardened container (root, 10 minutes)
 	$(Q)tools/setup build test beds
 	$(Q)$(MAKE) --no-print-directory test-programs
-	$(Q)WARDER_BUILD=$(BUILD) tests/beds/containers
+	$(Q)WARDER_BUILD=$(BUILD) tests/beds/containers $(if $(T),--seconds $(T))
 
 check-kernels: ## a few tests under Linux 5.10, 6.1 and 6.12, and on arm64, in emulation (root, an hour)
 	$(Q)tools/setup build test kernels

@@ -38,6 +38,7 @@ struct opening {
 	int flags;
 	mode_t mode;
 	unsigned how;         /* enum find_how */
+	bool path_only;       /* O_PATH was asked for */
 };
 
 static bool has(int flags, int all)
@@ -80,8 +81,9 @@ static int check_object(struct opening *p, const struct object *o)
 
 	if (has(p->flags, O_CREAT | O_EXCL))
 		return -EEXIST;
+	/* chmod of a link itself is libc's: it opens the link path-only, and hands on the errno, which is then Linux's of such a chmod */
 	if (type == S_IFLNK)
-		return p->flags & O_DIRECTORY ? -ENOTDIR : -ELOOP;
+		return p->flags & O_DIRECTORY ? -ENOTDIR : p->path_only ? -EOPNOTSUPP : -ELOOP;
 	if ((p->flags & O_DIRECTORY) && type != S_IFDIR)
 		return -ENOTDIR;
 	if (type != S_IFREG && type != S_IFDIR && !(type == S_IFCHR && o->is_grant))
@@ -323,7 +325,8 @@ static void normalise(struct opening *p)
 {
 	p->flags &= OPEN_KNOWN;
 	/* ADDFD cannot give a path-only handle away (EBADF, measured on Linux 6.18): a reading one does all that it could */
-	if (p->flags & O_PATH)
+	p->path_only = p->flags & O_PATH;
+	if (p->path_only)
 		p->flags &= OPEN_WITH_PATH & ~O_PATH;
 	p->mode = makes(p->flags) ? p->mode & MODE_GIVEN : 0;
 }

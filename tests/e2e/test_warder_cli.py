@@ -171,7 +171,7 @@ class AtSocket(Files):
             with self.subTest(option):
                 done = self.run_code(code, option, low)
                 self.assertEqual((done.returncode, done.stderr.endswith(words)), (status, True), done.stderr)
-                done = self.run_code(code, option, high)
+                done = self.run_code(code, option, high, "--timeout", "60")
                 self.assertEqual((done.returncode, done.stderr), (0, b""))
         done = self.run_code("print('never')", "--memory", "99999")
         self.assertRegex(done.stderr.decode(), r"^warder: bad_request: limits\.memory_mib: must be 1 to 2048, is 99999\n$")

@@ -135,6 +135,8 @@ static const struct path_row open_rows[] = {
 	{"@/tree/to_file/", O_RDONLY, ENOTDIR, NULL, 0},
 	{"@/tree/file", O_RDONLY | O_DIRECTORY, ENOTDIR, NULL, 0},
 	{"@/tree/to_file", O_RDONLY | O_NOFOLLOW, ELOOP, NULL, 0},
+	{"@/tree/to_file", O_PATH | O_NOFOLLOW, EOPNOTSUPP, NULL, 0},
+	{"@/tree/to_file", O_PATH | O_NOFOLLOW | O_DIRECTORY, ENOTDIR, NULL, 0},
 	{"@/tree/chain/40", O_RDONLY, 0, "end", 0},
 	{"@/tree/chain/41", O_RDONLY, ELOOP, NULL, 0},
 	{"@/tree/loop_a", O_RDONLY, ELOOP, NULL, 0},
