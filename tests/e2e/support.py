@@ -273,7 +273,7 @@ class Case(unittest.TestCase):
 
 
 class Outside:
-    """What the same file does without Warder: status as `subprocess` tells it, stdout, stderr. What nohup or a shell's `&` had ignored is not."""
+    """What the same file does without Warder: status as `subprocess` tells it, stdout, stderr."""
 
     def __init__(self, code, args=(), env=None, stdin=b"", filename="main.py", timeout=120):
         with tempfile.TemporaryDirectory(prefix="warder-outside-") as folder:
@@ -281,7 +281,7 @@ class Outside:
             with open(path, "wb") as f:
                 f.write(code if isinstance(code, bytes) else code.encode())
             base = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": folder, "TMPDIR": folder}
-            done = subprocess.run(["/usr/bin/env", "--default-signal", PYTHON, path, *args], input=stdin, cwd=folder, env={**base, **(env or {})},
+            done = subprocess.run([PYTHON, path, *args], input=stdin, cwd=folder, env={**base, **(env or {})},
                                   capture_output=True, timeout=timeout)
             self.status = done.returncode
             self.stdout = done.stdout.replace(folder.encode(), b"/tmp")

@@ -52,7 +52,7 @@ class Given(Case):
     def test_many(self):
         count = 3000
         told = self.run_ok("import os\nprint(sum(len(open(os.path.join(d, n)).read()) for d, _, names in os.walk('in') for n in names))",
-                           files={f"in/{i % 10}/{i}": b"x" * i for i in range(count)})
+                           files={f"in/{i % 10}/{i}": b"x" * i for i in range(count)}, limits={"wall_ms": 60000})
         self.assertEqual(int(told), sum(range(count)))
 
     def test_no_time_of_the_jobs(self):
@@ -138,7 +138,8 @@ class Collected(Case):
 
     def test_many(self):
         r, files, dropped = self.collect("import os\nfor i in range(3000): os.makedirs(f'd{i % 7}', exist_ok=True); "
-                                         "open(f'd{i % 7}/{i}', 'w').write(str(i))", "**")
+                                         "open(f'd{i % 7}/{i}', 'w').write(str(i))", "**", limits={"wall_ms": 60000})
+        self.assertExited(r)
         self.assertEqual((len(files), dropped), (3000, {}))
         self.assertTrue(all(data == name.rpartition("/")[2].encode() for name, data in files.items()))
 
