@@ -63,48 +63,30 @@ static int parse_entry(struct job *j, const msgpack_object_kv *kv, struct err *e
 
 int job_files_parse(struct job *j, const msgpack_object *v, struct err *e)
 {
-	int ret = 0;
+	int entries = value_entries(v, MSGPACK_OBJECT_MAP, JOB_FILES_MAX, "files", "map of bytes by name", e), ret = 0;
 
-	if (v->type != MSGPACK_OBJECT_MAP)
-		return value_bad(e, "files", "must be a map of bytes by name");
-	if (v->via.map.size > JOB_FILES_MAX)
-		return value_bad(e, "files", "must have at most %d entries, has %u", JOB_FILES_MAX,
-			       v->via.map.size);
-	if (v->via.map.size == 0)
-		return 0;
-	j->files = calloc(v->via.map.size, sizeof(*j->files));
+	if (entries <= 0)
+		return entries;
+	j->files = calloc((size_t)entries, sizeof(*j->files));
 	if (!j->files)
 		return value_no_memory(e);
-	for (uint32_t i = 0; i < v->via.map.size && ret == 0; i++)
+	for (int i = 0; i < entries && ret == 0; i++)
 		ret = parse_entry(j, &v->via.map.ptr[i], e);
 	return ret;
 }
 
+static int take_pattern(const msgpack_object *v, const char *path, char **out, struct err *e)
+{
+	const char *flaw = value_is_bytes(v) ? names_flaw(value_bytes(v)) : "must be a string";
+
+	return flaw ? value_bad(e, path, "%s", flaw) : value_take_cstr(v, NAMES_BYTES_MAX, path, out, e);
+}
+
 int job_collect_parse(struct job *j, const msgpack_object *v, struct err *e)
 {
-	char path[32];
+	const struct value_list patterns = {"collect", "list of patterns", JOB_COLLECT_MAX, take_pattern};
 
-	if (v->type != MSGPACK_OBJECT_ARRAY)
-		return value_bad(e, "collect", "must be a list of patterns");
-	if (v->via.array.size > JOB_COLLECT_MAX)
-		return value_bad(e, "collect", "must have at most %d entries, has %u", JOB_COLLECT_MAX,
-			       v->via.array.size);
-	j->collect = calloc(v->via.array.size + 1u, sizeof(*j->collect));
-	if (!j->collect)
-		return value_no_memory(e);
-	for (uint32_t i = 0; i < v->via.array.size; i++) {
-		const msgpack_object *o = &v->via.array.ptr[i];
-		const char *flaw = value_is_bytes(o) ? names_flaw(value_bytes(o)) : "must be a string";
-
-		snprintf(path, sizeof(path), "collect[%u]", i);
-		if (flaw)
-			return value_bad(e, path, "%s", flaw);
-		j->collect[i] = strndup(o->via.str.ptr, o->via.str.size);
-		if (!j->collect[i])
-			return value_no_memory(e);
-		j->n_collect++;
-	}
-	return 0;
+	return value_take_list(v, &patterns, &j->collect, &j->n_collect, e);
 }
 
 static int by_name(const void *a, const void *b)
@@ -168,26 +150,18 @@ int job_files_check(struct job *j, struct err *e)
 
 size_t job_files_pack(msgpack_packer *pk, const struct job *j)
 {
-	if (j->n_files == 0 || !pk)
-		return j->n_files > 0;
-	rpc_pack_cstr(pk, "files");
-	msgpack_pack_map(pk, j->n_files);
-	for (size_t i = 0; i < j->n_files; i++) {
-		rpc_pack_cstr(pk, j->files[i].name);
-		rpc_pack_bin(pk, j->files[i].data);
-	}
-	return 1;
+	if (j->n_files && pk)
+		value_put_map(pk, "files", j->n_files);
+	for (size_t i = 0; i < j->n_files && pk; i++)
+		value_put_bin(pk, j->files[i].name, j->files[i].data);
+	return j->n_files > 0;
 }
 
 size_t job_collect_pack(msgpack_packer *pk, const struct job *j)
 {
-	if (j->n_collect == 0 || !pk)
-		return j->n_collect > 0;
-	rpc_pack_cstr(pk, "collect");
-	msgpack_pack_array(pk, j->n_collect);
-	for (size_t i = 0; i < j->n_collect; i++)
-		rpc_pack_cstr(pk, j->collect[i]);
-	return 1;
+	if (j->n_collect && pk)
+		value_put_list(pk, "collect", j->collect, j->n_collect);
+	return j->n_collect > 0;
 }
 
 void job_files_free(struct job *j)
@@ -211,10 +185,8 @@ void job_collect_free(struct job *j)
 void result_files_pack(const struct result *r, msgpack_packer *pk)
 {
 	msgpack_pack_map(pk, r->n_files);
-	for (size_t i = 0; i < r->n_files; i++) {
-		rpc_pack_cstr(pk, r->files[i].name);
-		rpc_pack_bin(pk, r->files[i].data);
-	}
+	for (size_t i = 0; i < r->n_files; i++)
+		value_put_bin(pk, r->files[i].name, r->files[i].data);
 }
 
 void result_dropped_pack(const struct result *r, msgpack_packer *pk)

@@ -24,23 +24,16 @@ static int count_strings(const struct job *j, const char *path, struct err *e)
 	return 0;
 }
 
+static int take_arg(const msgpack_object *v, const char *path, char **out, struct err *e)
+{
+	return value_take_cstr(v, JOB_STRINGS_MAX, path, out, e);
+}
+
 int job_args_parse(struct job *j, const msgpack_object *v, struct err *e)
 {
-	char path[32];
-	int ret = 0;
+	const struct value_list args = {"args", "list of strings", JOB_ARGS_MAX, take_arg};
+	int ret = value_take_list(v, &args, &j->args, &j->n_args, e);
 
-	if (v->type != MSGPACK_OBJECT_ARRAY)
-		return value_bad(e, "args", "must be a list of strings");
-	if (v->via.array.size > JOB_ARGS_MAX)
-		return value_bad(e, "args", "must have at most %d entries, has %u", JOB_ARGS_MAX, v->via.array.size);
-	j->args = calloc(v->via.array.size + 1u, sizeof(*j->args));
-	if (!j->args)
-		return value_no_memory(e);
-	for (uint32_t i = 0; i < v->via.array.size && ret == 0; i++) {
-		snprintf(path, sizeof(path), "args[%u]", i);
-		ret = value_take_cstr(&v->via.array.ptr[i], JOB_STRINGS_MAX, path, &j->args[i], e);
-		j->n_args += ret == 0;
-	}
 	return ret < 0 ? ret : count_strings(j, "args", e);
 }
 
@@ -95,16 +88,14 @@ static int parse_env_entry(struct job *j, const msgpack_object_kv *kv, struct er
 
 int job_env_parse(struct job *j, const msgpack_object *v, struct err *e)
 {
-	int ret = 0;
+	int entries = value_entries(v, MSGPACK_OBJECT_MAP, JOB_ENV_MAX, "env", "map of strings", e), ret = 0;
 
-	if (v->type != MSGPACK_OBJECT_MAP)
-		return value_bad(e, "env", "must be a map of strings");
-	if (v->via.map.size > JOB_ENV_MAX)
-		return value_bad(e, "env", "must have at most %d entries, has %u", JOB_ENV_MAX, v->via.map.size);
-	j->env = calloc(v->via.map.size + 1u, sizeof(*j->env));
+	if (entries < 0)
+		return entries;
+	j->env = calloc((size_t)entries + 1, sizeof(*j->env));
 	if (!j->env)
 		return value_no_memory(e);
-	for (uint32_t i = 0; i < v->via.map.size && ret == 0; i++)
+	for (int i = 0; i < entries && ret == 0; i++)
 		ret = parse_env_entry(j, &v->via.map.ptr[i], e);
 	return ret < 0 ? ret : count_strings(j, "env", e);
 }
@@ -129,45 +120,28 @@ static int parse_limit(struct job *j, int l, const msgpack_object *v, struct err
 	return 0;
 }
 
-static int parse_grant(struct job_list *l, const char *path, bool is_path, const msgpack_object *v, struct err *e)
+static int take_address(const msgpack_object *v, const char *path, char **out, struct err *e)
 {
-	const char *wrong;
-	char *s = NULL;
-	int ret = value_take_cstr(v, JOB_GRANT_MAX, path, &s, e);
+	int ret = value_take_cstr(v, JOB_GRANT_MAX, path, out, e);
 
-	if (ret == 0 && *s == '\0')
-		ret = value_bad(e, path, "must not be empty");
-	wrong = ret == 0 && is_path ? paths_problem(s) : NULL;
-	if (wrong)
-		ret = value_bad(e, path, "%s, is %.*s%s", wrong, VALUE_SHOWN, s, strlen(s) > VALUE_SHOWN ? "..." : "");
-	if (ret < 0) {
-		free(s);
-		return ret;
-	}
-	l->v[l->n++] = s;
-	return 0;
+	return ret == 0 && **out == '\0' ? value_bad(e, path, "must not be empty") : ret;
+}
+
+static int take_path(const msgpack_object *v, const char *path, char **out, struct err *e)
+{
+	int ret = take_address(v, path, out, e);
+	const char *s = *out, *wrong = ret == 0 ? paths_problem(s) : NULL;
+
+	return wrong ? value_bad(e, path, "%s, is %.*s%s", wrong, VALUE_SHOWN, s, strlen(s) > VALUE_SHOWN ? "..." : "") : ret;
 }
 
 static int parse_grant_list(struct job *j, int g, const msgpack_object *v, struct err *e)
 {
 	char path[32];
-	int ret = 0;
+	const struct value_list grants = {path, "list of strings", JOB_GRANTS_MAX, g == GRANT_CONNECT ? take_address : take_path};
 
 	snprintf(path, sizeof(path), "grants.%s", grant_kind_name(g));
-	if (value_is_nil(v))
-		return 0;
-	if (v->type != MSGPACK_OBJECT_ARRAY)
-		return value_bad(e, path, "must be a list of strings");
-	if (v->via.array.size > JOB_GRANTS_MAX)
-		return value_bad(e, path, "must have at most %d entries, has %u", JOB_GRANTS_MAX, v->via.array.size);
-	j->grants[g].v = calloc(v->via.array.size + 1u, sizeof(char *));
-	if (!j->grants[g].v)
-		return value_no_memory(e);
-	for (uint32_t i = 0; i < v->via.array.size && ret == 0; i++) {
-		snprintf(path, sizeof(path), "grants.%s[%u]", grant_kind_name(g), i);
-		ret = parse_grant(&j->grants[g], path, g != GRANT_CONNECT, &v->via.array.ptr[i], e);
-	}
-	return ret;
+	return value_is_nil(v) ? 0 : value_take_list(v, &grants, &j->grants[g].v, &j->grants[g].n, e);
 }
 
 /* A map whose keys are words of a vocabulary, each at most once. */
@@ -216,26 +190,20 @@ int job_grants_parse(struct job *j, const msgpack_object *v, struct err *e)
 
 size_t job_args_pack(msgpack_packer *pk, const struct job *j)
 {
-	if (j->n_args == 0 || !pk)
-		return j->n_args > 0;
-	rpc_pack_cstr(pk, "args");
-	msgpack_pack_array(pk, j->n_args);
-	for (size_t i = 0; i < j->n_args; i++)
-		value_pack_exact(pk, j->args[i]);
-	return 1;
+	if (j->n_args && pk)
+		value_put_list(pk, "args", j->args, j->n_args);
+	return j->n_args > 0;
 }
 
 size_t job_env_pack(msgpack_packer *pk, const struct job *j)
 {
-	if (j->n_env == 0 || !pk)
-		return j->n_env > 0;
-	rpc_pack_cstr(pk, "env");
-	msgpack_pack_map(pk, j->n_env);
-	for (size_t i = 0; i < j->n_env; i++) {
+	if (j->n_env && pk)
+		value_put_map(pk, "env", j->n_env);
+	for (size_t i = 0; i < j->n_env && pk; i++) {
 		value_pack_exact(pk, j->env[i].name);
 		value_pack_exact(pk, j->env[i].value);
 	}
-	return 1;
+	return j->n_env > 0;
 }
 
 size_t job_limits_pack(msgpack_packer *pk, const struct job *j)
@@ -246,14 +214,10 @@ size_t job_limits_pack(msgpack_packer *pk, const struct job *j)
 		n += j->limit_given[l];
 	if (n == 0 || !pk)
 		return n > 0;
-	rpc_pack_cstr(pk, "limits");
-	msgpack_pack_map(pk, n);
-	for (int l = 0; l < LIMIT_COUNT; l++) {
-		if (!j->limit_given[l])
-			continue;
-		rpc_pack_cstr(pk, limit_name(l));
-		msgpack_pack_int64(pk, j->limits[l]);
-	}
+	value_put_map(pk, "limits", n);
+	for (int l = 0; l < LIMIT_COUNT; l++)
+		if (j->limit_given[l])
+			value_put_int(pk, limit_name(l), true, j->limits[l]);
 	return 1;
 }
 
@@ -265,18 +229,10 @@ size_t job_grants_pack(msgpack_packer *pk, const struct job *j)
 		n += j->grants[g].n > 0;
 	if (n == 0 || !pk)
 		return n > 0;
-	rpc_pack_cstr(pk, "grants");
-	msgpack_pack_map(pk, n);
-	for (int g = 0; g < GRANT_COUNT; g++) {
-		const struct job_list *l = &j->grants[g];
-
-		if (l->n == 0)
-			continue;
-		rpc_pack_cstr(pk, grant_kind_name(g));
-		msgpack_pack_array(pk, l->n);
-		for (size_t i = 0; i < l->n; i++)
-			value_pack_exact(pk, l->v[i]);
-	}
+	value_put_map(pk, "grants", n);
+	for (int g = 0; g < GRANT_COUNT; g++)
+		if (j->grants[g].n)
+			value_put_list(pk, grant_kind_name(g), j->grants[g].v, j->grants[g].n);
 	return 1;
 }
 

@@ -438,6 +438,12 @@ int rpc_reader_next(struct rpc_reader *r, struct rpc_message *m, int64_t *msgid,
 
 /* --- packing ------------------------------------------------------------------------------------------------- */
 
+void rpc_begin(msgpack_sbuffer *b, msgpack_packer *pk)
+{
+	msgpack_sbuffer_init(b);
+	msgpack_packer_init(pk, b, msgpack_sbuffer_write);
+}
+
 static void pack_literal(msgpack_packer *pk, const char *s)
 {
 	msgpack_pack_str(pk, strlen(s));

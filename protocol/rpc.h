@@ -53,6 +53,7 @@ size_t rpc_reader_held(const struct rpc_reader *r);
 /* The id of the request that is being gathered; -1 when it is none, or cannot be read yet. */
 int64_t rpc_reader_msgid(const struct rpc_reader *r);
 
+void rpc_begin(msgpack_sbuffer *b, msgpack_packer *pk); /* an empty buffer, and a packer that writes to it */
 /* Packing. The error is "code: message"; response_ok leaves the packer where the result is to be packed. */
 void rpc_pack_request(msgpack_packer *pk, uint32_t msgid, const char *method); /* then pack the map */
 void rpc_pack_response_ok(msgpack_packer *pk, uint32_t msgid);                 /* then pack the result */

@@ -121,6 +121,34 @@ int value_take_bool(const msgpack_object *v, const char *path, bool *out, struct
 	return 0;
 }
 
+int value_entries(const msgpack_object *v, msgpack_object_type type, uint32_t most, const char *path, const char *what, struct err *e)
+{
+	uint32_t n;
+
+	if (v->type != type)
+		return value_bad(e, path, "must be a %s", what);
+	n = type == MSGPACK_OBJECT_MAP ? v->via.map.size : v->via.array.size;
+	return n > most ? value_bad(e, path, "must have at most %u entries, has %u", most, n) : (int)n;
+}
+
+int value_take_list(const msgpack_object *v, const struct value_list *of, char ***list, size_t *n, struct err *e)
+{
+	int entries = value_entries(v, MSGPACK_OBJECT_ARRAY, of->most, of->path, of->what, e), ret = 0;
+	char path[VALUE_SHOWN];
+
+	if (entries < 0)
+		return entries;
+	*list = calloc((size_t)entries + 1, sizeof(**list));
+	if (!*list)
+		return value_no_memory(e);
+	for (int i = 0; i < entries && ret == 0; i++) {
+		snprintf(path, sizeof(path), "%s[%d]", of->path, i);
+		ret = of->take(&v->via.array.ptr[i], path, &(*list)[i], e);
+		*n += (*list)[i] != NULL;
+	}
+	return ret;
+}
+
 void value_put_text(msgpack_packer *pk, const char *key, const char *value)
 {
 	rpc_pack_cstr(pk, key);
@@ -173,6 +201,20 @@ void value_put_bin(msgpack_packer *pk, const char *key, struct bytes value)
 {
 	rpc_pack_cstr(pk, key);
 	rpc_pack_bin(pk, value);
+}
+
+void value_put_map(msgpack_packer *pk, const char *key, size_t n)
+{
+	rpc_pack_cstr(pk, key);
+	msgpack_pack_map(pk, n);
+}
+
+void value_put_list(msgpack_packer *pk, const char *key, char *const *v, size_t n)
+{
+	rpc_pack_cstr(pk, key);
+	msgpack_pack_array(pk, n);
+	for (size_t i = 0; i < n; i++)
+		value_pack_exact(pk, v[i]);
 }
 
 void value_pack_exact(msgpack_packer *pk, const char *s)

@@ -1,7 +1,7 @@
 /* value.h - the values of a message's fields: read from a request with errors that name the field, and packed.
  *
- * For the modules of `protocol` whose structs are messages (job.c, job_lists.c, job_files.c, result.c, event.c).
- * Knows none of those structs. `path` names the field: "limits.wall_ms". What is read is a copy that the caller owns
+ * For the modules of `protocol` whose structs are messages (job.c, job_lists.c, job_files.c, result.c, event.c), and for the supervisor's
+ * other messages. Knows none of those structs. `path` names the field: "limits.wall_ms". What is read is a copy that the caller owns
  * (malloc). Errors, when there is an `e`: -EINVAL of class ERR_REQUEST, -ENOMEM of class ERR_HOST.
  */
 #ifndef WARDER_VALUE_H
@@ -36,6 +36,17 @@ int value_take_cstr(const msgpack_object *v, size_t max, const char *path, char 
 int value_take_name(const msgpack_object *v, size_t max, const char *path, char **out, struct err *e);
 int value_take_bytes(const msgpack_object *v, const char *path, struct bytes *out, struct err *e);
 int value_take_bool(const msgpack_object *v, const char *path, bool *out, struct err *e);
+/* How many entries a list or map (`type`) has, or -EINVAL; `what` must it be: "list of strings". */
+int value_entries(const msgpack_object *v, msgpack_object_type type, uint32_t most, const char *path, const char *what, struct err *e);
+
+struct value_list {
+	const char *path, *what;
+	uint32_t most; /* entries */
+	/* Copies one; on errors, too, `*out` is to be freed. */
+	int (*take)(const msgpack_object *v, const char *path, char **out, struct err *e);
+};
+/* A new array with a NULL behind the last. On errors, too, there are `*n` strings in `*list` to be freed, and it. */
+int value_take_list(const msgpack_object *v, const struct value_list *of, char ***list, size_t *n, struct err *e);
 
 /* Each packs its key, then the value. NULL, and an int that does not apply, are nil. */
 void value_put_text(msgpack_packer *pk, const char *key, const char *value);
@@ -45,6 +56,8 @@ void value_put_uint(msgpack_packer *pk, const char *key, uint64_t value);
 void value_put_double(msgpack_packer *pk, const char *key, double value);
 void value_put_bool(msgpack_packer *pk, const char *key, bool value);
 void value_put_bin(msgpack_packer *pk, const char *key, struct bytes value);
+void value_put_map(msgpack_packer *pk, const char *key, size_t n); /* whose pairs are to be packed next */
+void value_put_list(msgpack_packer *pk, const char *key, char *const *v, size_t n); /* each as value_pack_exact does */
 /* As `str` where it is one, else as `bin`, which is accepted too and loses nothing. */
 void value_pack_exact(msgpack_packer *pk, const char *s);
 

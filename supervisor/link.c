@@ -95,8 +95,7 @@ static void pack_head(msgpack_sbuffer *head)
 {
 	msgpack_packer pk;
 
-	msgpack_sbuffer_init(head);
-	msgpack_packer_init(&pk, head, msgpack_sbuffer_write);
+	rpc_begin(head, &pk);
 	rpc_pack_notify(&pk, large_name);
 	msgpack_pack_map(&pk, 0);
 }
@@ -135,16 +134,9 @@ int link_put(int sock, const msgpack_sbuffer *b, int fd)
 
 void link_begin(msgpack_sbuffer *b, msgpack_packer *pk, enum link_word w, size_t n)
 {
-	msgpack_sbuffer_init(b);
-	msgpack_packer_init(pk, b, msgpack_sbuffer_write);
+	rpc_begin(b, pk);
 	rpc_pack_notify(pk, names[w]);
 	msgpack_pack_map(pk, n);
-}
-
-void link_pack_uint(msgpack_packer *pk, const char *key, uint64_t v)
-{
-	rpc_pack_cstr(pk, key);
-	msgpack_pack_uint64(pk, v);
 }
 
 /* --- in ------------------------------------------------------------------------------------------------------ */

@@ -79,7 +79,6 @@ int link_pair(int ends[2]);
 
 /* Begins a message: `n` keys of the map are to be packed next. */
 void link_begin(msgpack_sbuffer *b, msgpack_packer *pk, enum link_word w, size_t n);
-void link_pack_uint(msgpack_packer *pk, const char *key, uint64_t v);
 
 /* Values of the map: false when there is none of that type and range. */
 bool link_uint(const msgpack_object *map, const char *key, uint64_t max, uint64_t *out);

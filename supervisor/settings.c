@@ -6,6 +6,7 @@
 #include "accounts.h"
 #include "log.h"
 #include "mem.h"
+#include "value.h"
 
 static const char *const *dirs_of(const struct settings_from *from, const struct config *c)
 {
@@ -79,7 +80,7 @@ int settings_pack(msgpack_sbuffer *b, uint64_t number, const struct texts *t)
 	msgpack_packer pk;
 
 	link_begin(b, &pk, LINK_SETTINGS, 3);
-	link_pack_uint(&pk, "generation", number);
+	value_put_uint(&pk, "generation", number);
 	rpc_pack_cstr(&pk, "accounts");
 	accounts_pack(&pk);
 	rpc_pack_cstr(&pk, "files");

@@ -13,6 +13,7 @@
 #include "options.h"
 #include "places.h"
 #include "query.h"
+#include "rpc.h"
 #include "tell.h"
 
 struct policy_options {
@@ -163,8 +164,7 @@ static void print_json(const struct query *q)
 	msgpack_sbuffer b;
 	msgpack_packer pk;
 
-	msgpack_sbuffer_init(&b);
-	msgpack_packer_init(&pk, &b, msgpack_sbuffer_write);
+	rpc_begin(&b, &pk);
 	query_pack(q, &pk);
 	msgpack_unpacked_init(&m);
 	if (msgpack_unpack_next(&m, b.data, b.size, NULL) == MSGPACK_UNPACK_SUCCESS)

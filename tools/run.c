@@ -339,8 +339,7 @@ static void signals_catch(struct client *c, const struct job *j)
 	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
 	msgpack_packer pk;
 
-	msgpack_sbuffer_init(&cancel.message);
-	msgpack_packer_init(&pk, &cancel.message, msgpack_sbuffer_write);
+	rpc_begin(&cancel.message, &pk);
 	rpc_pack_request(&pk, CANCEL_MSGID, "cancel");
 	msgpack_pack_map(&pk, 1);
 	rpc_pack_cstr(&pk, "job");

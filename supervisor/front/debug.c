@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "inside.h"
+#include "value.h"
 
 /* --- params -------------------------------------------------------------------------------------------------- */
 
@@ -14,17 +15,10 @@ struct params {
 
 static bool take_text(const msgpack_object *v, struct bytes *out)
 {
-	if (v->type != MSGPACK_OBJECT_STR && v->type != MSGPACK_OBJECT_BIN)
+	if (!value_is_bytes(v))
 		return false;
 	*out = (struct bytes){v->via.str.ptr, v->via.str.size};
 	return true;
-}
-
-static bool is_key(const msgpack_object *k, const char *name)
-{
-	struct bytes b;
-
-	return take_text(k, &b) && b.len == strlen(name) && !memcmp(b.p, name, b.len);
 }
 
 /* NULL, or what is wrong. */
@@ -34,16 +28,16 @@ static const char *take_params(const msgpack_object *map, bool decides, struct p
 	for (uint32_t i = 0; map && map->type == MSGPACK_OBJECT_MAP && i < map->via.map.size; i++) {
 		const msgpack_object *k = &map->via.map.ptr[i].key, *v = &map->via.map.ptr[i].val;
 
-		if (is_key(k, "job")) {
+		if (value_is(k, "job")) {
 			if (!take_text(v, &p->job))
 				return "job: must be a string";
-		} else if (decides && is_key(k, "verdict")) {
+		} else if (decides && value_is(k, "verdict")) {
 			if (!take_text(v, &p->verdict))
 				return "verdict: must be a string";
-		} else if (decides && is_key(k, "scope")) {
+		} else if (decides && value_is(k, "scope")) {
 			if (v->type != MSGPACK_OBJECT_NIL && !take_text(v, &p->scope))
 				return "scope: must be a string";
-		} else if (decides && is_key(k, "call")) {
+		} else if (decides && value_is(k, "call")) {
 			p->has_call = v->type == MSGPACK_OBJECT_POSITIVE_INTEGER;
 			p->call = v->via.u64;
 		} else {
@@ -74,9 +68,7 @@ static void answer_nothing(struct session *s, uint32_t msgid)
 	msgpack_sbuffer b;
 	msgpack_packer pk;
 
-	msgpack_sbuffer_init(&b);
-	msgpack_packer_init(&pk, &b, msgpack_sbuffer_write);
-	rpc_pack_response_ok(&pk, msgid);
+	answer_begin(&b, &pk, msgid);
 	msgpack_pack_map(&pk, 0);
 	session_answer(s, &b);
 }
@@ -161,8 +153,7 @@ void front_held(struct front *f, unsigned index, uint64_t key, uint64_t call, co
 
 	if (!r || !r->debugger || violation->type != MSGPACK_OBJECT_MAP)
 		return;
-	msgpack_sbuffer_init(&b);
-	msgpack_packer_init(&pk, &b, msgpack_sbuffer_write);
+	rpc_begin(&b, &pk);
 	rpc_pack_notify(&pk, "held");
 	msgpack_pack_map(&pk, 3 + violation->via.map.size);
 	rpc_pack_cstr(&pk, "job");

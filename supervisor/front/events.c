@@ -9,6 +9,7 @@
 
 #include "event.h"
 #include "inside.h"
+#include "value.h"
 
 #define WATCHES_MAX 64 /* of one connection */
 
@@ -21,18 +22,12 @@ struct watch { /* one subscription */
 	uint64_t lost;    /* events that were not sent, and of which it does not know yet */
 };
 
-static void pack_begin(msgpack_sbuffer *b, msgpack_packer *pk)
-{
-	msgpack_sbuffer_init(b);
-	msgpack_packer_init(pk, b, msgpack_sbuffer_write);
-}
-
 static void notify(struct session *s, struct bytes packed)
 {
 	msgpack_sbuffer b;
 	msgpack_packer pk;
 
-	pack_begin(&b, &pk);
+	rpc_begin(&b, &pk);
 	rpc_pack_notify(&pk, "event");
 	msgpack_sbuffer_write(&b, packed.p, packed.len);
 	session_notify(s, &b);
@@ -45,7 +40,7 @@ static void tell_lost(struct watch *w)
 
 	if (!w->lost)
 		return;
-	pack_begin(&b, &pk);
+	rpc_begin(&b, &pk);
 	event_pack_lost(&pk, w->lost);
 	w->lost = 0;
 	notify(w->session, (struct bytes){b.data, b.size});
@@ -102,7 +97,7 @@ void events_started(struct front *f, const struct run *r)
 
 	if (!is_wanted(f, r, EVENT_KIND_START))
 		return;
-	pack_begin(&b, &pk);
+	rpc_begin(&b, &pk);
 	event_pack_start(&pk, &s);
 	tell_watches(f, r, EVENT_KIND_START, (struct bytes){b.data, b.size});
 	msgpack_sbuffer_destroy(&b);
@@ -134,7 +129,7 @@ static void tell_violations(struct front *f, const struct run *r, struct bytes r
 
 		if (!count || count->type != MSGPACK_OBJECT_POSITIVE_INTEGER || count->via.u64 < 2)
 			continue;
-		pack_begin(&b, &pk);
+		rpc_begin(&b, &pk);
 		event_pack_violation(&pk, r->id, &list->via.array.ptr[i]);
 		tell_watches(f, r, EVENT_KIND_VIOLATION, (struct bytes){b.data, b.size});
 		msgpack_sbuffer_destroy(&b);
@@ -151,7 +146,7 @@ void events_ended(struct front *f, const struct run *r, struct bytes result)
 		tell_violations(f, r, result);
 	if (!is_wanted(f, r, EVENT_KIND_END))
 		return;
-	pack_begin(&b, &pk);
+	rpc_begin(&b, &pk);
 	event_pack_end(&pk, r->id, result);
 	tell_watches(f, r, EVENT_KIND_END, (struct bytes){b.data, b.size});
 	msgpack_sbuffer_destroy(&b);
@@ -204,11 +199,6 @@ static void watch_violations(struct front *f, const struct watch *w)
 			r->worker->port->watch(r->worker->port->ctx, r->key);
 }
 
-static bool is_text(const msgpack_object *o)
-{
-	return o->type == MSGPACK_OBJECT_STR || o->type == MSGPACK_OBJECT_BIN;
-}
-
 static int bad(struct err *e, const char *step, const char *words)
 {
 	return err_set(e, ERR_REQUEST, step, 0, "%s", words);
@@ -220,7 +210,7 @@ static int take_kinds(struct watch *w, const msgpack_object *v, struct err *e)
 		return bad(e, "kinds", "must be a list of start, end, violation, syscall");
 	for (uint32_t i = 0; i < v->via.array.size; i++) {
 		const msgpack_object *o = &v->via.array.ptr[i];
-		int kind = is_text(o) ? event_kind_parse(o->via.str.ptr, o->via.str.size) : -1;
+		int kind = value_is_bytes(o) ? event_kind_parse(o->via.str.ptr, o->via.str.size) : -1;
 
 		if (kind < 0 || kind == EVENT_KIND_LOST)
 			return bad(e, "kinds", "must be a list of start, end, violation, syscall");
@@ -231,7 +221,7 @@ static int take_kinds(struct watch *w, const msgpack_object *v, struct err *e)
 
 static int take_trace(struct watch *w, const msgpack_object *v, struct err *e)
 {
-	int mode = is_text(v) ? trace_parse(v->via.str.ptr, v->via.str.size) : -1;
+	int mode = value_is_bytes(v) ? trace_parse(v->via.str.ptr, v->via.str.size) : -1;
 
 	if (mode < 0 || mode == TRACE_OFF)
 		return bad(e, "trace", "must be brokered or all");
@@ -247,22 +237,21 @@ static int take_params(struct watch *w, const msgpack_object *params, const msgp
 		return bad(e, "params", "must be an array of one map");
 	for (uint32_t i = 0; i < params->via.map.size && ret == 0; i++) {
 		const msgpack_object *k = &params->via.map.ptr[i].key, *v = &params->via.map.ptr[i].val;
-		struct bytes name = is_text(k) ? (struct bytes){k->via.str.ptr, k->via.str.size} : (struct bytes){"", 0};
 
 		if (v->type == MSGPACK_OBJECT_NIL)
 			continue;
-		if (name.len == 5 && !memcmp(name.p, "kinds", 5))
+		if (value_is(k, "kinds"))
 			ret = take_kinds(w, v, e);
-		else if (name.len == 5 && !memcmp(name.p, "trace", 5))
+		else if (value_is(k, "trace"))
 			ret = take_trace(w, v, e);
-		else if (name.len == 3 && !memcmp(name.p, "job", 3))
+		else if (value_is(k, "job"))
 			*job = v;
 		else
 			ret = bad(e, "", "unknown field; job, kinds and trace are known");
 	}
 	if (ret == 0 && !w->kinds)
 		ret = bad(e, "kinds", "is required");
-	if (ret == 0 && *job && !is_text(*job))
+	if (ret == 0 && *job && !value_is_bytes(*job))
 		ret = bad(e, "job", "must be a string");
 	if (ret == 0 && w->trace != TRACE_OFF && (!*job || !(w->kinds >> EVENT_KIND_SYSCALL & 1)))
 		ret = bad(e, "trace", "needs job and kind syscall");
@@ -317,11 +306,9 @@ void events_subscribe(struct front *f, struct session *s, const struct rpc_messa
 			w->trace = TRACE_BROKERED;
 	}
 	LIST_INSERT_HEAD(&f->watches, w, link);
-	pack_begin(&b, &pk);
-	rpc_pack_response_ok(&pk, m->msgid);
+	answer_begin(&b, &pk, m->msgid);
 	msgpack_pack_map(&pk, 1);
-	rpc_pack_cstr(&pk, "subscribed");
-	msgpack_pack_true(&pk);
+	value_put_bool(&pk, "subscribed", true);
 	session_answer(s, &b);
 	watch_violations(f, w);
 	if (r)

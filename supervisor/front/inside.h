@@ -151,6 +151,7 @@ void workers_free(struct front *f);
 void methods_answer_status(struct front *f, struct session *s, uint32_t msgid);
 void methods_dispatch(struct front *f, struct session *s, const struct rpc_message *m);
 void answer_error(struct session *s, uint32_t msgid, enum rpc_error code, const char *text);
+void answer_begin(msgpack_sbuffer *b, msgpack_packer *pk, uint32_t msgid); /* then pack the result, and session_answer */
 
 /* policies.c: questions about policies */
 void policies_get(struct front *f, struct session *s, const struct rpc_message *m);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "inside.h"
+#include "value.h"
 
 #define ANSWER_MAX (INSTALLER_TEXT_MAX + 1)
 #define READ_SIZE  (16u << 10)
@@ -60,12 +61,6 @@ static size_t count_lines(const char *s)
 	return n;
 }
 
-static void pack_text(msgpack_packer *pk, const char *key, const char *value)
-{
-	rpc_pack_cstr(pk, key);
-	rpc_pack_cstr(pk, value);
-}
-
 static void answer_list(const struct install *i, char *text)
 {
 	char **words = calloc(2 * count_lines(text) + 2, sizeof(*words)), *name, *version;
@@ -81,14 +76,12 @@ static void answer_list(const struct install *i, char *text)
 		words[2 * n] = name;
 		words[2 * n + 1] = version;
 	}
-	msgpack_sbuffer_init(&b);
-	msgpack_packer_init(&pk, &b, msgpack_sbuffer_write);
-	rpc_pack_response_ok(&pk, i->msgid);
+	answer_begin(&b, &pk, i->msgid);
 	msgpack_pack_array(&pk, n);
 	for (size_t k = 0; k < n; k++) {
 		msgpack_pack_map(&pk, 2);
-		pack_text(&pk, "name", words[2 * k]);
-		pack_text(&pk, "version", words[2 * k + 1]);
+		value_put_text(&pk, "name", words[2 * k]);
+		value_put_text(&pk, "version", words[2 * k + 1]);
 	}
 	session_answer(i->session, &b);
 	free(words);
@@ -190,7 +183,7 @@ static void start(struct front *f, struct session *s, uint32_t msgid, enum insta
 
 void installs_request(struct front *f, struct session *s, const struct rpc_message *m, enum installer_command c, const msgpack_object *language)
 {
-	bool is_text = language && (language->type == MSGPACK_OBJECT_STR || language->type == MSGPACK_OBJECT_BIN);
+	bool is_text = language && value_is_bytes(language);
 	int l = is_text ? language_parse(language->via.str.ptr, language->via.str.size) : -1;
 	const char *busy = why_not(f, c);
 

@@ -4,36 +4,25 @@
 #include <string.h>
 
 #include "inside.h"
+#include "value.h"
 #include "version.h"
 
 #define NAME_SHOWN 64 /* bytes of a caller's name in an error text */
-
-static void pack_begin(msgpack_sbuffer *b, msgpack_packer *pk)
-{
-	msgpack_sbuffer_init(b);
-	msgpack_packer_init(pk, b, msgpack_sbuffer_write);
-}
 
 void answer_error(struct session *s, uint32_t msgid, enum rpc_error code, const char *text)
 {
 	msgpack_sbuffer b;
 	msgpack_packer pk;
 
-	pack_begin(&b, &pk);
+	rpc_begin(&b, &pk);
 	rpc_pack_response_error(&pk, msgid, code, text);
 	session_answer(s, &b);
 }
 
-static void answer_begin(msgpack_sbuffer *b, msgpack_packer *pk, uint32_t msgid)
+void answer_begin(msgpack_sbuffer *b, msgpack_packer *pk, uint32_t msgid)
 {
-	pack_begin(b, pk);
+	rpc_begin(b, pk);
 	rpc_pack_response_ok(pk, msgid);
-}
-
-static void pack_uint(msgpack_packer *pk, const char *key, uint64_t value)
-{
-	rpc_pack_cstr(pk, key);
-	msgpack_pack_uint64(pk, value);
 }
 
 /* The value of the only key that a method knows (NULL: it knows none). Any other key is refused: -EINVAL, answered. */
@@ -50,11 +39,10 @@ static int only_param(struct session *s, const struct rpc_message *m, const char
 	}
 	for (uint32_t i = 0; i < m->params->via.map.size; i++) {
 		const msgpack_object *k = &m->params->via.map.ptr[i].key;
-		bool text_key = k->type == MSGPACK_OBJECT_STR || k->type == MSGPACK_OBJECT_BIN;
+		bool text_key = value_is_bytes(k);
 		int len = !text_key ? 0 : k->via.str.size < NAME_SHOWN ? (int)k->via.str.size : NAME_SHOWN;
 
-		if (name && text_key && !*value && k->via.str.size == strlen(name) &&
-		    memcmp(k->via.str.ptr, name, strlen(name)) == 0) {
+		if (name && !*value && value_is(k, name)) {
 			*value = &m->params->via.map.ptr[i].val;
 			continue;
 		}
@@ -66,6 +54,17 @@ static int only_param(struct session *s, const struct rpc_message *m, const char
 	return 0;
 }
 
+/* The answer to a method without params; -EINVAL: answered. */
+static int begin(struct session *s, const struct rpc_message *m, msgpack_sbuffer *b, msgpack_packer *pk)
+{
+	const msgpack_object *none;
+	int ret = only_param(s, m, NULL, &none);
+
+	if (ret == 0)
+		answer_begin(b, pk, m->msgid);
+	return ret;
+}
+
 static void method_cancel(struct front *f, struct session *s, const struct rpc_message *m)
 {
 	const msgpack_object *id;
@@ -75,42 +74,30 @@ static void method_cancel(struct front *f, struct session *s, const struct rpc_m
 
 	if (only_param(s, m, "job", &id) < 0)
 		return;
-	if (!id || (id->type != MSGPACK_OBJECT_STR && id->type != MSGPACK_OBJECT_BIN)) {
+	if (!id || !value_is_bytes(id)) {
 		answer_error(s, m->msgid, RPC_ERROR_BAD_REQUEST, id ? "job: must be a string" : "job: is required");
 		return;
 	}
 	done = runs_cancel(f, session_uid(s), (struct bytes){id->via.str.ptr, id->via.str.size});
 	answer_begin(&b, &pk, m->msgid);
 	msgpack_pack_map(&pk, 1);
-	rpc_pack_cstr(&pk, "cancelled");
-	if (done)
-		msgpack_pack_true(&pk);
-	else
-		msgpack_pack_false(&pk);
+	value_put_bool(&pk, "cancelled", done);
 	session_answer(s, &b);
 }
 
 static void pack_run(msgpack_packer *pk, const struct run *r)
 {
 	msgpack_pack_map(pk, 6);
-	rpc_pack_cstr(pk, "job");
-	rpc_pack_cstr(pk, r->id);
-	rpc_pack_cstr(pk, "language");
-	rpc_pack_cstr(pk, language_name(r->language));
-	rpc_pack_cstr(pk, "policy");
-	rpc_pack_cstr(pk, run_policy_name(r));
-	rpc_pack_cstr(pk, "state");
-	rpc_pack_cstr(pk, state_name(r->state));
+	value_put_text(pk, "job", r->id);
+	value_put_text(pk, "language", language_name(r->language));
+	value_put_text(pk, "policy", run_policy_name(r));
+	value_put_text(pk, "state", state_name(r->state));
 	rpc_pack_cstr(pk, "started_ms");
 	if (r->started_unix_ms > 0)
 		msgpack_pack_double(pk, r->started_unix_ms);
 	else
 		msgpack_pack_nil(pk);
-	rpc_pack_cstr(pk, "tracee_pid");
-	if (r->tracee_pid > 0)
-		msgpack_pack_int(pk, r->tracee_pid);
-	else
-		msgpack_pack_nil(pk);
+	value_put_int(pk, "tracee_pid", r->tracee_pid > 0, r->tracee_pid);
 }
 
 /* Those of one list that this caller may see; only counts without pk. */
@@ -133,13 +120,11 @@ static void method_jobs(struct front *f, struct session *s, const struct rpc_mes
 {
 	bool all = front_is_operator(f, session_uid(s));
 	uid_t uid = session_uid(s);
-	const msgpack_object *none;
 	msgpack_sbuffer b;
 	msgpack_packer pk;
 
-	if (only_param(s, m, NULL, &none) < 0)
+	if (begin(s, m, &b, &pk) < 0)
 		return;
-	answer_begin(&b, &pk, m->msgid);
 	msgpack_pack_array(&pk, pack_runs(NULL, &f->submitted, all, uid) + pack_runs(NULL, &f->waiting, all, uid));
 	pack_runs(&pk, &f->submitted, all, uid);
 	pack_runs(&pk, &f->waiting, all, uid);
@@ -161,16 +146,15 @@ static void pack_layers(msgpack_packer *pk, uint32_t layers)
 
 static void pack_totals(msgpack_packer *pk, const struct front *f, const struct port_status *st)
 {
-	rpc_pack_cstr(pk, "totals");
-	msgpack_pack_map(pk, 8);
-	pack_uint(pk, "connections", f->totals.connections);
-	pack_uint(pk, "requests", f->totals.requests);
-	pack_uint(pk, "jobs_accepted", f->totals.accepted);
-	pack_uint(pk, "jobs_refused", f->totals.refused);
-	pack_uint(pk, "jobs_done", st->jobs_done);
-	pack_uint(pk, "births", st->births);
-	pack_uint(pk, "birth_failures", st->birth_failures);
-	pack_uint(pk, "zygote_starts", st->zygote_starts);
+	value_put_map(pk, "totals", 8);
+	value_put_uint(pk, "connections", f->totals.connections);
+	value_put_uint(pk, "requests", f->totals.requests);
+	value_put_uint(pk, "jobs_accepted", f->totals.accepted);
+	value_put_uint(pk, "jobs_refused", f->totals.refused);
+	value_put_uint(pk, "jobs_done", st->jobs_done);
+	value_put_uint(pk, "births", st->births);
+	value_put_uint(pk, "birth_failures", st->birth_failures);
+	value_put_uint(pk, "zygote_starts", st->zygote_starts);
 }
 
 /* The workers that are up, and what they said together. */
@@ -201,24 +185,20 @@ static void pack_status(msgpack_packer *pk, const struct front *f)
 	unsigned workers = sum_up(f, &st);
 
 	msgpack_pack_map(pk, 10);
-	rpc_pack_cstr(pk, "version");
-	rpc_pack_cstr(pk, WARDER_VERSION);
-	rpc_pack_cstr(pk, "uptime_s");
-	msgpack_pack_double(pk, (front_now_ms() - f->born_ms) / 1e3);
+	value_put_text(pk, "version", WARDER_VERSION);
+	value_put_double(pk, "uptime_s", (front_now_ms() - f->born_ms) / 1e3);
 	pack_layers(pk, f->layers);
-	pack_uint(pk, "generation", f->generation->number);
-	pack_uint(pk, "workers", workers);
-	pack_uint(pk, "connections", f->n_peers);
-	pack_uint(pk, "zygotes", st.zygotes);
-	rpc_pack_cstr(pk, "pool");
-	msgpack_pack_map(pk, 3);
-	pack_uint(pk, "waiting", st.waiting);
-	pack_uint(pk, "running", st.running);
-	pack_uint(pk, "capacity", st.capacity);
-	rpc_pack_cstr(pk, "queue");
-	msgpack_pack_map(pk, 2);
-	pack_uint(pk, "length", f->queue.length);
-	pack_uint(pk, "max", f->queue.max);
+	value_put_uint(pk, "generation", f->generation->number);
+	value_put_uint(pk, "workers", workers);
+	value_put_uint(pk, "connections", f->n_peers);
+	value_put_uint(pk, "zygotes", st.zygotes);
+	value_put_map(pk, "pool", 3);
+	value_put_uint(pk, "waiting", st.waiting);
+	value_put_uint(pk, "running", st.running);
+	value_put_uint(pk, "capacity", st.capacity);
+	value_put_map(pk, "queue", 2);
+	value_put_uint(pk, "length", f->queue.length);
+	value_put_uint(pk, "max", f->queue.max);
 	pack_totals(pk, f, &st);
 }
 
@@ -242,14 +222,12 @@ static void method_status(struct front *f, struct session *s, const struct rpc_m
 
 static void method_policies(struct front *f, struct session *s, const struct rpc_message *m)
 {
-	const msgpack_object *none;
+	const struct policy_set *ps = f->generation->policies;
 	msgpack_sbuffer b;
 	msgpack_packer pk;
 
-	if (only_param(s, m, NULL, &none) < 0)
+	if (begin(s, m, &b, &pk) < 0)
 		return;
-	answer_begin(&b, &pk, m->msgid);
-	const struct policy_set *ps = f->generation->policies;
 	msgpack_pack_array(&pk, policy_count(ps));
 	for (size_t i = 0; i < policy_count(ps); i++)
 		rpc_pack_cstr(&pk, policy_at(ps, i)->name);

@@ -10,6 +10,7 @@
 #include "inside.h"
 #include "lines.h"
 #include "query.h"
+#include "value.h"
 
 #define LABEL            "text"     /* the file's name in rules of a policy that was sent */
 #define TEXT_MAX         (256u << 10) /* bytes of such a text */
@@ -26,15 +27,10 @@ struct param {
 	bool given;
 };
 
-static bool is_text(const msgpack_object *o)
-{
-	return o->type == MSGPACK_OBJECT_STR || o->type == MSGPACK_OBJECT_BIN;
-}
-
 static struct param *find_param(struct param *v, size_t n, const msgpack_object *key)
 {
-	for (size_t i = 0; i < n && is_text(key); i++)
-		if (strlen(v[i].name) == key->via.str.size && !memcmp(v[i].name, key->via.str.ptr, key->via.str.size))
+	for (size_t i = 0; i < n; i++)
+		if (value_is(key, v[i].name))
 			return &v[i];
 	return NULL;
 }
@@ -45,7 +41,7 @@ static int take(struct param *p, const msgpack_object *v, struct err *e)
 		return 0;
 	if (p->given)
 		return err_set(e, ERR_REQUEST, p->name, 0, "is there twice");
-	if (!is_text(v) || memchr(v->via.str.ptr, '\0', v->via.str.size))
+	if (!value_is_bytes(v) || memchr(v->via.str.ptr, '\0', v->via.str.size))
 		return err_set(e, ERR_REQUEST, p->name, 0, "must be a string without NUL");
 	if (v->via.str.size > WORD_MAX)
 		return err_set(e, ERR_REQUEST, p->name, 0, "has more than %d bytes", WORD_MAX);
@@ -73,13 +69,6 @@ static int take_all(const msgpack_object *params, struct param *v, size_t n, str
 }
 
 /* --- answers ------------------------------------------------------------------------------------------------- */
-
-static void answer_begin(msgpack_sbuffer *b, msgpack_packer *pk, uint32_t msgid)
-{
-	msgpack_sbuffer_init(b);
-	msgpack_packer_init(pk, b, msgpack_sbuffer_write);
-	rpc_pack_response_ok(pk, msgid);
-}
 
 static void refuse(struct session *s, uint32_t msgid, enum rpc_error code, const struct err *e)
 {
@@ -117,10 +106,8 @@ static void pack_lines(msgpack_packer *pk, const struct lines *l)
 	msgpack_pack_array(pk, l->n);
 	for (size_t i = 0; i < l->n; i++) {
 		msgpack_pack_map(pk, 2);
-		rpc_pack_cstr(pk, "line");
-		rpc_pack_cstr(pk, l->v[i].text);
-		rpc_pack_cstr(pk, "rule");
-		rpc_pack_cstr(pk, l->v[i].rule);
+		value_put_text(pk, "line", l->v[i].text);
+		value_put_text(pk, "rule", l->v[i].rule);
 	}
 }
 
@@ -137,10 +124,8 @@ static void get(struct front *f, struct session *s, const struct rpc_message *m)
 	lines_of(p, &l);
 	answer_begin(&b, &pk, m->msgid);
 	msgpack_pack_map(&pk, 3);
-	rpc_pack_cstr(&pk, "name");
-	rpc_pack_cstr(&pk, p->name);
-	rpc_pack_cstr(&pk, "language");
-	rpc_pack_cstr(&pk, p->has_language ? language_name(p->language) : NULL);
+	value_put_text(&pk, "name", p->name);
+	value_put_text(&pk, "language", p->has_language ? language_name(p->language) : NULL);
 	rpc_pack_cstr(&pk, "lines");
 	pack_lines(&pk, &l);
 	session_answer(s, &b);
@@ -202,14 +187,10 @@ static void pack_errors(msgpack_packer *pk, const struct policy_errors *es)
 	msgpack_pack_array(pk, es->n);
 	for (size_t i = 0; i < es->n; i++) {
 		msgpack_pack_map(pk, 4);
-		rpc_pack_cstr(pk, "file");
-		rpc_pack_cstr(pk, es->v[i].file);
-		rpc_pack_cstr(pk, "line");
-		msgpack_pack_int(pk, es->v[i].line);
-		rpc_pack_cstr(pk, "column");
-		msgpack_pack_int(pk, es->v[i].column);
-		rpc_pack_cstr(pk, "message");
-		rpc_pack_cstr(pk, es->v[i].text);
+		value_put_text(pk, "file", es->v[i].file);
+		value_put_int(pk, "line", true, es->v[i].line);
+		value_put_int(pk, "column", true, es->v[i].column);
+		value_put_text(pk, "message", es->v[i].text);
 	}
 }
 
@@ -220,7 +201,7 @@ static int take_text(struct session *s, const struct rpc_message *m, struct byte
 	struct param name = {.name = "text"};
 	struct err e = {0};
 
-	if (!map || map->size != 1 || !find_param(&name, 1, &map->ptr[0].key) || !is_text(&map->ptr[0].val))
+	if (!map || map->size != 1 || !find_param(&name, 1, &map->ptr[0].key) || !value_is_bytes(&map->ptr[0].val))
 		err_set(&e, ERR_REQUEST, "text", 0, "must be the only field, a string");
 	else if (map->ptr[0].val.via.str.size > TEXT_MAX)
 		err_set(&e, ERR_REQUEST, "text", 0, "has more than %u bytes", TEXT_MAX);
@@ -246,11 +227,7 @@ static void check(struct front *f, struct session *s, const struct rpc_message *
 	policy_free(policy_parse_text(LABEL, text, g->dirs, &g->texts, &es));
 	answer_begin(&b, &pk, m->msgid);
 	msgpack_pack_map(&pk, 2);
-	rpc_pack_cstr(&pk, "ok");
-	if (es.n)
-		msgpack_pack_false(&pk);
-	else
-		msgpack_pack_true(&pk);
+	value_put_bool(&pk, "ok", es.n == 0);
 	rpc_pack_cstr(&pk, "errors");
 	pack_errors(&pk, &es);
 	session_answer(s, &b);

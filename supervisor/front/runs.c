@@ -83,12 +83,6 @@ static struct run *run_new(struct front *f, struct session *s, uint32_t msgid, s
 	return r;
 }
 
-static void pack_begin(msgpack_sbuffer *b, msgpack_packer *pk)
-{
-	msgpack_sbuffer_init(b);
-	msgpack_packer_init(pk, b, msgpack_sbuffer_write);
-}
-
 /* The client's answer, and what watchers are told. */
 static void answer_packed(struct front *f, struct run *r, struct bytes packed)
 {
@@ -99,8 +93,7 @@ static void answer_packed(struct front *f, struct run *r, struct bytes packed)
 	events_job_gone(f, r);
 	if (!r->session)
 		return;
-	pack_begin(&b, &pk);
-	rpc_pack_response_ok(&pk, r->msgid);
+	answer_begin(&b, &pk, r->msgid);
 	msgpack_sbuffer_write(&b, packed.p, packed.len);
 	session_answer(r->session, &b);
 }
@@ -110,7 +103,7 @@ static void answer_result(struct front *f, struct run *r, const struct result *r
 	msgpack_sbuffer b;
 	msgpack_packer pk;
 
-	pack_begin(&b, &pk);
+	rpc_begin(&b, &pk);
 	result_pack(result, &pk);
 	answer_packed(f, r, (struct bytes){b.data, b.size});
 	msgpack_sbuffer_destroy(&b);
@@ -376,7 +369,7 @@ void runs_output(void *ctx, uint64_t key, bool is_stderr, struct bytes data)
 
 	if (!r || !r->session)
 		return;
-	pack_begin(&b, &pk);
+	rpc_begin(&b, &pk);
 	rpc_pack_notify(&pk, "output");
 	msgpack_pack_map(&pk, 3);
 	rpc_pack_cstr(&pk, "job");

@@ -252,8 +252,7 @@ static void refuse_bytes(struct session *s, int ret, int64_t msgid, const struct
 		session_hang_up(s, "bad message");
 		return;
 	}
-	msgpack_sbuffer_init(&b);
-	msgpack_packer_init(&pk, &b, msgpack_sbuffer_write);
+	rpc_begin(&b, &pk);
 	rpc_pack_response_error(&pk, (uint32_t)msgid, code_of(ret), words);
 	session_notify(s, &b);
 	if (s->dead)

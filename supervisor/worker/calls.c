@@ -7,6 +7,7 @@
 #include "event.h"
 #include "inside.h"
 #include "notify.h"
+#include "rpc.h"
 #include "trace.h"
 #include "waits.h"
 
@@ -104,8 +105,7 @@ void slot_tell_violations(struct slot *s)
 	msgpack_packer pk;
 
 	while (s->watched && s->broker && (v = broker_fresh_violation(s->broker))) {
-		msgpack_sbuffer_init(&b);
-		msgpack_packer_init(&pk, &b, msgpack_sbuffer_write);
+		rpc_begin(&b, &pk);
 		event_pack_fresh_violation(&pk, s->job->id, v);
 		front->on_violation(front->ctx, s->key, (struct bytes){b.data, b.size});
 		msgpack_sbuffer_destroy(&b);

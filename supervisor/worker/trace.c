@@ -8,6 +8,7 @@
 #include <sys/ptrace.h>
 
 #include "event.h"
+#include "rpc.h"
 
 struct open_call { /* a thread is in it; one a thread at most */
 	struct open_call *next;
@@ -65,8 +66,7 @@ static void tell(struct slot *s, struct open_call **at)
 	if (!o->told.what.syscall)
 		broker_describe(s->broker, o->call.t_tid, o->call.nr, o->call.args, &o->told.what);
 	if (o->told.what.syscall) {
-		msgpack_sbuffer_init(&b);
-		msgpack_packer_init(&pk, &b, msgpack_sbuffer_write);
+		rpc_begin(&b, &pk);
 		event_pack_call(&pk, s->job->id, &o->told);
 		front->on_event(front->ctx, s->key, (struct bytes){b.data, b.size});
 		msgpack_sbuffer_destroy(&b);

@@ -13,6 +13,7 @@
 #include "config.h"
 #include "front.h"
 #include "message.h"
+#include "value.h"
 
 static int ends[2];
 
@@ -139,8 +140,8 @@ static void wrong_values_are_refused(void **state)
 		struct link_in in;
 
 		link_begin(&b, &pk, rows[i].word, 2);
-		link_pack_uint(&pk, "key", 1);
-		link_pack_uint(&pk, rows[i].key, rows[i].value);
+		value_put_uint(&pk, "key", 1);
+		value_put_uint(&pk, rows[i].key, rows[i].value);
 		int r = pass(&b, &in, &m);
 		link_in_done(&in);
 		if (r != rows[i].expected)
