@@ -53,34 +53,28 @@ static void put_microseconds(struct text *t, const void *p)
 typedef void put_one(struct text *t, const void *p);
 
 /* Both kinds of time have one size. */
-static bool put_times(const struct decode *d, struct text *t, uint64_t t_addr, size_t n, put_one *one)
-{
-	struct timespec v[2];
-
-	if (!copy(d, t_addr, v, n * sizeof(v[0])))
-		return false;
-	if (n == 1)
-		return one(t, v), true;
-	text_put(t, "[");
-	one(t, &v[0]);
-	text_put(t, ", ");
-	one(t, &v[1]);
-	text_put(t, "]");
-	return true;
-}
-
-static bool put_timer(const struct decode *d, struct text *t, uint64_t t_addr, put_one *one)
+static bool put_two(const struct decode *d, struct text *t, uint64_t t_addr, put_one *one, const char *first, const char *second, const char *end)
 {
 	struct timespec v[2];
 
 	if (!copy(d, t_addr, v, sizeof(v)))
 		return false;
-	text_put(t, "{it_interval=");
+	text_put(t, "%s", first);
 	one(t, &v[0]);
-	text_put(t, ", it_value=");
+	text_put(t, "%s", second);
 	one(t, &v[1]);
-	text_put(t, "}");
+	text_put(t, "%s", end);
 	return true;
+}
+
+static bool put_times(const struct decode *d, struct text *t, uint64_t t_addr, put_one *one)
+{
+	return put_two(d, t, t_addr, one, "[", ", ", "]");
+}
+
+static bool put_timer(const struct decode *d, struct text *t, uint64_t t_addr, put_one *one)
+{
+	return put_two(d, t, t_addr, one, "{it_interval=", ", it_value=", "}");
 }
 
 /* --- buffers -------------------------------------------------------------------------------------------------- */
@@ -171,22 +165,20 @@ static bool put_polls(const struct decode *d, struct text *t, uint64_t t_addr, u
 	return true;
 }
 
-static bool put_epoll(const struct decode *d, struct text *t, uint64_t t_addr)
+static void put_epoll(struct text *t, const void *p)
 {
-	struct epoll_event v;
+	const struct epoll_event *v = p;
 
-	if (!copy(d, t_addr, &v, sizeof(v)))
-		return false;
 	text_put(t, "{events=");
-	text_words(t, &decode_words[A_POLL], v.events);
-	text_put(t, ", data=0x%llx}", (unsigned long long)v.data.u64);
-	return true;
+	text_words(t, &decode_words[A_POLL], v->events);
+	text_put(t, ", data=0x%llx}", (unsigned long long)v->data.u64);
 }
 
 /* --- signals -------------------------------------------------------------------------------------------------- */
 
-static void put_set(struct text *t, uint64_t set)
+static void put_signals(struct text *t, const void *p)
 {
+	uint64_t set = *(const uint64_t *)p;
 	int most = 8;
 	bool all_but = __builtin_popcountll(set) > 32;
 	const char *space = "";
@@ -215,33 +207,20 @@ struct kernel_sigaction {
 	uint64_t mask;
 };
 
-static bool put_action(const struct decode *d, struct text *t, uint64_t t_addr)
+static void put_action(struct text *t, const void *p)
 {
-	struct kernel_sigaction a;
+	const struct kernel_sigaction *a = p;
 
-	if (!copy(d, t_addr, &a, sizeof(a)))
-		return false;
 	text_put(t, "{sa_handler=");
-	if (a.handler < 2)
-		text_put(t, a.handler ? "SIG_IGN" : "SIG_DFL");
+	if (a->handler < 2)
+		text_put(t, a->handler ? "SIG_IGN" : "SIG_DFL");
 	else
-		text_pointer(t, a.handler);
+		text_pointer(t, a->handler);
 	text_put(t, ", sa_mask=");
-	put_set(t, a.mask);
+	put_signals(t, &a->mask);
 	text_put(t, ", sa_flags=");
-	text_words(t, &decode_words[A_SAFLAGS], a.flags);
+	text_words(t, &decode_words[A_SAFLAGS], a->flags);
 	text_put(t, "}");
-	return true;
-}
-
-static bool put_signals(const struct decode *d, struct text *t, uint64_t t_addr)
-{
-	uint64_t set;
-
-	if (!copy(d, t_addr, &set, sizeof(set)))
-		return false;
-	put_set(t, set);
-	return true;
 }
 
 /* --- others --------------------------------------------------------------------------------------------------- */
@@ -254,44 +233,67 @@ static void put_limit(struct text *t, const char *name, uint64_t v)
 		text_put(t, "%s=%llu", name, (unsigned long long)v);
 }
 
-static bool put_rlimit(const struct decode *d, struct text *t, uint64_t t_addr)
+static void put_rlimit(struct text *t, const void *p)
 {
-	struct rlimit r;
+	const struct rlimit *r = p;
 
-	if (!copy(d, t_addr, &r, sizeof(r)))
-		return false;
-	put_limit(t, "{rlim_cur", r.rlim_cur);
-	put_limit(t, ", rlim_max", r.rlim_max);
+	put_limit(t, "{rlim_cur", r->rlim_cur);
+	put_limit(t, ", rlim_max", r->rlim_max);
 	text_put(t, "}");
-	return true;
 }
 
-/* Both begin with these; longer ones of newer kernels are told by what is known here. */
-static bool put_open_how(const struct decode *d, struct text *t, uint64_t t_addr)
+static void put_open_how(struct text *t, const void *p)
 {
-	struct open_how h;
+	const struct open_how *h = p;
 
-	if (!copy(d, t_addr, &h, sizeof(h)))
-		return false;
 	text_put(t, "{flags=");
-	text_words(t, &decode_words[A_OPEN], h.flags);
-	text_put(t, ", mode=0%03llo, resolve=", (unsigned long long)h.mode);
-	text_words(t, &decode_words[A_RESOLVE], h.resolve);
+	text_words(t, &decode_words[A_OPEN], h->flags);
+	text_put(t, ", mode=0%03llo, resolve=", (unsigned long long)h->mode);
+	text_words(t, &decode_words[A_RESOLVE], h->resolve);
 	text_put(t, "}");
-	return true;
 }
 
-static bool put_clone_args(const struct decode *d, struct text *t, uint64_t t_addr)
+static void put_clone_args(struct text *t, const void *p)
 {
-	struct clone_args c = {0};
+	const struct clone_args *c = p;
 
-	if (!copy(d, t_addr, &c, CLONE_ARGS_SIZE_VER0))
-		return false;
 	text_put(t, "{flags=");
-	text_words(t, &decode_words[A_CLONE], c.flags);
+	text_words(t, &decode_words[A_CLONE], c->flags);
 	text_put(t, ", exit_signal=");
-	text_words(t, &decode_words[A_SIGNAL], c.exit_signal);
-	text_put(t, ", stack_size=%llu}", (unsigned long long)c.stack_size);
+	text_words(t, &decode_words[A_SIGNAL], c->exit_signal);
+	text_put(t, ", stack_size=%llu}", (unsigned long long)c->stack_size);
+}
+
+/* What leads nowhere else is copied whole. Of the last two there are longer ones in newer kernels, told by what is known here. */
+static const struct {
+	put_one *put;
+	size_t size;
+} plain[] = {
+	[A_TIME] = {put_nanoseconds, sizeof(struct timespec)},
+	[A_TIMEVAL] = {put_microseconds, sizeof(struct timeval)},
+	[A_EPOLLEV] = {put_epoll, sizeof(struct epoll_event)},
+	[A_SIGACTION] = {put_action, sizeof(struct kernel_sigaction)},
+	[A_SIGSET] = {put_signals, sizeof(uint64_t)},
+	[A_RLIM] = {put_rlimit, sizeof(struct rlimit)},
+	[A_OPENHOW] = {put_open_how, sizeof(struct open_how)},
+	[A_CLONEARGS] = {put_clone_args, CLONE_ARGS_SIZE_VER0},
+};
+
+static bool put_plain(const struct decode *d, enum decode_kind kind, uint64_t t_addr, struct text *t)
+{
+	union {
+		struct timespec time;
+		struct timeval timeval;
+		struct epoll_event event;
+		struct kernel_sigaction action;
+		struct rlimit limit;
+		struct open_how how;
+		struct clone_args clone;
+	} v;
+
+	if ((size_t)kind >= sizeof(plain) / sizeof(plain[0]) || !plain[kind].put || !copy(d, t_addr, &v, plain[kind].size))
+		return false;
+	plain[kind].put(t, &v);
 	return true;
 }
 
@@ -300,10 +302,8 @@ static bool put_struct(const struct decode *d, enum decode_kind kind, int arg, s
 	uint64_t at = d->args[arg], count = arg < 5 ? d->args[arg + 1] : 0;
 
 	switch (kind) {
-	case A_TIME:       return put_times(d, t, at, 1, put_nanoseconds);
-	case A_TIMES:      return put_times(d, t, at, 2, put_nanoseconds);
-	case A_TIMEVAL:    return put_times(d, t, at, 1, put_microseconds);
-	case A_TIMEVALS:   return put_times(d, t, at, 2, put_microseconds);
+	case A_TIMES:      return put_times(d, t, at, put_nanoseconds);
+	case A_TIMEVALS:   return put_times(d, t, at, put_microseconds);
 	case A_ITIMERSPEC: return put_timer(d, t, at, put_nanoseconds);
 	case A_ITIMERVAL:  return put_timer(d, t, at, put_microseconds);
 	case A_IOVECS:     return put_iovecs(d, t, at, count, false);
@@ -311,13 +311,7 @@ static bool put_struct(const struct decode *d, enum decode_kind kind, int arg, s
 	case A_MESSAGE:    return put_message(d, t, at, false);
 	case A_MSGDATA:    return put_message(d, t, at, true);
 	case A_POLLFDS:    return put_polls(d, t, at, count);
-	case A_EPOLLEV:    return put_epoll(d, t, at);
-	case A_SIGACTION:  return put_action(d, t, at);
-	case A_SIGSET:     return put_signals(d, t, at);
-	case A_RLIM:       return put_rlimit(d, t, at);
-	case A_OPENHOW:    return put_open_how(d, t, at);
-	case A_CLONEARGS:  return put_clone_args(d, t, at);
-	default:           return false;
+	default:           return put_plain(d, kind, at, t);
 	}
 }
 
