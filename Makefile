@@ -92,7 +92,7 @@ SUPERVISOR_LIBS := $(foreach m,supervisor supervisor/front supervisor/worker sup
 CLIENT_LIBS     := $(call archive,policies) $(call archive,protocol)
 UNIT_TESTS      := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 # fuzz targets: in tests/ they replay their corpora, in fuzz/ they are libFuzzer's
-FUZZ_SHARED     := tests/fuzz/memory.c
+FUZZ_SHARED     := tests/fuzz/memory.c tests/fuzz/packet.c
 FUZZ_REPLAYS    := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZERS         := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 # what tests run inside a job or around the supervisor; .so for what Python loads by ctypes

@@ -48,55 +48,36 @@ static inline long raw_native(long nr, long a, long b, long c, long d, long e, l
 	return x0;
 }
 
-/* Calls that this architecture never had; attacks are written once, and say them by the newer ones. */
-enum {
-	SYS_open = 100000, SYS_stat, SYS_lstat, SYS_access, SYS_readlink, SYS_mkdir, SYS_rmdir, SYS_unlink, SYS_rename, SYS_symlink, SYS_link,
-	SYS_chmod, SYS_chown, SYS_lchown, SYS_creat, SYS_mknod, SYS_dup2, SYS_pipe, SYS_fork, SYS_getdents,
-};
+/* Calls that this architecture never had, each by the newer one that does the same: attacks are written once. */
+#define OLD_CALLS(X) \
+	X(open, openat, AT_FDCWD, a, b, c, 0) \
+	X(stat, newfstatat, AT_FDCWD, a, b, 0, 0) \
+	X(lstat, newfstatat, AT_FDCWD, a, b, AT_SYMLINK_NOFOLLOW, 0) \
+	X(access, faccessat, AT_FDCWD, a, b, 0, 0) \
+	X(readlink, readlinkat, AT_FDCWD, a, b, c, 0) \
+	X(mkdir, mkdirat, AT_FDCWD, a, b, 0, 0) \
+	X(rmdir, unlinkat, AT_FDCWD, a, AT_REMOVEDIR, 0, 0) \
+	X(unlink, unlinkat, AT_FDCWD, a, 0, 0, 0) \
+	X(rename, renameat, AT_FDCWD, a, AT_FDCWD, b, 0) \
+	X(symlink, symlinkat, a, AT_FDCWD, b, 0, 0) \
+	X(link, linkat, AT_FDCWD, a, AT_FDCWD, b, 0) \
+	X(chmod, fchmodat, AT_FDCWD, a, b, 0, 0) \
+	X(chown, fchownat, AT_FDCWD, a, b, c, 0) \
+	X(lchown, fchownat, AT_FDCWD, a, b, c, AT_SYMLINK_NOFOLLOW) \
+	X(creat, openat, AT_FDCWD, a, O_CREAT | O_WRONLY | O_TRUNC, b, 0) \
+	X(mknod, mknodat, AT_FDCWD, a, b, c, 0) \
+	X(dup2, dup3, a, b, 0, 0, 0) \
+	X(pipe, pipe2, a, 0, 0, 0, 0) \
+	X(fork, clone, 17, 0, 0, 0, 0) \
+	X(getdents, getdents64, a, b, c, 0, 0)
+#define OLD_NUMBER(old, ...) SYS_##old,
+#define OLD_CASE(old, now, v, w, x, y, z) case SYS_##old: return raw_native(SYS_##now, v, w, x, y, z, 0);
+enum { OLD_BEFORE = 100000, OLD_CALLS(OLD_NUMBER) };
 
 static inline long raw6(long nr, long a, long b, long c, long d, long e, long f)
 {
 	switch (nr) {
-	case SYS_open:
-		return raw_native(SYS_openat, AT_FDCWD, a, b, c, 0, 0);
-	case SYS_stat:
-		return raw_native(SYS_newfstatat, AT_FDCWD, a, b, 0, 0, 0);
-	case SYS_lstat:
-		return raw_native(SYS_newfstatat, AT_FDCWD, a, b, AT_SYMLINK_NOFOLLOW, 0, 0);
-	case SYS_access:
-		return raw_native(SYS_faccessat, AT_FDCWD, a, b, 0, 0, 0);
-	case SYS_readlink:
-		return raw_native(SYS_readlinkat, AT_FDCWD, a, b, c, 0, 0);
-	case SYS_mkdir:
-		return raw_native(SYS_mkdirat, AT_FDCWD, a, b, 0, 0, 0);
-	case SYS_rmdir:
-		return raw_native(SYS_unlinkat, AT_FDCWD, a, AT_REMOVEDIR, 0, 0, 0);
-	case SYS_unlink:
-		return raw_native(SYS_unlinkat, AT_FDCWD, a, 0, 0, 0, 0);
-	case SYS_rename:
-		return raw_native(SYS_renameat, AT_FDCWD, a, AT_FDCWD, b, 0, 0);
-	case SYS_symlink:
-		return raw_native(SYS_symlinkat, a, AT_FDCWD, b, 0, 0, 0);
-	case SYS_link:
-		return raw_native(SYS_linkat, AT_FDCWD, a, AT_FDCWD, b, 0, 0);
-	case SYS_chmod:
-		return raw_native(SYS_fchmodat, AT_FDCWD, a, b, 0, 0, 0);
-	case SYS_chown:
-		return raw_native(SYS_fchownat, AT_FDCWD, a, b, c, 0, 0);
-	case SYS_lchown:
-		return raw_native(SYS_fchownat, AT_FDCWD, a, b, c, AT_SYMLINK_NOFOLLOW, 0);
-	case SYS_creat:
-		return raw_native(SYS_openat, AT_FDCWD, a, O_CREAT | O_WRONLY | O_TRUNC, b, 0, 0);
-	case SYS_mknod:
-		return raw_native(SYS_mknodat, AT_FDCWD, a, b, c, 0, 0);
-	case SYS_dup2:
-		return raw_native(SYS_dup3, a, b, 0, 0, 0, 0);
-	case SYS_pipe:
-		return raw_native(SYS_pipe2, a, 0, 0, 0, 0, 0);
-	case SYS_fork:
-		return raw_native(SYS_clone, 17, 0, 0, 0, 0, 0);
-	case SYS_getdents:
-		return raw_native(SYS_getdents64, a, b, c, 0, 0, 0);
+	OLD_CALLS(OLD_CASE)
 	}
 	return raw_native(nr, a, b, c, d, e, f);
 }

@@ -60,4 +60,8 @@ int memory_open(void);
 void fuzz_count_descriptors(void);
 void memory_feed(struct feed *from);
 
+/* One packet with descriptors beside it, without waiting. */
+void fuzz_send(int sock, const void *p, size_t n, const int *fds, size_t n_fds);
+#define FUZZ_FDS_MAX 20
+
 #endif

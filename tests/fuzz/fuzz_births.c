@@ -9,8 +9,6 @@
 #include "births.h"
 #include "words.h"
 
-#define FDS_MAX 20
-
 static int ends[2] = {-1, -1};
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -25,21 +23,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static void send_packet(const void *p, size_t n, size_t n_fds)
 {
-	char room[CMSG_SPACE(sizeof(int) * FDS_MAX)] = {0};
-	int fds[FDS_MAX];
-	struct iovec iov = {(void *)p, n};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+	int fds[FUZZ_FDS_MAX] = {0};
 
 	for (size_t i = 0; i < n_fds; i++)
 		fds[i] = ends[i % 2];
-	if (n_fds) {
-		m.msg_control = room;
-		m.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-		*CMSG_FIRSTHDR(&m) = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int) * n_fds)};
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), fds, sizeof(int) * n_fds);
-	}
-	if (sendmsg(ends[0], &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		abort();
+	fuzz_send(ends[0], p, n, fds, n_fds);
 }
 
 /* The text as it came, or lines of the input behind a short message. */
@@ -84,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} out;
 	struct feed f = {data, size};
 	unsigned how = (unsigned)feed_number(&f, 1);
-	size_t n_fds = how % (FDS_MAX + 1), n = f.left < sizeof(out) ? f.left : sizeof(out);
+	size_t n_fds = how % (FUZZ_FDS_MAX + 1), n = f.left < sizeof(out) ? f.left : sizeof(out);
 
 	memset(&out, 0, sizeof(out));
 	if (how & 128) { /* a message that is in order, but for what it tells */

@@ -19,10 +19,18 @@ static const msgpack_object *unpack(msgpack_unpacked *u, const void *p, size_t n
 	return rpc_parse((struct bytes){whole, sizeof(head) - 1 + n}, u, &m, &e) == 0 ? m.params : NULL;
 }
 
-static void pack(msgpack_sbuffer *b, msgpack_packer *pk)
+/* What was packed, NULL when it is too long for another look. `u` is to be destroyed in any case. */
+static const msgpack_object *unpack_again(msgpack_unpacked *u, msgpack_sbuffer *b)
 {
-	msgpack_sbuffer_init(b);
-	msgpack_packer_init(pk, b, msgpack_sbuffer_write);
+	const msgpack_object *map = NULL;
+
+	msgpack_unpacked_init(u);
+	if (b->size <= 1 << 15) {
+		map = unpack(u, b->data, b->size);
+		FUZZ_REQUIRE(map, "what was packed cannot be unpacked");
+	}
+	msgpack_sbuffer_destroy(b);
+	return map;
 }
 
 static void fuzz_a_job(const msgpack_object *map)
@@ -38,22 +46,18 @@ static void fuzz_a_job(const msgpack_object *map)
 		return;
 	}
 	FUZZ_REQUIRE(job->id && job->filename && job->tenant && !strchr(job->filename, '/'), "defaults are missing");
-	pack(&b, &pk);
+	rpc_begin(&b, &pk);
 	job_pack(job, &pk);
-	msgpack_unpacked_init(&u);
-	if (b.size > 1 << 15)
-		goto out;
-	map = unpack(&u, b.data, b.size);
-	FUZZ_REQUIRE(map, "a packed job cannot be unpacked");
-	FUZZ_REQUIRE(job_parse(map, &again, &e) == 0, "a packed job is refused: %s %s", e.step, e.text);
-	FUZZ_REQUIRE(again->code.len == job->code.len && again->n_args == job->n_args && again->n_env == job->n_env &&
-	             again->n_files == job->n_files && again->language == job->language && !strcmp(again->filename, job->filename) &&
-	             memcmp(again->limits, job->limits, sizeof(job->limits)) == 0, "a packed job is another one");
-	job_free(again);
-out:
+	map = unpack_again(&u, &b);
+	if (map) {
+		FUZZ_REQUIRE(job_parse(map, &again, &e) == 0, "a packed job is refused: %s %s", e.step, e.text);
+		FUZZ_REQUIRE(again->code.len == job->code.len && again->n_args == job->n_args && again->n_env == job->n_env &&
+		             again->n_files == job->n_files && again->language == job->language && !strcmp(again->filename, job->filename) &&
+		             memcmp(again->limits, job->limits, sizeof(job->limits)) == 0, "a packed job is another one");
+		job_free(again);
+	}
 	job_free(job);
 	msgpack_unpacked_destroy(&u);
-	msgpack_sbuffer_destroy(&b);
 }
 
 static void fuzz_a_result(const msgpack_object *map)
@@ -68,21 +72,17 @@ static void fuzz_a_result(const msgpack_object *map)
 		result_done(&r);
 		return;
 	}
-	pack(&b, &pk);
+	rpc_begin(&b, &pk);
 	result_pack(&r, &pk);
-	msgpack_unpacked_init(&u);
-	if (b.size > 1 << 15)
-		goto out;
-	map = unpack(&u, b.data, b.size);
-	FUZZ_REQUIRE(map, "a packed result cannot be unpacked");
-	FUZZ_REQUIRE(result_parse(map, &again, &e) == 0, "a packed result is refused: %s %s", e.step, e.text);
-	FUZZ_REQUIRE(again.outcome == r.outcome && again.n_violations == r.n_violations && again.n_files == r.n_files &&
-	             again.limits_hit == r.limits_hit && again.layers == r.layers, "a packed result is another one");
-	result_done(&again);
-out:
+	map = unpack_again(&u, &b);
+	if (map) {
+		FUZZ_REQUIRE(result_parse(map, &again, &e) == 0, "a packed result is refused: %s %s", e.step, e.text);
+		FUZZ_REQUIRE(again.outcome == r.outcome && again.n_violations == r.n_violations && again.n_files == r.n_files &&
+		             again.limits_hit == r.limits_hit && again.layers == r.layers, "a packed result is another one");
+		result_done(&again);
+	}
 	result_done(&r);
 	msgpack_unpacked_destroy(&u);
-	msgpack_sbuffer_destroy(&b);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -30,22 +30,6 @@ static int file_of(const void *p, size_t n, unsigned how)
 	return fd;
 }
 
-static void send_all(const void *p, size_t n, const int *fds, size_t n_fds)
-{
-	char room[CMSG_SPACE(sizeof(int) * 4)] = {0};
-	struct iovec iov = {(void *)p, n};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-
-	if (n_fds) {
-		m.msg_control = room;
-		m.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-		*CMSG_FIRSTHDR(&m) = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int) * n_fds)};
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), fds, sizeof(int) * n_fds);
-	}
-	if (sendmsg(ends[0], &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		abort();
-}
-
 static void look(struct link_in *in)
 {
 	static const char *const keys[] = {"key", "on", "pid", "data", "packed", "code", "why", "index", "mode"};
@@ -80,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	packet = packet < f.left ? packet : f.left;
 	for (unsigned i = 0; i < n_fds; i++)
 		fds[i] = file_of(f.p + packet, f.left - packet, how >> 3);
-	send_all(packet ? (const void *)f.p : "", packet ? packet : 1, fds, n_fds);
+	fuzz_send(ends[0], packet ? (const void *)f.p : "", packet ? packet : 1, fds, n_fds);
 	for (unsigned i = 0; i < n_fds; i++)
 		close(fds[i]);
 	int before = dup(ends[0]);

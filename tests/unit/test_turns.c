@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -14,6 +15,7 @@ struct queue {
 	struct worker w;
 	struct job jobs[JOBS_MAX];
 	struct pending pending[JOBS_MAX];
+	char tenants[JOBS_MAX][4];
 	unsigned n;
 };
 
@@ -23,19 +25,22 @@ static void begin(struct queue *q)
 	q->w.last = &q->w.first;
 }
 
-/* "1a": a job of uid 1, tenant a; its key is its number */
+/* "1a": a job of uid 1, tenant a, as far as the next space; its key is its number */
 static struct pending *made(struct queue *q, const char *client)
 {
 	struct pending *p = &q->pending[q->n];
 
-	q->jobs[q->n].tenant = (char *)client + 1;
+	q->jobs[q->n].tenant = q->tenants[q->n];
+	sscanf(client + 1, "%3[a-z]", q->tenants[q->n]);
 	*p = (struct pending){.key = q->n++, .job = &q->jobs[p - q->pending], .uid = (uid_t)(client[0] - '0')};
 	return p;
 }
 
-static void join(struct queue *q, const char *client)
+/* "1a 2a 1b" */
+static void join(struct queue *q, const char *clients)
 {
-	turns_join(&q->w, made(q, client));
+	for (const char *c = clients; c; c = strchr(c, ' ') ? strchr(c, ' ') + 1 : NULL)
+		turns_join(&q->w, made(q, c));
 }
 
 static struct pending *take_first(struct queue *q)
@@ -68,8 +73,7 @@ static void test_one_client_keeps_its_order(void **state)
 	(void)state;
 	begin(&q);
 	order_is(&q, "");
-	for (int i = 0; i < 4; i++)
-		join(&q, "1");
+	join(&q, "1 1 1 1");
 	order_is(&q, "0123");
 }
 
@@ -79,12 +83,9 @@ static void test_clients_take_turns(void **state)
 
 	(void)state;
 	begin(&q);
-	for (int i = 0; i < 4; i++)
-		join(&q, "1");
-	join(&q, "2"); /* behind the first one's first only */
+	join(&q, "1 1 1 1 2"); /* behind the first one's first only */
 	order_is(&q, "04123");
-	join(&q, "2");
-	join(&q, "3");
+	join(&q, "2 3");
 	order_is(&q, "0461523");
 }
 
@@ -94,10 +95,7 @@ static void test_tenants_are_clients(void **state)
 
 	(void)state;
 	begin(&q);
-	join(&q, "1a");
-	join(&q, "1a");
-	join(&q, "1b");
-	join(&q, "2a");
+	join(&q, "1a 1a 1b 2a");
 	order_is(&q, "0231");
 }
 
@@ -108,12 +106,10 @@ static void test_who_was_away_saves_nothing_up(void **state)
 
 	(void)state;
 	begin(&q);
-	for (int i = 0; i < 6; i++)
-		join(&q, "1");
+	join(&q, "1 1 1 1 1 1");
 	for (int i = 0; i < 3; i++)
 		take_first(&q);
-	join(&q, "2");
-	join(&q, "2");
+	join(&q, "2 2");
 	order_is(&q, "63745");
 }
 
@@ -125,8 +121,7 @@ static void test_first_of_all(void **state)
 	begin(&q);
 	turns_go_first(&q.w, made(&q, "1"));
 	order_is(&q, "0");
-	join(&q, "1");
-	join(&q, "2");
+	join(&q, "1 2");
 	order_is(&q, "021");
 	turns_go_first(&q.w, made(&q, "1"));
 	order_is(&q, "3021");
