@@ -29,6 +29,12 @@ def endless(piece):
         yield piece
 
 
+def refusal():
+    """What is said before hanging up on the rest of a request."""
+    yield answer(None, "too_large: message: has more bytes than that")
+    time.sleep(0.1)  # until the client sends into what does not take any more
+
+
 def result(**more):
     return answer({"job": "j", "outcome": "exited", "exit_code": 0, **more})
 
@@ -63,6 +69,7 @@ ROWS = [
     ("an error that is no text", answer(None, {"a": 1}), warder.RequestError),
     ("an unknown error", answer(None, "what: is this"), warder.RequestError),
     ("an error without words", answer(None, ""), warder.RequestError),
+    ("a refusal of a large request", refusal, warder.TooLarge),
     ("a date beyond all", b"\x94\x01\x01\xc0\xc7\x0c\xff" + b"\xff" * 12, warder.Disconnected),
 ]
 
@@ -73,20 +80,20 @@ def serve(listener, data):
     with connection:
         connection.recv(65536)
         try:
-            for piece in [data] if isinstance(data, bytes) else data:
+            for piece in [data] if isinstance(data, bytes) else data() if callable(data) else data:
                 connection.sendall(piece)
         except OSError:
             pass
 
 
-async def run_async(path, timeout):
+async def run_async(path, timeout, code):
     async with warder.AsyncClient(path, timeout=timeout) as client:
-        await client.run("1")
+        await client.run(code)
 
 
-def run(path, timeout):
+def run(path, timeout, code):
     with warder.Client(path, timeout=timeout) as client:
-        client.run("1")
+        client.run(code)
 
 
 def main():
@@ -96,13 +103,13 @@ def main():
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(4)
-        for how in (run, lambda p, t: asyncio.run(run_async(p, t))):
+        for how in (run, lambda *how: asyncio.run(run_async(*how))):
             for name, data, expected in ROWS:
                 thread = threading.Thread(target=serve, args=(listener, data), daemon=True)
                 thread.start()
                 began = time.monotonic()
                 try:
-                    how(path, 0.3 if expected is warder.TimedOut else SOON)
+                    how(path, 0.3 if expected is warder.TimedOut else SOON, "1" * (8 << 20) if expected is warder.TooLarge else "1")
                     got = "a result"
                 except expected:
                     got = None

@@ -34,14 +34,10 @@ class _AsyncConnection:
     def close(self) -> None:
         self.writer.close()
 
-    async def begin(self, method: str, params: Any) -> None:
-        data = self.wire.request(method, params)
-        try:
-            self.writer.write(data)
-            await self.writer.drain()
-        except OSError:
-            # it hangs up on what is too large, and says so before: that answer is read below
-            pass
+    def begin(self, method: str, params: Any) -> None:
+        # Not drained: it hangs up on what is too large, and says so before. That answer is read while the rest is on its way, since
+        # asyncio gives nothing more to read once a write has failed.
+        self.writer.write(self.wire.request(method, params))
 
     async def receive(self) -> Any:
         """What `Wire.next` tells, once there is something."""
@@ -82,7 +78,7 @@ class AsyncStream:
         self._connection = self._connection or await self._client._take()
         if not self._begun:
             self._begun = True
-            await self._connection.begin("run", self._params)
+            self._connection.begin("run", self._params)
         return self._connection
 
     async def __aiter__(self) -> AsyncIterator[Output]:
@@ -172,7 +168,7 @@ class AsyncClient:
     async def _exchange(self, method: str, params: Any, on_output: Optional[OnOutputAsync]) -> Any:
         connection = await self._take()
         try:
-            await connection.begin(method, params)
+            connection.begin(method, params)
             while True:
                 done, value = await connection.receive()
                 if done:
