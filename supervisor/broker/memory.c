@@ -7,26 +7,15 @@
 #include <unistd.h>
 
 #include "handlers.h"
+#include "procfs.h"
 
 #define MAPS_MAX (256u << 10) /* bytes of /proc/PID/maps: a job with more mappings than that only costs itself */
 #define NEVER (MAP_POPULATE | MAP_LOCKED | MAP_HUGETLB)
 
-/* Private writable memory of the job, which RLIMIT_DATA counts: VmData of proc(5), bytes. */
+/* Private writable memory of the job, which RLIMIT_DATA counts, bytes. */
 static uint64_t data_size(const struct request *r)
 {
-	char path[48], text[2048];
-	unsigned long kib = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)r->job->who.t_pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	const char *at = strstr(text, "\nVmData:");
-	if (at)
-		sscanf(at, "\nVmData: %lu", &kib);
-	return (uint64_t)kib << 10;
+	return procfs_status(r->job->who.t_pid, "VmData") << 10;
 }
 
 /* The kernel decides; what it will refuse is remembered. */

@@ -5,9 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define STATUS_MAX 4096
+#include "procfs.h"
 
 /* "NSpid:" of proc(5): the numbers from the reader's namespace inwards. */
 static pid_t innermost(const char *status)
@@ -21,23 +20,13 @@ static pid_t innermost(const char *status)
 
 pid_t numbers_own(const struct broker_tracee *who, pid_t t_tid)
 {
-	char path[48], text[STATUS_MAX];
-	ssize_t n;
-	int fd;
+	char text[PROCFS_TEXT];
 
 	if (who->proc < 0)
 		return t_tid;
 	if (t_tid == who->t_pid)
 		return who->t_own_pid;
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)who->t_pid, (int)t_tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	return innermost(text);
+	return procfs_read(text, "%d/task/%d/status", (int)who->t_pid, (int)t_tid) ? innermost(text) : 0;
 }
 
 int numbers_procfs(const struct broker_tracee *who, const char *path, int flags)

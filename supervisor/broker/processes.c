@@ -1,17 +1,14 @@
 #include "processes.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "handlers.h"
 #include "numbers.h"
+#include "procfs.h"
 #include "rows.h"
 
 /* a thread and nothing else; the low byte is the exit signal, which a thread does not send */
@@ -50,36 +47,15 @@ void threads_gone(struct threads *t, pid_t tid)
 		t->alive--;
 }
 
-/* Field 20 of /proc/PID/stat; the name in field 2 may hold anything, so counting starts behind its last bracket. */
-static unsigned threads_now(pid_t t_pid)
-{
-	char path[48], text[1024], *p;
-	unsigned n = 0;
-	ssize_t len;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", t_pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	len = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[len > 0 ? len : 0] = '\0';
-	p = strrchr(text, ')');
-	for (int field = 2; p && field < 20; field++)
-		p = strchr(p + 1, ' ');
-	return p && sscanf(p, "%u", &n) == 1 ? n : 0;
-}
-
 /* Failed clones and lost news make the count too high, never too low; at the limit the kernel's own number is asked
  * for. */
 bool threads_take(struct threads *t, pid_t tid, pid_t t_pid)
 {
 	if (t->alive >= t->limit) {
-		unsigned now = threads_now(t_pid);
+		uint64_t now;
 
-		if (now && now + t->n_cloning < t->alive)
-			t->alive = now + (unsigned)t->n_cloning;
+		if (procfs_stat(t_pid, 20, &now) && now && now + t->n_cloning < t->alive) /* num_threads of proc(5) */
+			t->alive = (unsigned)(now + t->n_cloning);
 		if (t->alive >= t->limit)
 			return false;
 	}

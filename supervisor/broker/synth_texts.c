@@ -15,6 +15,7 @@
 #include "handlers.h"
 #include "hostnames.h"
 #include "numbers.h"
+#include "procfs.h"
 #include "synth.h"
 
 #define TICKS     100           /* a second; what procfs counts in, on every machine (proc(5)) */
@@ -136,12 +137,12 @@ static const struct {
 
 static void stat_of_process(struct request *r, const struct synth_at *at, FILE *f)
 {
-	char *text = own_file(r, at->t_tid, "stat", OWN_MAX), *rest = text ? strrchr(text, ')') : NULL, *save = NULL;
+	char *text = own_file(r, at->t_tid, "stat", OWN_MAX), *rest = text ? procfs_field(text, 3) : NULL, *save = NULL;
 	int field = 3;
 
 	if (rest) {
-		fwrite(text, 1, (size_t)(rest + 1 - text), f);
-		for (char *word = strtok_r(rest + 1, " \n", &save); word; word = strtok_r(NULL, " \n", &save), field++) {
+		fwrite(text, 1, (size_t)(rest - 1 - text), f);
+		for (char *word = strtok_r(rest, " \n", &save); word; word = strtok_r(NULL, " \n", &save), field++) {
 			for (size_t i = 0; i < sizeof(stat_fixed) / sizeof(stat_fixed[0]); i++)
 				word = stat_fixed[i].field == field ? (char *)stat_fixed[i].value : word;
 			fprintf(f, " %s", word);
@@ -341,12 +342,12 @@ static void meminfo(struct request *r, const struct synth_at *at, FILE *f)
 /* User and system time of the job in ticks, and how many threads it has. */
 static void times(struct request *r, unsigned long *user, unsigned long *sys, long *threads)
 {
-	char *text = own_file(r, r->job->who.t_own_pid, "../../stat", OWN_MAX), *rest = text ? strrchr(text, ')') : NULL;
+	char *text = own_file(r, r->job->who.t_own_pid, "../../stat", OWN_MAX), *rest = text ? procfs_field(text, 3) : NULL;
 
 	*user = *sys = 0;
 	*threads = 1;
 	if (rest)
-		sscanf(rest + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %ld", user, sys, threads);
+		sscanf(rest, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %ld", user, sys, threads);
 	free(text);
 }
 

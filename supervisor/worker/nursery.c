@@ -14,6 +14,7 @@
 #include "births.h"
 #include "inside.h"
 #include "log.h"
+#include "procfs.h"
 
 #define START_PATIENCE 60.0 /* seconds for an interpreter to start and preload */
 #define BIRTH_PATIENCE 10.0 /* seconds for one birth */
@@ -373,20 +374,12 @@ static bool last_words(struct nursery *n, struct err *e)
 	return found;
 }
 
-/* PF_EXITING of proc(5), set before a process gives up anything. */
+/* PF_EXITING, a flag (field 9 of proc(5)) that is set before a process gives up anything. */
 static bool is_exiting(pid_t pid)
 {
-	char path[32], text[512], *behind_name;
-	unsigned flags = 0;
-	FILE *f;
+	uint64_t flags;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if (!(f = fopen(path, "re")))
-		return true;
-	if (fgets(text, sizeof(text), f) && (behind_name = strrchr(text, ')')))
-		sscanf(behind_name, ") %*c %*d %*d %*d %*d %*d %u", &flags);
-	fclose(f);
-	return flags & 0x4;
+	return !procfs_stat(pid, 9, &flags) || flags & 0x4;
 }
 
 bool nursery_is_over(const struct nursery *n)

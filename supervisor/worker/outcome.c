@@ -1,14 +1,10 @@
 /* How a job ended and what it used: from the kernel and the worker, never from bytes that the job could have written. */
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "inside.h"
+#include "procfs.h"
 
 /* CPU time of a process by its number, seconds: clock_getcpuclockid(3) without its checks. */
 double outcome_cpu(pid_t pid)
@@ -17,24 +13,6 @@ double outcome_cpu(pid_t pid)
 	clockid_t clock = (clockid_t)((~(unsigned)pid << 3) | 2);
 
 	return clock_gettime(clock, &t) ? 0 : t.tv_sec + t.tv_nsec / 1e9;
-}
-
-/* Peak resident size, KiB: VmHWM of proc(5). At the exit stop the memory is still there. */
-static uint64_t peak_rss(pid_t pid)
-{
-	char path[64], buf[2048];
-	unsigned long kib = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, buf, sizeof(buf) - 1) : -1;
-	if (fd >= 0)
-		close(fd);
-	buf[n > 0 ? n : 0] = '\0';
-	const char *at = strstr(buf, "\nVmHWM:");
-	if (at)
-		sscanf(at, "\nVmHWM: %lu", &kib);
-	return kib;
 }
 
 void outcome_measure(struct slot *s, struct usage *u, const struct rusage *ru)
@@ -47,7 +25,7 @@ void outcome_measure(struct slot *s, struct usage *u, const struct rusage *ru)
 		u->max_rss_kib = ru->ru_maxrss;
 	} else {
 		u->cpu_ms = outcome_cpu(s->t_pid) * 1e3 - before;
-		u->max_rss_kib = peak_rss(s->t_pid);
+		u->max_rss_kib = procfs_status(s->t_pid, "VmHWM"); /* at the exit stop the memory is still there */
 	}
 	u->brokered_calls = s->broker ? broker_calls(s->broker) : 0;
 	u->stdout_bytes = s->pumps[0].total;
@@ -76,14 +54,6 @@ static bool is_near_cpu_limit(const struct slot *s, double cpu_ms)
 	return s->job->limits[LIMIT_CPU_MS] > 0 && cpu_ms >= 0.6 * (double)s->job->limits[LIMIT_CPU_MS];
 }
 
-/* Its death signal may be seen before the zygote's own end is. */
-static bool zygote_has_gone(const struct slot *s)
-{
-	struct pollfd p = {.fd = s->nursery->pidfd, .events = POLLIN};
-
-	return p.fd < 0 || poll(&p, 1, 0) > 0;
-}
-
 /* V8 ends the process by a signal of its own when the kernel gives it no more memory. That it was near RLIMIT_DATA the worker saw. */
 static bool died_of_memory(const struct slot *s, int sig)
 {
@@ -100,10 +70,6 @@ void outcome_judge(struct slot *s, int status, struct result *r)
 	}
 	int sig = WTERMSIG(status);
 	bool out_of_memory = sig == SIGKILL && leaf_was_killed(&s->leaf);
-	if (sig == SIGKILL && s->killed_for == KILLED_NOT && zygote_has_gone(s)) {
-		s->killed_for = KILLED_ERROR;
-		snprintf(s->error, sizeof(s->error), "its zygote died");
-	}
 	if (sig == SIGSYS && s->kill_seen) {
 		r->outcome = OUTCOME_VIOLATION;
 	} else if (sig == SIGKILL && s->killed_for != KILLED_NOT) {

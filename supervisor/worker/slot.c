@@ -373,7 +373,7 @@ void slot_over(struct slot *s, int status, const struct rusage *ru)
 		slot_set_state(s, SLOT_ANSWERED);
 		return;
 	}
-	/* the first process of a pid namespace takes the others with it, before anybody hears of its own end */
+	/* Its death signal may be seen before the zygote's own end is; and the first process of a pid namespace takes the others with it. */
 	if (s->killed_for == KILLED_NOT && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && nursery_is_over(s->nursery)) {
 		s->killed_for = KILLED_ERROR;
 		snprintf(s->error, sizeof(s->error), "its zygote died");

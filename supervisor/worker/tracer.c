@@ -17,6 +17,7 @@
 #include "identity.h"
 #include "inside.h"
 #include "log.h"
+#include "procfs.h"
 #include "regs.h"
 #include "trace.h"
 #include "without.h"
@@ -382,15 +383,8 @@ static struct nursery *nursery_of(struct worker *w, pid_t pid)
 /* A thread may stop for the first time before its parent's PTRACE_EVENT_CLONE is told: ask /proc whose it is. */
 static struct slot *adopt(struct worker *w, pid_t tid)
 {
-	char path[64], line[128];
-	int tgid = 0;
+	pid_t tgid = (pid_t)procfs_status(tid, "Tgid");
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-	FILE *f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f) && sscanf(line, "Tgid: %d", &tgid) != 1)
-		;
-	if (f)
-		fclose(f);
 	for (unsigned i = 0; tgid && i < w->n_slots; i++)
 		if (w->slots[i].t_pid == tgid) {
 			take_thread(&w->slots[i], tid);

@@ -1,7 +1,6 @@
 #include "waits.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "notify.h"
+#include "procfs.h"
 #include "trace.h"
 
 #define EVENTS_A_TURN 16
@@ -223,29 +223,14 @@ enum { SIGNAL_NONE, SIGNAL_CAUGHT, SIGNAL_OTHER };
 #define BIT(sig) (1ull << ((sig) - 1))
 #define IGNORED_BY_DEFAULT (BIT(SIGCHLD) | BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGCONT))
 
-static bool read_status(pid_t t_pid, pid_t t_tid, char *text, size_t size)
-{
-	char path[64];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)t_pid, (int)t_tid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, text, size - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	return n > 0;
-}
-
 /* Which signal, if any, would end the thread's sleep: proc(5), SigPnd to SigCgt stand in one block. */
 static int pending_signal(pid_t t_pid, pid_t t_tid)
 {
 	uint64_t own, shared, blocked, ignored, caught;
-	char text[4096];
+	char text[PROCFS_TEXT];
 	const char *p;
 
-	if (!read_status(t_pid, t_tid, text, sizeof(text)))
+	if (!procfs_read(text, "%d/task/%d/status", (int)t_pid, (int)t_tid))
 		return SIGNAL_NONE;
 	p = strstr(text, "\nSigPnd:");
 	if (!p || sscanf(p, " SigPnd: %" SCNx64 " ShdPnd: %" SCNx64 " SigBlk: %" SCNx64 " SigIgn: %" SCNx64 " SigCgt: %" SCNx64,

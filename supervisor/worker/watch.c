@@ -7,11 +7,10 @@
  * 2 MiB costs a page of the kernel's each time, and none of the job's. */
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "inside.h"
+#include "procfs.h"
 #include "without.h"
 
 #define FIRST_LOOK    0.005       /* seconds; most jobs are over by then */
@@ -55,19 +54,8 @@ int watch_open(struct slot *s)
 /* Bytes of page tables that count; of few jobs, since this file costs more to read than statm. */
 static uint64_t tables_used(const struct slot *s, uint64_t size)
 {
-	char path[48], text[4096], *at;
-	int fd;
+	uint64_t bytes = size / TABLES_SHARE <= TABLES_FREE ? 0 : procfs_status(s->t_pid, "VmPTE") << 10;
 
-	if (size / TABLES_SHARE <= TABLES_FREE)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)s->t_pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	at = strstr(text, "\nVmPTE:");
-	uint64_t bytes = at ? strtoull(at + strlen("\nVmPTE:"), NULL, 10) << 10 : 0;
 	return bytes > TABLES_FREE ? bytes - TABLES_FREE : 0;
 }
 

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "procfs.h"
+
 #define LOOK_NS 100000000l /* how often the worker is looked at */
 #define LOOK_S (LOOK_NS / 1e9)
 /* What a second counts in which the worker sleeps until the job's thread has taken a descriptor. That thread needs a CPU for it, and, when its
@@ -47,12 +49,13 @@ static double seconds_of(clockid_t clock)
 /* Not when it only waits for a CPU. */
 static bool is_asleep(const struct watchdog *w)
 {
-	char text[64], *state;
+	char text[64];
+	const char *state;
 	ssize_t n = pread(w->stat, text, sizeof(text) - 1, 0);
 
 	text[n > 0 ? n : 0] = '\0';
-	state = strrchr(text, ')'); /* its name is in parentheses, proc_pid_stat(5) */
-	return !state || (state[1] && state[2] != 'R');
+	state = procfs_field(text, 3);
+	return !state || *state != 'R';
 }
 
 /* How long the call has held the worker up, in seconds: asleep, as far as looks saw it, and computing. */
