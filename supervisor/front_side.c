@@ -170,16 +170,14 @@ static void do_held(struct back *b, const struct message *m)
 	front_held(b->side->front, b->index, m->key, m->call, m->map, m->problem);
 }
 
-/* Words about one job, of which the front finds out by itself whether it knows it. */
-static void (*const of_job[LINK_COUNT])(struct back *b, const struct message *m) = {
-	[LINK_HELD] = do_held,
-	[LINK_STARTED] = do_started,
-	[LINK_OUTPUT] = do_output,
-	[LINK_EVENT] = do_event,
-	[LINK_VIOLATION] = do_violation,
-	[LINK_RESULT] = do_result,
-	[LINK_REFUSED] = do_refused,
-};
+/* Words about one job, of which the front finds out by itself whether it knows it. One list makes both tables. */
+#define OF_A_JOB(X) \
+	X(LINK_HELD, do_held) X(LINK_STARTED, do_started) X(LINK_OUTPUT, do_output) X(LINK_EVENT, do_event) X(LINK_VIOLATION, do_violation) \
+	X(LINK_RESULT, do_result) X(LINK_REFUSED, do_refused)
+#define DOES(word, fn) [word] = fn,
+#define TAKES(word, fn) {word, take_of_job},
+
+static void (*const of_job[LINK_COUNT])(struct back *b, const struct message *m) = {OF_A_JOB(DOES)};
 
 static int take_of_job(void *ctx, struct link_in *in)
 {
@@ -200,15 +198,9 @@ static int take_running(void *ctx, struct link_in *in)
 }
 
 static const struct link_row worker_rows[] = {
-	{LINK_HELD, take_of_job},
+	OF_A_JOB(TAKES)
 	{LINK_STATUS, take_status},
-	{LINK_STARTED, take_of_job},
 	{LINK_RUNNING, take_running},
-	{LINK_OUTPUT, take_of_job},
-	{LINK_EVENT, take_of_job},
-	{LINK_VIOLATION, take_of_job},
-	{LINK_RESULT, take_of_job},
-	{LINK_REFUSED, take_of_job},
 };
 
 /* No jobs for it any more; what becomes of those it has is said when the keeper knows how it died. */

@@ -268,14 +268,13 @@ static void do_watch(const struct port_worker *p, const struct message *m)
 	p->watch(p->ctx, m->key);
 }
 
-static void (*const of_job[LINK_COUNT])(const struct port_worker *p, const struct message *m) = {
-	[LINK_ATTACH] = do_attach,
-	[LINK_DECIDE] = do_decide,
-	[LINK_CANCEL] = do_cancel,
-	[LINK_HOLD] = do_hold,
-	[LINK_TRACE] = do_trace,
-	[LINK_WATCH] = do_watch,
-};
+/* One list makes both tables: who is taken to be of a job has somebody who does it. */
+#define OF_A_JOB(X) \
+	X(LINK_ATTACH, do_attach) X(LINK_DECIDE, do_decide) X(LINK_CANCEL, do_cancel) X(LINK_HOLD, do_hold) X(LINK_TRACE, do_trace) X(LINK_WATCH, do_watch)
+#define DOES(word, fn) [word] = fn,
+#define TAKES(word, fn) {word, take_of_job},
+
+static void (*const of_job[LINK_COUNT])(const struct port_worker *p, const struct message *m) = {OF_A_JOB(DOES)};
 
 /* Words about one job: nothing happens when the front that says them did not give it, or was not told of it. */
 static int take_of_job(void *ctx, struct link_in *in)
@@ -300,14 +299,9 @@ static int take_ask_status(void *ctx, struct link_in *in)
 }
 
 static const struct link_row front_rows[] = {
-	{LINK_ATTACH, take_of_job},
-	{LINK_DECIDE, take_of_job},
+	OF_A_JOB(TAKES)
 	{LINK_SUBMIT, take_submit},
 	{LINK_UNSENT, take_unsent},
-	{LINK_CANCEL, take_of_job},
-	{LINK_HOLD, take_of_job},
-	{LINK_TRACE, take_of_job},
-	{LINK_WATCH, take_of_job},
 	{LINK_ASK_STATUS, take_ask_status},
 };
 
