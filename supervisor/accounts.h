@@ -2,7 +2,7 @@
  *
  * Looking one up may load modules, read files and talk to daemons (nsswitch.conf(5)): the keeper does it, when it reads the configuration, and
  * remembers. Front and worker get what it found with the settings, and ask nobody: their filters (guard.h) do not let them.
- * Who may use it: config.c asks, settings.c carries over, keeper.c closes. State is the process's own, for its life.
+ * Who may use it: config.c asks, settings.c carries over, crew.c closes. State is the process's own, for its life.
  */
 #ifndef WARDER_ACCOUNTS_H
 #define WARDER_ACCOUNTS_H

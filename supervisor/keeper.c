@@ -3,53 +3,26 @@
 #include "keeper.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "accounts.h"
-#include "front_side.h"
+#include "crew.h"
 #include "gate.h"
 #include "guard.h"
-#include "installer.h"
 #include "log.h"
 #include "message.h"
-#include "prompt.h"
 #include "service.h"
-#include "worker_side.h"
 
-#define RETRY_FIRST_S  0.1 /* a process that ended soon after its start is started again after so long, doubled each time */
-#define RETRY_MOST_S   10.0
-#define SOON_S         5.0
 #define KILLED_S       2.0 /* after the draining time: for killed jobs to be answered */
 #define LEAVE_S        2.0 /* for front and workers to end by themselves */
-#define KEYS_A_FRONT   (1ull << 40)
 #define MESSAGE_MAX    4096
 #define INSTALLERS     (4 * INSTALLERS_MAX) /* with those that were given up and clean up behind them */
-#define CANNOT_START   1 /* exit code of a child that has said why */
-
-enum part { FRONT, WORKER };
-
-struct child {
-	enum part part;
-	unsigned index;   /* of a worker */
-	pid_t pid;        /* 0: not running */
-	int link;         /* -1: none */
-	bool first;       /* it has not been started before */
-	double started;
-	double retry_at;  /* not running: not before */
-	unsigned early;   /* ends soon after the start, in a row */
-};
 
 enum stage { SERVING, DRAINING, KILLING, LEAVING };
 
@@ -57,23 +30,12 @@ struct keeper {
 	const struct keeper_options *o;
 	struct generation *generation;
 	int gate, serve_fd, signals;
-	struct child *children; /* the front first, then the workers */
-	unsigned n;
-	uint64_t fronts;        /* started so far */
+	struct crew crew;
 	enum stage stage;
-	double deadline;        /* of this stage */
-	bool failed;            /* somebody could not start at all */
-	bool ready;             /* the service manager was told so */
+	double deadline; /* of this stage */
+	bool ready;      /* the service manager was told so */
 	pid_t installers[INSTALLERS]; /* 0: none; they end with the front, whose pipe they hold */
 };
-
-static double now_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void close_fd(int *fd)
 {
@@ -82,210 +44,19 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-/* --- words to the children ----------------------------------------------------------------------------------- */
-
-/* A child that does not take a few small packets has hung itself up: it is ended, and started anew. */
-static void give_up(struct keeper *k, struct child *c, int r)
+static struct crew_order order(const struct keeper *k)
 {
-	if (r == -EPIPE || c->pid <= 0)
-		return;
-	log_write(LOG_ERROR, "sendmsg", "pid=%d error=%s", (int)c->pid, err_name(-r));
-	k->failed |= c->first;
-	kill(c->pid, SIGKILL); /* our child, not reaped */
-}
-
-static void say(struct keeper *k, struct child *c, msgpack_sbuffer *b, int fd)
-{
-	int r = c->link >= 0 ? link_put(c->link, b, fd) : 0;
-
-	if (r < 0)
-		give_up(k, c, r);
-	msgpack_sbuffer_destroy(b);
-}
-
-static void say_word(struct keeper *k, struct child *c, enum link_word word)
-{
-	msgpack_sbuffer b;
-	msgpack_packer pk;
-
-	message_begin(&b, &pk, word, NULL);
-	say(k, c, &b, -1);
-}
-
-/* Front and worker get an end each of a pair of their own. */
-static void join(struct keeper *k, struct child *worker)
-{
-	struct child *front = &k->children[0];
-	msgpack_sbuffer b;
-	msgpack_packer pk;
-	int ends[2], r;
-
-	if (front->pid <= 0 || worker->pid <= 0)
-		return; /* the one that is missing is joined when it comes */
-	r = link_pair(ends);
-	if (r < 0) {
-		log_write(LOG_ERROR, "socketpair", "error=%s", err_name(-r));
-		k->failed |= worker->first;
-		kill(worker->pid, SIGKILL); /* without a front it is of no use: another try, later */
-		return;
-	}
-	message_begin(&b, &pk, LINK_WORKER, &(struct message){.index = worker->index});
-	say(k, front, &b, ends[0]);
-	message_begin(&b, &pk, LINK_FRONT, NULL);
-	say(k, worker, &b, ends[1]);
-	close(ends[0]);
-	close(ends[1]);
-}
-
-/* --- starting ------------------------------------------------------------------------------------------------ */
-
-/* CPUs from the last one down, since interrupts and clients tend to be on the first. With a single CPU there is nothing to choose. */
-static int choose_cpu(unsigned index)
-{
-	cpu_set_t set;
-	int n, skip;
-
-	if (sched_getaffinity(0, sizeof(set), &set) || (n = CPU_COUNT(&set)) < 2)
-		return -1;
-	skip = (int)(index % (unsigned)n);
-	for (int i = CPU_SETSIZE - 1; i >= 0; i--)
-		if (CPU_ISSET(i, &set) && skip-- == 0)
-			return i;
-	return -1;
-}
-
-static int by_number(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
-/* Everything but these and the standard streams: descriptors of the keeper's and of other children are none of this child's business. */
-static void close_all_but(int *keep, unsigned n)
-{
-	unsigned from = 3;
-
-	qsort(keep, n, sizeof(*keep), by_number);
-	for (unsigned i = 0; i < n; i++) {
-		if (keep[i] < (int)from)
-			continue;
-		if ((unsigned)keep[i] > from)
-			close_range(from, (unsigned)keep[i] - 1, 0);
-		from = (unsigned)keep[i] + 1;
-	}
-	close_range(from, ~0u, 0);
-}
-
-/* SIGTERM and the like are the keeper's: it tells its children in their order. */
-static void calm_signals(void)
-{
-	static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGXFSZ};
-	sigset_t none;
-
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		signal(ignored[i], SIG_IGN);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* The death signal is lost with each change of identity: the front's comes after its only one, a worker sees the end of its link. */
-static int be_front(const struct keeper *k, int link)
-{
-	struct front_side o = {
-		.from = k->o->from,
-		.generation = k->generation,
-		.layers = k->o->layers,
-		.keeper = link,
-		.gate = k->stage == SERVING ? k->gate : -1,
-		.serve_fd = k->serve_fd,
-		.first_key = k->fronts * KEYS_A_FRONT + 1,
-	};
-	int keep[] = {o.keeper, o.gate, o.serve_fd};
-
-	close_all_but(keep, 3);
-	return front_side_run(&o);
-}
-
-static int be_worker(const struct keeper *k, unsigned index, int link)
-{
-	struct worker_side o = {
+	return (struct crew_order){
 		.from = k->o->from,
 		.generation = k->generation,
 		.layers = k->o->layers,
 		.tracee_dir = k->o->tracee_dir,
-		.keeper = link,
-		.cpu = choose_cpu(index),
+		.gate = k->stage == SERVING ? k->gate : -1,
+		.serve_fd = k->serve_fd,
 	};
-
-	close_all_but(&link, 1);
-	return worker_side_run(&o);
-}
-
-static void start(struct keeper *k, struct child *c)
-{
-	int ends[2], r = link_pair(ends);
-	pid_t keeper = getpid();
-
-	c->started = now_s();
-	c->pid = r < 0 ? r : fork();
-	if (c->pid == 0) {
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != keeper) {
-			log_write(LOG_ERROR, "not_started", "step=\"prctl(PR_SET_PDEATHSIG)\" error=%s", err_name(errno));
-			_exit(CANNOT_START);
-		}
-		prctl(PR_SET_NAME, c->part == FRONT ? "warderd-front" : "warderd-worker");
-		calm_signals();
-		prompt_begin();
-		accounts_close();
-		_exit(c->part == FRONT ? be_front(k, ends[1]) : be_worker(k, c->index, ends[1]));
-	}
-	if (r == 0)
-		close(ends[1]);
-	if (c->pid < 0) {
-		log_write(LOG_ERROR, "not_started", "step=%s error=%s", r < 0 ? "socketpair" : "fork", err_name(r < 0 ? -r : errno));
-		k->failed |= c->first;
-		if (r == 0)
-			close(ends[0]);
-		c->pid = 0;
-		c->retry_at = now_s() + 1;
-		return;
-	}
-	c->link = ends[0];
-	if (c->part == FRONT) {
-		k->fronts++;
-		for (unsigned i = 1; i < k->n; i++)
-			join(k, &k->children[i]);
-		close_fd(&k->serve_fd);
-	} else {
-		join(k, c);
-	}
-}
-
-static void start_those_due(struct keeper *k)
-{
-	for (unsigned i = k->n; i-- > 0;) /* workers first: their interpreters take longest */
-		if (k->children[i].pid == 0 && k->children[i].retry_at <= now_s())
-			start(k, &k->children[i]);
 }
 
 /* --- packages ------------------------------------------------------------------------------------------------ */
-
-static int be_installer(const struct keeper *k, enum installer_command command, enum language language, int out)
-{
-	const struct policy *p = policy_find(k->generation->policies, language_name(language));
-	struct installer_order o = {
-		.command = command,
-		.language = language,
-		.out = out,
-		.tracee_dir = k->o->tracee_dir,
-		.dependencies_dir = k->generation->config->dependencies_dir,
-		.interpreter = p ? p->interpreter : "",
-	};
-
-	prctl(PR_SET_NAME, "warderd-install");
-	close_all_but(&out, 1);
-	calm_signals();
-	return installer_be(&o);
-}
 
 /* A front that somebody has taken over can have done here what the operator has written down, again. */
 static void install(struct keeper *k, const struct link_in *in)
@@ -297,11 +68,10 @@ static void install(struct keeper *k, const struct link_in *in)
 		place = *p ? place : p;
 	if (!place || in->fd < 0 || k->stage != SERVING || message_take(in, &m))
 		return; /* the pipe ends without a word, which says so */
-	*place = fork();
-	if (*place == 0)
-		_exit(be_installer(k, m.command, m.language, in->fd));
+	struct crew_order o = order(k);
+	*place = crew_install(&o, m.command, m.language, in->fd);
 	if (*place < 0) {
-		log_write(LOG_ERROR, "not_started", "step=fork error=%s", err_name(errno));
+		log_write(LOG_ERROR, "not_started", "step=fork error=%s", err_name(-*place));
 		*place = 0;
 	}
 }
@@ -325,7 +95,7 @@ static bool has_installers(const struct keeper *k)
 static void next_stage(struct keeper *k, enum stage s, double seconds)
 {
 	k->stage = s;
-	k->deadline = now_s() + seconds;
+	k->deadline = crew_clock() + seconds;
 }
 
 static void drain(struct keeper *k, double seconds)
@@ -339,17 +109,9 @@ static void drain(struct keeper *k, double seconds)
 	gate_close(k->gate, k->o->socket);
 	k->gate = -1;
 	next_stage(k, DRAINING, seconds);
-	say_word(k, &k->children[0], LINK_DRAIN);
-	if (k->children[0].pid <= 0)
+	crew_say_word(&k->crew.v[0], LINK_DRAIN);
+	if (k->crew.v[0].pid <= 0)
 		next_stage(k, LEAVING, LEAVE_S); /* nobody is left to be answered */
-}
-
-static void describe(int status, char *buf, size_t size)
-{
-	if (WIFSIGNALED(status))
-		snprintf(buf, size, "signal %d%s", WTERMSIG(status), WTERMSIG(status) == SIGSYS ? ", bad system call" : "");
-	else
-		snprintf(buf, size, "exit code %d", WEXITSTATUS(status));
 }
 
 static void tell_front(struct keeper *k, const struct child *worker, const char *how)
@@ -360,30 +122,18 @@ static void tell_front(struct keeper *k, const struct child *worker, const char 
 
 	snprintf(why, sizeof(why), "its worker died (%s)", how);
 	message_begin(&b, &pk, LINK_WORKER_GONE, &(struct message){.index = worker->index, .why.p = why});
-	say(k, &k->children[0], &b, -1);
+	crew_say(&k->crew.v[0], &b, -1);
 }
 
-/* The first end after a good time is made good at once; those that follow soon wait longer and longer. */
 static void on_end(struct keeper *k, struct child *c, int status)
 {
-	bool early = now_s() - c->started < SOON_S;
-	double wait = 0;
 	char how[32];
 
-	describe(status, how, sizeof(how));
-	c->early = early ? c->early + 1 : 0;
-	if (c->early > 1)
-		wait = RETRY_FIRST_S * (1u << (c->early < 10 ? c->early - 2 : 8));
-	c->retry_at = now_s() + (wait < RETRY_MOST_S ? wait : RETRY_MOST_S);
 	if (c->part == WORKER)
 		cgroup_sweep(k->o->layers->cgroup, c->pid);
-	c->pid = 0;
-	close_fd(&c->link);
+	crew_ended(c, status, k->stage == LEAVING, how, sizeof(how));
 	if (k->stage == LEAVING)
 		return;
-	/* at the start that is an answer; later, when it had worked, it is tried again */
-	k->failed |= c->first && WIFEXITED(status) && WEXITSTATUS(status) == CANNOT_START;
-	c->first = false;
 	log_write(LOG_ERROR, c->part == FRONT ? "front_died" : "worker_died", "worker=%u how=\"%s\"", c->index, how);
 	if (c->part == WORKER)
 		tell_front(k, c, how);
@@ -398,17 +148,17 @@ static void reap(struct keeper *k)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		on_installer_end(k, pid);
-		for (unsigned i = 0; i < k->n; i++)
-			if (k->children[i].pid == pid)
-				on_end(k, &k->children[i], status);
+		for (unsigned i = 0; i < k->crew.n; i++)
+			if (k->crew.v[i].pid == pid)
+				on_end(k, &k->crew.v[i], status);
 	}
 }
 
 static void on_deadline(struct keeper *k)
 {
 	if (k->stage == DRAINING) { /* running jobs had their time: what is left is killed and answered */
-		for (unsigned i = 1; i < k->n; i++)
-			say_word(k, &k->children[i], LINK_SHUTDOWN);
+		for (unsigned i = 1; i < k->crew.n; i++)
+			crew_say_word(&k->crew.v[i], LINK_SHUTDOWN);
 		next_stage(k, KILLING, KILLED_S);
 	} else if (k->stage == KILLING) {
 		next_stage(k, LEAVING, LEAVE_S);
@@ -418,27 +168,27 @@ static void on_deadline(struct keeper *k)
 /* The end of its link is each child's word to leave. Workers first: the front is done. */
 static void leave(struct keeper *k)
 {
-	double until = now_s() + LEAVE_S;
+	double until = crew_clock() + LEAVE_S;
 	bool left = true;
 
-	for (unsigned i = 0; i < k->n; i++)
-		close_fd(&k->children[i].link);
-	while (left && now_s() < until) {
+	for (unsigned i = 0; i < k->crew.n; i++)
+		close_fd(&k->crew.v[i].link);
+	while (left && crew_clock() < until) {
 		struct pollfd p = {.fd = k->signals, .events = POLLIN};
 		struct signalfd_siginfo si;
 
 		reap(k);
 		left = has_installers(k);
-		for (unsigned i = 0; i < k->n; i++)
-			left |= k->children[i].pid > 0;
+		for (unsigned i = 0; i < k->crew.n; i++)
+			left |= k->crew.v[i].pid > 0;
 		if (left && poll(&p, 1, 100) > 0 && read(k->signals, &si, sizeof(si)) < 0)
 			continue;
 	}
-	for (unsigned i = 0; i < k->n; i++)
-		if (k->children[i].pid > 0) {
-			log_write(LOG_ERROR, "child_stuck", "pid=%d", (int)k->children[i].pid);
-			kill(k->children[i].pid, SIGKILL);
-			waitpid(k->children[i].pid, NULL, 0);
+	for (unsigned i = 0; i < k->crew.n; i++)
+		if (k->crew.v[i].pid > 0) {
+			log_write(LOG_ERROR, "child_stuck", "pid=%d", (int)k->crew.v[i].pid);
+			kill(k->crew.v[i].pid, SIGKILL);
+			waitpid(k->crew.v[i].pid, NULL, 0);
 		}
 }
 
@@ -456,14 +206,6 @@ static void log_problems(const struct policy_errors *es)
 	}
 }
 
-static void say_settings(struct keeper *k, struct child *c, const msgpack_sbuffer *b)
-{
-	int r = c->link >= 0 ? link_put_large(c->link, b, -1) : 0;
-
-	if (r < 0)
-		give_up(k, c, r);
-}
-
 /* Workers first: a worker that gets a job of a generation that it does not know yet finds it in its link. Who is started later has it from us. */
 static void switch_to(struct keeper *k, struct generation *g, const msgpack_sbuffer *b)
 {
@@ -473,8 +215,8 @@ static void switch_to(struct keeper *k, struct generation *g, const msgpack_sbuf
 	settings_apply(k->o->from, g);
 	generation_drop(k->generation);
 	k->generation = g;
-	for (unsigned i = k->n; i-- > 0;)
-		say_settings(k, &k->children[i], b);
+	for (unsigned i = k->crew.n; i-- > 0;)
+		crew_say_settings(&k->crew.v[i], b);
 	if (kept[0])
 		log_write(LOG_WARN, "reload_needs_restart", "keys=%s", log_value(shown, sizeof(shown), kept));
 	log_write(LOG_INFO, "reloaded", "generation=%llu policies=%zu", (unsigned long long)g->number, policy_count(g->policies));
@@ -533,7 +275,7 @@ static void on_serving(struct keeper *k)
 /* All that the front has to say to us. */
 static void on_front(struct keeper *k)
 {
-	struct child *front = &k->children[0];
+	struct child *front = &k->crew.v[0];
 	struct link_in in;
 	struct err e;
 	int r = link_get(front->link, MESSAGE_MAX, &in, &e);
@@ -553,24 +295,29 @@ static void on_front(struct keeper *k)
 
 static int next_timeout(const struct keeper *k)
 {
-	double at = k->stage == SERVING ? 0 : k->deadline;
+	double at = k->stage == SERVING ? 0 : k->deadline, start = crew_next_start(&k->crew);
 
-	for (unsigned i = 0; i < k->n; i++)
-		if (k->children[i].pid == 0 && (at == 0 || k->children[i].retry_at < at))
-			at = k->children[i].retry_at;
+	if (start != 0 && (at == 0 || start < at))
+		at = start;
 	if (at == 0)
 		return -1;
-	double ms = (at - now_s()) * 1e3;
+	double ms = (at - crew_clock()) * 1e3;
 	return ms <= 0 ? 0 : (int)ms + 1;
 }
 
 static void serve(struct keeper *k)
 {
-	while (k->stage != LEAVING && !k->failed) {
-		start_those_due(k);
-		if (k->failed)
+	struct child *front = &k->crew.v[0];
+
+	while (k->stage != LEAVING && !crew_has_failed(&k->crew)) {
+		struct crew_order o = order(k);
+
+		crew_start_those_due(&k->crew, &o);
+		if (front->pid > 0)
+			close_fd(&k->serve_fd);
+		if (crew_has_failed(&k->crew))
 			break;
-		struct pollfd p[] = {{.fd = k->signals, .events = POLLIN}, {.fd = k->children[0].link, .events = POLLIN}};
+		struct pollfd p[] = {{.fd = k->signals, .events = POLLIN}, {.fd = front->link, .events = POLLIN}};
 
 		if (poll(p, 2, next_timeout(k)) < 0 && errno != EINTR)
 			break;
@@ -578,7 +325,7 @@ static void serve(struct keeper *k)
 			on_front(k);
 		if (p[0].revents)
 			on_signals(k);
-		if (k->stage != SERVING && now_s() >= k->deadline)
+		if (k->stage != SERVING && crew_clock() >= k->deadline)
 			on_deadline(k);
 	}
 	k->stage = LEAVING;
@@ -619,12 +366,8 @@ static int assemble(struct keeper *k, struct err *e)
 {
 	const struct config *c = k->generation->config;
 
-	k->n = 1 + k->o->workers;
-	k->children = calloc(k->n, sizeof(*k->children));
-	if (!k->children)
+	if (crew_init(&k->crew, k->o->workers))
 		return err_set(e, ERR_HOST, "keeper", ENOMEM, NULL);
-	for (unsigned i = 0; i < k->n; i++)
-		k->children[i] = (struct child){.part = i ? WORKER : FRONT, .index = i ? i - 1 : 0, .link = -1, .first = true};
 	k->signals = open_signals(e);
 	if (k->signals < 0)
 		return k->signals;
@@ -653,13 +396,13 @@ int keeper_run(const struct keeper_options *o, struct err *e)
 	if (!r) {
 		log_write(LOG_INFO, "ready", "socket=%s workers=%u", name_of_socket(o), o->workers);
 		serve(&k);
-		if (k.failed)
+		if (crew_has_failed(&k.crew))
 			r = err_set(e, ERR_HOST, "start", 0, "front and workers cannot work here, see the log");
 	}
 	gate_close(k.gate, o->socket);
 	close_fd(&k.signals);
 	close_fd(&k.serve_fd);
-	free(k.children);
+	crew_done(&k.crew);
 	generation_drop(k.generation);
 	return r;
 }
