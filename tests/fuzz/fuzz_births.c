@@ -76,8 +76,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memset(&out, 0, sizeof(out));
 	if (how & 128) { /* a message that is in order, but for what it tells */
+		size_t given = n < BIRTH_INFO_MAX ? n : BIRTH_INFO_MAX;
+
 		out.m.type = BIRTH_READY;
-		feed_bytes(&f, out.m.info, n < BIRTH_INFO_MAX ? n : BIRTH_INFO_MAX);
+		feed_bytes(&f, out.m.info, given);
+		for (size_t i = given; how & 64 && given && i < BIRTH_INFO_MAX; i++) /* again and again, to the brim */
+			out.m.info[i] = out.m.info[i - given];
 		n = sizeof(out.m);
 	} else {
 		feed_bytes(&f, out.bytes, n);
