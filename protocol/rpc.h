@@ -1,4 +1,4 @@
-/* rpc.h - msgpack-RPC framing: bytes in, messages out, and back.
+/* rpc.h - msgpack-RPC framing: bytes in, messages out; rpc_pack.h is the way back, and comes along.
  *
  * [0, msgid, method, params] request, [1, msgid, error, result] response, [2, method, params] notification;
  * params is an array of one map (an empty array or nil stands for an empty map). Knows no sockets and no loop.
@@ -13,7 +13,7 @@
 
 #include "bytes.h"
 #include "err.h"
-#include "words.h"
+#include "rpc_pack.h"
 
 #define RPC_DEPTH_MAX 32
 #define RPC_MESSAGE_MAX_DEFAULT (128ul << 20) /* bytes */
@@ -52,16 +52,5 @@ int rpc_parse(struct bytes whole, msgpack_unpacked *u, struct rpc_message *m, st
 size_t rpc_reader_held(const struct rpc_reader *r);
 /* The id of the request that is being gathered; -1 when it is none, or cannot be read yet. */
 int64_t rpc_reader_msgid(const struct rpc_reader *r);
-
-void rpc_begin(msgpack_sbuffer *b, msgpack_packer *pk); /* an empty buffer, and a packer that writes to it */
-/* Packing. The error is "code: message"; response_ok leaves the packer where the result is to be packed. */
-void rpc_pack_request(msgpack_packer *pk, uint32_t msgid, const char *method); /* then pack the map */
-void rpc_pack_response_ok(msgpack_packer *pk, uint32_t msgid);                 /* then pack the result */
-#define RPC_ERROR_MAX 1600 /* bytes of an error; what is longer is cut */
-void rpc_pack_response_error(msgpack_packer *pk, uint32_t msgid, enum rpc_error code, const char *text);
-void rpc_pack_notify(msgpack_packer *pk, const char *method);                  /* then pack the map */
-/* nil for NULL. Always good UTF-8, since clients of some languages break on anything else: bad bytes become U+FFFD. */
-void rpc_pack_cstr(msgpack_packer *pk, const char *s);
-void rpc_pack_bin(msgpack_packer *pk, struct bytes b);
 
 #endif

@@ -79,6 +79,16 @@ static int find(struct request *r, struct target *t)
 	return rc;
 }
 
+/* The same of a call that names it by a descriptor alone. */
+static int find_descriptor(struct request *r, bool with_group, struct target *t)
+{
+	int rc = by_descriptor(r, (int)r->call->args[0], t);
+
+	rc = rc ? rc : request_enter(r, with_group);
+	snprintf(t->proc, sizeof(t->proc), "%d", t->fd);
+	return rc;
+}
+
 static void target_done(struct target *t)
 {
 	if (t->fd >= 0)
@@ -110,10 +120,8 @@ int64_t attributes_chmod(struct request *r)
 int64_t attributes_fchmod(struct request *r)
 {
 	struct target t = {0};
-	int rc = by_descriptor(r, (int)r->call->args[0], &t);
+	int rc = find_descriptor(r, false, &t);
 
-	rc = rc ? rc : request_enter(r, false);
-	snprintf(t.proc, sizeof(t.proc), "%d", t.fd);
 	if (!rc && fchmodat(r->job->tree->proc_fds, t.proc, (mode_t)r->call->args[1] & MODE_GIVEN, 0))
 		rc = -errno;
 	target_done(&t);
@@ -145,10 +153,8 @@ int64_t attributes_chown(struct request *r)
 int64_t attributes_fchown(struct request *r)
 {
 	struct target t = {0};
-	int rc = by_descriptor(r, (int)r->call->args[0], &t);
+	int rc = find_descriptor(r, true, &t);
 
-	rc = rc ? rc : request_enter(r, true);
-	snprintf(t.proc, sizeof(t.proc), "%d", t.fd);
 	rc = rc ? rc : set_owner(r, &t, (uid_t)r->call->args[1], (gid_t)r->call->args[2]);
 	target_done(&t);
 	return rc;
