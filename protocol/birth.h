@@ -6,7 +6,9 @@
  * kernel, not the sender, says whose pid a message is from.
  *
  *   worker → zygote   BIRTH_SETUP (first, with the set-up memfd), then BIRTH_FORK (perhaps with cgroup.procs of the cgroup to join) … ; end of file: leave
- *   zygote → worker   BIRTH_READY (with BIRTH_NAMESPACES and the procfs of its pid namespace) or BIRTH_FAILED (slot -1)
+ *                     BIRTH_ASK after a while: is the one that was forked for that order still there?
+ *   zygote → worker   BIRTH_READY (with BIRTH_NAMESPACES and the procfs of its pid namespace) or BIRTH_FAILED (slot -1);
+ *                     to BIRTH_ASK: BIRTH_GONE, or nothing as long as it is there
  *   tracee → worker   BIRTH_BORN with {listener, /proc/self/mem, pidfd}, or BIRTH_FAILED with its slot
  *
  * The set-up memfd holds a `struct birth_setup` and, behind it, the two filters' instructions (struct
@@ -33,7 +35,7 @@
 #define BIRTH_MAGIC 0x31445257u /* "WRD1" */
 #define BIRTH_INFO_MAX 8192
 
-enum birth_type { BIRTH_SETUP = 1, BIRTH_FORK, BIRTH_READY, BIRTH_BORN, BIRTH_FAILED };
+enum birth_type { BIRTH_SETUP = 1, BIRTH_FORK, BIRTH_READY, BIRTH_BORN, BIRTH_FAILED, BIRTH_ASK, BIRTH_GONE };
 
 /* order of the descriptors of BIRTH_BORN */
 enum { BIRTH_LISTENER, BIRTH_MEM, BIRTH_PIDFD, BIRTH_FDS };
@@ -68,7 +70,8 @@ struct birth_setup {
 
 struct birth_message {
 	uint32_t type;             /* enum birth_type */
-	int32_t slot;              /* FORK, BORN, FAILED */
+	int32_t slot;              /* FORK, BORN, FAILED, ASK, GONE */
+	uint32_t order;            /* FORK, BORN, ASK, GONE: the worker's number of that birth */
 	uint32_t uid, gid;         /* FORK */
 	uint32_t hurry;            /* FORK: a job waits for it already, so rehearsing would only delay it */
 	uint32_t layers;           /* BORN: bit (1 << LAYER_x) that this tracee put on */

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "confine.h"
@@ -22,6 +23,7 @@ static struct {
 	struct confine_plan plan;
 	struct birth_message order; /* the last BIRTH_FORK */
 	int leaf; /* cgroup.procs of the cgroup that the next newborn joins, sent with the order; -1: none */
+	pid_t forked; /* for that order */
 	bool newborn, ready;
 } z = {.leaf = -1};
 
@@ -95,13 +97,30 @@ int zygote_ready(const char *info, struct err *e)
 	return r ? err_set(e, ERR_HOST, "sendmsg", -r, "to the worker") : 0;
 }
 
+void zygote_forked(pid_t newborn)
+{
+	z.forked = newborn;
+}
+
+/* A newborn that was killed before the worker traces it is missed by nobody else. Children that end leave no status: SIGCHLD is ignored. */
+static void tell_if_gone(void)
+{
+	struct birth_message m = {.type = BIRTH_GONE, .slot = z.order.slot, .order = z.order.order};
+	siginfo_t i;
+
+	if (waitid(P_PID, z.forked, &i, WEXITED | WNOHANG | WNOWAIT) && errno == ECHILD)
+		control_send(&m, NULL, 0);
+}
+
 int zygote_next(struct err *e)
 {
+	int r;
+
 	if (z.leaf >= 0)
 		close(z.leaf); /* of the last one, who has it, too */
 	z.leaf = -1;
-	int r = control_receive(&z.order, &z.leaf);
-
+	while ((r = control_receive(&z.order, &z.leaf)) > 0 && z.order.type == BIRTH_ASK)
+		tell_if_gone();
 	if (r == 0)
 		return 0;
 	if (r < 0 || z.order.type != BIRTH_FORK)
@@ -132,7 +151,7 @@ int zygote_confine(pid_t zygote, const int *keep, size_t n_keep, struct err *e)
 		r = confine_tracee(&z.plan, &b, e);
 	if (r)
 		return r;
-	struct birth_message m = {.type = BIRTH_BORN, .slot = b.slot, .uid = b.uid, .gid = b.gid, .layers = b.layers | joined, .own_pid = b.own_pid,
+	struct birth_message m = {.type = BIRTH_BORN, .slot = b.slot, .order = z.order.order, .uid = b.uid, .gid = b.gid, .layers = b.layers | joined, .own_pid = b.own_pid,
 	                          .data_size = z.plan.data_size, .as_size = z.plan.as_size};
 	r = control_send(&m, b.fds, BIRTH_FDS);
 	if (r)

@@ -94,13 +94,16 @@ struct nursery {
 	double renew_at;         /* not replaced before */
 	double used_at;          /* of a policy that jobs bring along: when it had a job last */
 	struct err err;          /* BROKEN: why */
-	unsigned failures;       /* in a row */
-	ev_tstamp retry_at;      /* BROKEN: not before */
+	unsigned failures;       /* of the zygote or of births, in a row: since a newborn came to wait */
+	unsigned lost;           /* newborns that were killed by others since then */
+	ev_tstamp retry_at;      /* no zygote and no birth before; 0: now */
 	pid_t pid;               /* 0: none */
 	int pidfd, control, log; /* -1: none */
 	int proc;                /* procfs of its pid namespace; -1: it has the worker's */
 	ev_io on_control, on_log;
-	ev_timer patience;       /* start, then each birth, must be over by then */
+	ev_timer patience;       /* start, then each birth, must be over by then; */
+	unsigned asked;          /* a birth: after so many */
+	uint32_t order;          /* number of the last one ordered */
 	char log_line[512];
 	size_t log_len;
 	struct filter whitelist, broker;
@@ -250,6 +253,11 @@ void nursery_start(struct nursery *n);
 void nursery_reload(struct nursery *n, struct generation *g); /* it goes on where its policy is the same there, or has its successor started */
 void nursery_order(struct nursery *n, struct slot *s);  /* one birth */
 void nursery_birth_over(struct nursery *n, struct slot *s);
+void nursery_has_borne(struct nursery *n); /* a newborn waits for its job: births work */
+/* A newborn ended before that. `by_others`: it was killed, and not by us; another one is ordered, as long as that is not the rule. Else the jobs
+ * that wait are told, and births rest. */
+void nursery_lost(struct nursery *n, const struct err *why, bool by_others);
+bool nursery_rests(const struct nursery *n); /* after failures nothing is tried for a while */
 void nursery_reaped(struct nursery *n, int status);
 bool nursery_is_over(const struct nursery *n); /* its zygote is dying. What it forks just now holds its socket, too */
 void nursery_free(struct nursery *n);

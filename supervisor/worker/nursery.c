@@ -17,7 +17,9 @@
 #include "procfs.h"
 
 #define START_PATIENCE 60.0 /* seconds for an interpreter to start and preload */
-#define BIRTH_PATIENCE 10.0 /* seconds for one birth */
+#define ASK_PERIOD     0.25 /* seconds: a birth that takes longer is asked for, each time the worker is awake; */
+#define ASK_MOST       40   /* so often, then it is given up */
+#define LOST_MOST      5    /* newborns in a row, killed by others: this one is told to the jobs that wait */
 #define RETRY_FIRST    1.0  /* seconds; doubled with each failure in a row */
 #define RETRY_MOST     60.0
 
@@ -67,15 +69,78 @@ static void clear_away(struct nursery *n, const struct err *why)
 	worker_changed(w);
 }
 
-/* Says why to those who wait; tried again later. */
-static void broken(struct nursery *n, const struct err *why)
+static double next_try(const struct nursery *n)
 {
 	double wait = RETRY_FIRST * (1u << (n->failures < 6 ? n->failures : 6));
 
+	return worker_clock() + (wait < RETRY_MOST ? wait : RETRY_MOST);
+}
+
+/* Says why to those who wait; tried again later. */
+static void broken(struct nursery *n, const struct err *why)
+{
+	n->retry_at = next_try(n);
 	clear_away(n, why);
-	n->retry_at = worker_clock() + (wait < RETRY_MOST ? wait : RETRY_MOST);
 	if (n->role == NURSERY_CURRENT) /* otherwise another one serves */
 		worker_fail_pending(n->worker, n->policy, why);
+}
+
+/* The zygote stays: it has jobs that run. */
+void nursery_lost(struct nursery *n, const struct err *why, bool by_others)
+{
+	char text[300], value[400];
+
+	n->worker->totals.birth_failures++;
+	log_write(LOG_WARN, "birth_failed", "policy=%s error=%s", n->policy->name, log_value(value, sizeof(value), err_str(why, text, sizeof(text))));
+	worker_changed(n->worker);
+	if (by_others && ++n->lost < LOST_MOST)
+		return;
+	if (by_others || n->failures) /* one alone may be chance */
+		n->retry_at = next_try(n);
+	n->failures++;
+	n->err = *why;
+	if (n->role == NURSERY_CURRENT)
+		worker_fail_pending(n->worker, n->policy, why);
+}
+
+void nursery_has_borne(struct nursery *n)
+{
+	n->failures = n->lost = 0;
+	n->retry_at = 0;
+}
+
+bool nursery_rests(const struct nursery *n)
+{
+	return n->retry_at > 0 && worker_clock() < n->retry_at;
+}
+
+/* With the cgroup that the newborn is to join. */
+static ssize_t send_order(int control, const struct birth_message *m, int leaf)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} space = {{0}};
+	struct iovec iov = {(void *)m, offsetof(struct birth_message, info)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (leaf >= 0) {
+		msg.msg_control = space.buf;
+		msg.msg_controllen = sizeof(space.buf);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+		*c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
+		memcpy(CMSG_DATA(c), &leaf, sizeof(int));
+	}
+	return sendmsg(control, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* After the end of one that nobody traces yet, which nobody else tells. It may be forked only now: the order goes before. */
+static void ask(struct nursery *n)
+{
+	struct birth_message m = {.type = BIRTH_ASK, .slot = n->birth->index, .order = n->order};
+
+	n->asked++;
+	send_order(n->control, &m, -1); /* a zygote that has gone is told by its status */
 }
 
 static void on_patience(struct ev_loop *loop, ev_timer *t, int revents)
@@ -84,6 +149,10 @@ static void on_patience(struct ev_loop *loop, ev_timer *t, int revents)
 	struct err e;
 
 	(void)loop, (void)revents;
+	if (n->birth && n->asked < ASK_MOST) {
+		ask(n);
+		return;
+	}
 	err_set(&e, ERR_HOST, n->state == NURSERY_STARTING ? "zygote" : "birth", ETIMEDOUT, "%s",
 	        n->state == NURSERY_STARTING ? "the interpreter did not get ready in time"
 	                                     : "a tracee was not born in time; its policy may kill a call that births need");
@@ -93,7 +162,7 @@ static void on_patience(struct ev_loop *loop, ev_timer *t, int revents)
 static void be_patient(struct nursery *n, double seconds)
 {
 	ev_timer_stop(n->worker->loop, &n->patience);
-	ev_timer_set(&n->patience, seconds, 0);
+	ev_timer_set(&n->patience, seconds, seconds);
 	ev_timer_start(n->worker->loop, &n->patience);
 }
 
@@ -161,12 +230,11 @@ static void on_born(struct nursery *n, struct births_packet *p)
 {
 	struct slot *s = n->birth;
 
-	if (n->state != NURSERY_READY || !s || s->index != p->m.slot || s->state != SLOT_ORDERED || p->fds[BIRTH_FDS - 1] < 0) {
+	if (n->state != NURSERY_READY || !s || s->index != p->m.slot || n->order != p->m.order || s->state != SLOT_ORDERED || p->fds[BIRTH_FDS - 1] < 0) {
 		unexpected(n);
 		return;
 	}
 	n->worker->totals.births++;
-	n->failures = 0;
 	nursery_birth_over(n, s);
 	s->data_size = p->m.data_size;
 	s->as_size = p->m.as_size;
@@ -174,6 +242,19 @@ static void on_born(struct nursery *n, struct births_packet *p)
 	slot_born(s, p->pid, p->fds, p->m.layers);
 	for (int i = 0; i < BIRTH_FDS; i++)
 		p->fds[i] = -1; /* the slot's now */
+}
+
+static void on_gone(struct nursery *n, const struct birth_message *m)
+{
+	struct slot *s = n->birth;
+	struct err e;
+
+	if (!s || n->order != m->order)
+		return; /* it had told of itself before, and what ended was more than a newborn */
+	nursery_birth_over(n, s);
+	slot_unborn(s);
+	err_set(&e, ERR_HOST, "birth", 0, "newborn tracees ended before they told of themselves; their policy may kill a call that births need");
+	nursery_lost(n, &e, true); /* how it ended nobody knows */
 }
 
 static void on_control(struct ev_loop *loop, ev_io *io, int revents)
@@ -199,6 +280,8 @@ static void on_control(struct ev_loop *loop, ev_io *io, int revents)
 		on_failed(n, &p.m);
 	else if (p.m.type == BIRTH_BORN)
 		on_born(n, &p);
+	else if (p.m.type == BIRTH_GONE)
+		on_gone(n, &p.m);
 	births_drop(&p);
 }
 
@@ -230,6 +313,7 @@ void nursery_start(struct nursery *n)
 	n->state = NURSERY_STARTING;
 	n->interpreter = interpreter_mark(n->policy->interpreter);
 	n->replaced = n->packages_moved = false;
+	n->retry_at = 0;
 	int r = spawn_zygote(n, &e);
 	ev_io_set(&n->on_control, n->control, EV_READ);
 	ev_io_set(&n->on_log, n->log, EV_READ);
@@ -298,26 +382,6 @@ void nursery_reload(struct nursery *n, struct generation *g)
 		nursery_start(n);
 }
 
-/* With the cgroup that the newborn is to join. */
-static ssize_t send_order(int control, const struct birth_message *m, int leaf)
-{
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} space = {{0}};
-	struct iovec iov = {(void *)m, offsetof(struct birth_message, info)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-
-	if (leaf >= 0) {
-		msg.msg_control = space.buf;
-		msg.msg_controllen = sizeof(space.buf);
-		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-		*c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
-		memcpy(CMSG_DATA(c), &leaf, sizeof(int));
-	}
-	return sendmsg(control, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 /* A supervisor that has the layer has it for every tracee. */
 static int make_leaf(struct nursery *n, struct slot *s)
 {
@@ -336,14 +400,15 @@ static int make_leaf(struct nursery *n, struct slot *s)
 
 void nursery_order(struct nursery *n, struct slot *s)
 {
-	struct birth_message m = {.type = BIRTH_FORK, .slot = s->index, .uid = s->uid, .gid = s->gid,
+	struct birth_message m = {.type = BIRTH_FORK, .slot = s->index, .order = ++n->order, .uid = s->uid, .gid = s->gid,
 	                          .hurry = n->waiting == 0 || n->worker->first};
 
 	if (make_leaf(n, s))
 		return;
 	slot_ordered(s, n);
 	n->birth = s;
-	be_patient(n, BIRTH_PATIENCE);
+	n->asked = 0;
+	be_patient(n, ASK_PERIOD);
 	/* A zygote that has gone is told by its status; a full socket cannot be: forks are ordered one at a time. */
 	if (send_order(n->control, &m, s->leaf.procs) < 0)
 		log_write(LOG_WARN, "order_failed", "policy=%s error=%s", n->policy->name, err_name(errno));

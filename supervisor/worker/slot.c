@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,6 +163,13 @@ static void clear(struct slot *s)
 	s->t_pid = 0;
 }
 
+static bool has_ended(const struct slot *s)
+{
+	struct pollfd p = {.fd = s->pidfd, .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0;
+}
+
 void slot_born(struct slot *s, pid_t pid, const int *fds, uint32_t layers)
 {
 	s->t_pid = pid;
@@ -174,11 +182,15 @@ void slot_born(struct slot *s, pid_t pid, const int *fds, uint32_t layers)
 	int r = tracer_seize(s);
 	if (r) {
 		struct err e;
-		err_set(&e, ERR_HOST, "ptrace(PTRACE_SEIZE)", -r, "a newborn tracee cannot be traced");
+		bool ended = has_ended(s);
+		if (ended)
+			err_set(&e, ERR_HOST, "birth", 0, "a newborn tracee ended before it was traced");
+		else
+			err_set(&e, ERR_HOST, "ptrace(PTRACE_SEIZE)", -r, "a newborn tracee cannot be traced");
 		slot_kill(s, KILLED_ERROR);
-		worker_fail_pending(s->worker, s->nursery->policy, &e);
 		clear(s); /* not traced, not our child: nobody tells of its end; the zygote reaps it */
 		slot_set_state(s, SLOT_FREE);
+		nursery_lost(s->nursery, &e, ended);
 		return;
 	}
 	notify_sync_wake_up(s->listener);
@@ -224,6 +236,10 @@ static void on_first_call(struct slot *s, const struct seccomp_notif *n)
 	int r = give_stdio(s);
 	if (!r && watch_open(s))
 		r = -errno;
+	if (r == -ENOENT || r == -ESRCH) { /* the call is gone: it was killed, as its status will say */
+		tracer_kill(s);
+		return;
+	}
 	if (r) {
 		log_write(LOG_WARN, "birth_failed", "pid=%d error=%s", (int)s->t_pid, err_name(-r));
 		slot_kill(s, KILLED_ERROR);
@@ -244,6 +260,7 @@ static void on_second_call(struct slot *s)
 {
 	ev_io_stop(s->worker->loop, &s->on_listener);
 	ev_timer_stop(s->worker->loop, &s->wall);
+	nursery_has_borne(s->nursery);
 	slot_set_state(s, SLOT_WAITING);
 }
 
@@ -432,8 +449,7 @@ void slot_reaped(struct slot *s, int status, const struct rusage *ru)
 		struct err e;
 		err_set(&e, ERR_HOST, "birth", 0, "a newborn tracee ended before it could wait for a job (%s %d)",
 		        WIFEXITED(status) ? "exit code" : "signal", WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-		s->worker->totals.birth_failures++;
-		worker_fail_pending(s->worker, s->nursery->policy, &e);
+		nursery_lost(s->nursery, &e, WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && s->killed_for == KILLED_NOT);
 	}
 	if (s->state == SLOT_COLLECTING)
 		s->reaped = true; /* freed when its files are out */

@@ -99,7 +99,7 @@ static struct slot *slot_for_birth(struct worker *w, const struct nursery *n)
 
 static void order(struct worker *w, struct nursery *n)
 {
-	struct slot *s = n->birth ? NULL : slot_for_birth(w, n);
+	struct slot *s = n->birth || nursery_rests(n) ? NULL : slot_for_birth(w, n);
 
 	if (s)
 		nursery_order(n, s);
@@ -170,7 +170,7 @@ static void hand_out(struct worker *w)
 		}
 		if (*at != p)
 			return; /* starting the zygote failed and answered the job: look again next turn */
-		if (n->state == NURSERY_BROKEN && worker_clock() < n->retry_at) {
+		if (nursery_rests(n) && n->waiting + n->born == 0 && !n->birth) {
 			struct err e = n->err;
 			worker_fail_pending(w, p->policy, &e);
 			w->dirty = true;

@@ -2,6 +2,8 @@
 import contextlib
 import os
 import random
+import re
+import select
 import shutil
 import signal
 import socket
@@ -206,8 +208,6 @@ class Ends(Case):
                             self.skipTest("capability CAP_SYS_NICE: processes of others are made slow")
                         os.kill(pid, signal.SIGKILL)
                 r = self.run_job(codes[language], language=language, files=given)
-                if "newborn tracee ended before" in (r["error"] or ""):  # one of those shot was still being born, which ends who waits for it
-                    r = self.run_job(codes[language], language=language, files=given)
                 size = len(codes[language]) + sum(map(len, given.values()))
                 self.assertEqual((r["outcome"], r["stdout"]), ("exited", b"%d\n" % size), r["error"])
             for pid in waiting:
@@ -215,6 +215,170 @@ class Ends(Case):
                     os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))  # on a busy machine it would not get to its end else
             eventually(lambda: not any(os.path.exists(f"/proc/{p}") for p in waiting))
         self.assertNothingLeft()
+
+
+# A module that a policy preloads: in some place of their birth newborns are killed, or stay until SIGUSR1. One that is
+# traced already would stop there: it goes on when another has SIGUSR2.
+STAYS = """import io, mmap, os, signal, time
+how, forks, BytesIO, stayed = os.environ["HOW"], 0, io.BytesIO, mmap.mmap(-1, 4096)
+
+def count():
+    global forks
+    forks += 1
+
+def stay(place):
+    told = []
+    signal.signal(signal.SIGUSR1, lambda *a: told.append(1))
+    signal.signal(signal.SIGUSR2, lambda *a: stayed.__setitem__(2, 49))
+    os.write(2, b"%s: %d\\n" % (place, os.getpid()))
+    stayed[place == b"forked"] = 49
+    while not told and not (place == b"rehearsing" and stayed[2]):
+        time.sleep(0.005)
+
+def forked():
+    if how == "killed" or (how == "killed-once" and forks == 1):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if (how == "forked" and forks == 1) or stayed[:2] == b"1\\0":
+        stay(b"forked")
+
+def rehearse(*args):
+    if how == "rehearsing" and forks and not stayed[0]:
+        stay(b"rehearsing")
+    return BytesIO(*args)
+
+io.BytesIO = rehearse
+os.register_at_fork(before=count, after_in_child=forked)
+"""
+
+
+@unittest.skipUnless(support.IS_ROOT, "capability CAP_SYS_PTRACE: what newborns do is looked at")
+class Newborns(unittest.TestCase):
+    """Killed while it is being born, by whomever: another one takes its place. Not for ever."""
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        os.chmod(folder.name, 0o755)
+        packages = os.path.join(folder.name, "python3", "default")
+        os.makedirs(packages)
+        with open(os.path.join(packages, "stays.py"), "w") as f:
+            f.write(STAYS)
+        policies = {how: f"name: {how}\nextends: python3\npreload: [stays]\nenv: {{HOW: {how}}}\n"
+                    for how in ("forked", "rehearsing", "killed", "killed-once")}
+        with open(os.path.join(support.POLICIES, "minimal.yaml")) as f:
+            policies["closeless"] = f.read().replace(" close,", "").replace(
+                "name: minimal", "name: closeless\nlanguage: python3\ninterpreter: python3\nfiles: [{interpreter: true, rights: [read, list]}]")
+        for name, text in policies.items():
+            with open(os.path.join(folder.name, f"{name}.yaml"), "w") as f:
+                f.write(text)
+        config = os.path.join(folder.name, "warder.conf")
+        with open(config, "w") as f:
+            f.write((open(support.CONFIG).read() if support.CONFIG else "") + "pool: {min: 3, max: 8}\n")
+        cls.supervisor = Supervisor("--workers", "1", "--config", config, "--policy-dir", folder.name, "--policy-dir", support.POLICIES,
+                                    env={**os.environ, "WARDER_DEPENDENCIES": folder.name})
+        cls.addClassCleanup(cls.supervisor.stop)
+
+    def setUp(self):
+        self.client = self.supervisor.client()
+        self.addCleanup(self.client.close)
+
+    def failures(self, policy):
+        return len(re.findall(f"birth_failed policy={policy} ", self.supervisor.log()))
+
+    def said(self, policy, place):
+        return re.search(rf'policy={policy} text="{place}: (\d+)"', self.supervisor.log())
+
+    def zygote(self, policy):
+        return int(re.search(rf"policy={policy} pid=(\d+)", self.supervisor.log())[1])
+
+    def newborn(self, policy, place):
+        """(its pid, the worker's), when it is where it is to stay."""
+        own = eventually(lambda: self.said(policy, place))[1]
+        zygote = self.zygote(policy)
+        for pid, (parent, _, _) in processes().items():
+            if parent == zygote:
+                with open(f"/proc/{pid}/status") as f:
+                    if re.search(rf"^NSpid:.*\b{own}$", f.read(), re.M):
+                        return pid, processes()[zygote][0]
+        self.fail(f"{own} is no child of {zygote}")
+
+    def stop(self, worker):
+        os.kill(worker, signal.SIGSTOP)
+        self.addCleanup(os.kill, worker, signal.SIGCONT)
+
+    def look(self, pid, what):
+        try:
+            return what(f"/proc/{pid}")
+        except PermissionError:
+            self.skipTest("capability CAP_SYS_PTRACE: what newborns do is looked at")
+
+    def assertServed(self, *ids):
+        for i in ids:
+            r = self.client.wait(i)
+            self.assertEqual((r["outcome"], r["stdout"]), ("exited", b"1\n"), r["error"])
+
+    def test_killed_before_it_tells_of_itself(self):
+        self.assertServed(self.client.start("print(1)", policy="killed-once"))
+        self.assertEqual(self.failures("killed-once"), 1)
+
+    def test_killed_before_it_is_traced(self):
+        job = self.client.start("print(1)", policy="forked")
+        pid, worker = self.newborn("forked", "forked")
+        self.stop(worker)
+        os.kill(pid, signal.SIGUSR1)
+        eventually(lambda: not self.look(pid, lambda proc: "1000" in os.listdir(f"{proc}/fd")))  # it has told, and closed the control socket
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: support.is_gone(pid))
+        os.kill(worker, signal.SIGCONT)
+        self.assertServed(job)
+        self.assertEqual(self.failures("forked"), 1)
+
+    def test_killed_before_it_waits(self):
+        """One that stays while it rehearses, for which it has time when others wait already, and the next one before it tells of itself: then jobs
+        wait that are more than those."""
+        jobs = [self.client.start("print(1)", policy="rehearsing")]
+        self.assertServed(*jobs)
+        zygote = self.zygote("rehearsing")
+
+        def one_rehearses():
+            pool = [p for p, (parent, _, _) in processes().items() if parent == zygote]
+            if len(pool) == 3 and all(i in self.client.answers for i in jobs[1:]):
+                jobs.append(self.client.start("print(1)", policy="rehearsing"))
+            if select.select([self.client.sock], [], [], 0.02)[0]:
+                self.client.receive()
+            return self.said("rehearsing", "rehearsing")
+        eventually(one_rehearses)
+        pid, worker = self.newborn("rehearsing", "rehearsing")
+        jobs += [self.client.start("print(1)", policy="rehearsing") for _ in range(4)]
+        other, _ = self.newborn("rehearsing", "forked")
+        self.stop(worker)
+        os.kill(other, signal.SIGUSR2)
+        eventually(lambda: self.look(pid, lambda proc: open(f"{proc}/syscall").read()).startswith("257 "))  # openat: it asks for a job
+        os.kill(pid, signal.SIGKILL)
+        os.kill(worker, signal.SIGCONT)
+        eventually(lambda: support.is_gone(pid))
+        os.kill(other, signal.SIGKILL)
+        self.assertServed(*jobs[1:])
+        self.assertEqual(self.failures("rehearsing"), 2)
+
+    def test_each_is_killed(self):
+        """As by a policy without a call that births need: told after a few, and births rest."""
+        begun = time.monotonic()
+        for _ in range(2):
+            r = self.client.run("print(1)", policy="killed")
+            self.assertEqual(r["outcome"], "error", r)
+            self.assertIn("ended before they told of themselves", r["error"])
+        self.assertGreaterEqual(self.failures("killed"), 5)
+        self.assertLess(self.failures("killed"), 7 + time.monotonic() - begun)
+
+    def test_one_that_fails_by_itself_is_told_at_once(self):
+        begun = time.monotonic()
+        for _ in range(5):
+            r = self.client.run("print(1)", policy="closeless")
+            self.assertIn("birth: a newborn tracee ended before", r["error"])  # it is seen how, where it is traced already
+        self.assertServed(self.client.start("print(1)"))
+        self.assertGreaterEqual(self.failures("closeless"), 1)
+        self.assertLess(self.failures("closeless"), 7 + time.monotonic() - begun)  # it is not tried on and on
 
 
 class NoRoom(unittest.TestCase):

@@ -371,6 +371,7 @@ static napi_value w_birth(napi_env env, napi_callback_info info)
 			napi_get_boolean(env, zygote_may_rehearse(), &yes);
 			return yes;
 		}
+		zygote_forked(pid);
 	}
 	_exit(r < 0 ? 126 : 0);
 }

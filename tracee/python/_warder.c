@@ -248,6 +248,7 @@ static PyObject *w_run(PyObject *self, PyObject *args)
 		Py_DECREF(pid);
 		if (n == 0)
 			live(&s);
+		zygote_forked((pid_t)n);
 	}
 	_exit(r < 0 ? 126 : 0);
 }
