@@ -1,6 +1,6 @@
 /* held.h - the jobs that a worker answers for, from the front's word to its answer, and what is told of them later: to a new front, and to the log.
  *
- * Who may use it: worker_side.c. Life: held_new to held_drop.
+ * Who may use it: worker_side.c, telling.c. Life: held_new to held_drop.
  */
 #ifndef WARDER_HELD_H
 #define WARDER_HELD_H

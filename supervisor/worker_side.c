@@ -9,12 +9,10 @@
 
 #include "brought.h"
 #include "guard.h"
-#include "held.h"
 #include "log.h"
 #include "message.h"
-#include "worker.h"
+#include "telling.h"
 
-#define BACKLOG_HIGH     (1u << 20) /* bytes that the front has not taken; above: jobs' output is left where it is */
 #define JOBS_BEYOND      1024u      /* jobs of a front beyond the capacity: more is no front of ours */
 #define FRONTLESS_S      30.0       /* without a front for so long: end, to be started anew */
 
@@ -23,143 +21,14 @@ struct side {
 	const struct settings_from *from;
 	struct generation *generation; /* the newest; held */
 	struct brought brought;
-	struct worker *worker;
+	struct telling telling; /* with the link to the front, the jobs and the worker itself */
 	struct port_worker port;
 	struct port_front to_front;
-	struct link *keeper, *front; /* front NULL: none now */
-	int next_front;              /* its link's descriptor, when the present one is still to be let go; -1: none */
-	ev_timer change_front;       /* never started, only fed */
-	struct held_all held;
-	bool paused;
+	struct link *keeper;
+	int next_front;         /* the link's descriptor, when the present one is still to be let go; -1: none */
+	ev_timer change_front;  /* never started, only fed */
 	ev_timer frontless;
 };
-
-/* --- worker → front ------------------------------------------------------------------------------------------ */
-
-static void on_status(void *ctx, const struct port_status *st)
-{
-	struct side *s = ctx;
-
-	if (s->front)
-		message_send(s->front, LINK_STATUS, &(struct message){.status = *st});
-}
-
-static bool is_heard(struct side *s, uint64_t key)
-{
-	const struct held *h = s->front ? held_find(&s->held, key) : NULL;
-
-	return h && h->heard;
-}
-
-/* A word about one job, for the front that knows it. False: none does. */
-static bool tell(struct side *s, enum link_word word, const struct message *m)
-{
-	bool heard = is_heard(s, m->key);
-
-	if (heard)
-		message_send(s->front, word, m);
-	return heard;
-}
-
-/* What jobs say as fast as they can: more of it waits with them when the front does not keep up. */
-static void tell_much(struct side *s, enum link_word word, const struct message *m)
-{
-	if (tell(s, word, m) && !s->paused && link_backlog(s->front) > BACKLOG_HIGH)
-		worker_pause_output(s->worker, s->paused = true);
-}
-
-static void on_started(void *ctx, uint64_t key, int tracee_pid)
-{
-	struct side *s = ctx;
-	struct held *h = held_find(&s->held, key);
-
-	if (h)
-		held_note_start(h, tracee_pid);
-	tell(s, LINK_STARTED, &(struct message){.key = key, .pid = tracee_pid});
-}
-
-static void on_output(void *ctx, uint64_t key, bool is_stderr, struct bytes data)
-{
-	tell_much(ctx, LINK_OUTPUT, &(struct message){.key = key, .is_stderr = is_stderr, .data = data});
-}
-
-static void on_event(void *ctx, uint64_t key, struct bytes packed)
-{
-	tell_much(ctx, LINK_EVENT, &(struct message){.key = key, .packed = packed});
-}
-
-static void on_violation(void *ctx, uint64_t key, struct bytes packed)
-{
-	tell_much(ctx, LINK_VIOLATION, &(struct message){.key = key, .packed = packed});
-}
-
-static void on_drained(void *ctx)
-{
-	struct side *s = ctx;
-
-	if (s->paused)
-		worker_pause_output(s->worker, s->paused = false);
-}
-
-static int try_result(struct side *s, uint64_t key, const struct result *r)
-{
-	msgpack_sbuffer b;
-	msgpack_packer pk;
-
-	message_begin(&b, &pk, LINK_RESULT, &(struct message){.key = key});
-	result_pack(r, &pk);
-	return link_send(s->front, &b, -1);
-}
-
-static void send_result(struct side *s, uint64_t key, const struct result *r)
-{
-	char words[100];
-	int e = try_result(s, key, r);
-
-	if (e == 0)
-		return;
-	snprintf(words, sizeof(words), "its result could not be sent: %s", err_name(-e));
-	try_result(s, key, &(struct result){.id = r->id, .outcome = OUTCOME_ERROR, .error = words, .usage = r->usage, .layers = r->layers});
-}
-
-static void on_result(void *ctx, uint64_t key, const struct result *r)
-{
-	struct side *s = ctx;
-	struct held *h = held_find(&s->held, key);
-
-	if (!h)
-		return;
-	if (s->front && h->heard)
-		send_result(s, key, r);
-	held_log_end(h, r);
-	held_drop(&s->held, h);
-}
-
-/* An error of the protocol: the job was never accepted. */
-static void on_refused(void *ctx, uint64_t key, enum rpc_error code, const struct err *why)
-{
-	struct side *s = ctx;
-	struct held *h = held_find(&s->held, key);
-	char words[300];
-
-	if (!h)
-		return;
-	tell(s, LINK_REFUSED, &(struct message){.key = key, .code = code, .why.p = err_str(why, words, sizeof(words))});
-	held_drop(&s->held, h);
-}
-
-static void on_held(void *ctx, uint64_t key, uint64_t call, const struct violation *v, const char *problem)
-{
-	struct side *s = ctx;
-	msgpack_sbuffer b;
-	msgpack_packer pk;
-
-	if (!is_heard(s, key))
-		return;
-	message_begin(&b, &pk, LINK_HELD, &(struct message){.key = key, .call = call, .problem.p = problem});
-	violation_pack(v, &pk);
-	link_send(s->front, &b, -1);
-}
 
 /* --- front → worker: not believed ---------------------------------------------------------------------------- */
 
@@ -197,12 +66,12 @@ static int take_submit(void *ctx, struct link_in *in)
 	struct held *h;
 	struct job *j;
 
-	if (message_take(in, &m) || held_find(&s->held, m.job.key) || s->held.n > CONFIG_POOL_MAX + JOBS_BEYOND || job_parse(m.map, &j, &e))
+	if (message_take(in, &m) || held_find(&s->telling.held, m.job.key) || s->telling.held.n > CONFIG_POOL_MAX + JOBS_BEYOND || job_parse(m.map, &j, &e))
 		return -EPROTO;
 	struct port_job facts = m.job;
 
 	facts.client = -1;
-	h = held_new(&s->held, facts.key, facts.uid, j->detach);
+	h = held_new(&s->telling.held, facts.key, facts.uid, j->detach);
 	/* from here on `in` is not looked at any more but for its descriptor: the keeper's messages come into the same buffer */
 	if (!know_generation(s, m.generation))
 		err_set(&e, ERR_REQUEST, "generation", 0, "is not known to the worker");
@@ -218,7 +87,7 @@ static int take_submit(void *ctx, struct link_in *in)
 		s->port.submit(s->port.ctx, &facts, j, g, policy);
 		return 0;
 	}
-	on_refused(s, facts.key, code, &e);
+	telling_refused(&s->telling, facts.key, code, &e);
 	job_free(j);
 	return 0;
 }
@@ -234,7 +103,7 @@ static int take_unsent(void *ctx, struct link_in *in)
 		return -EPROTO;
 	memcpy(id, m.id.p, m.id.len);
 	snprintf(words, sizeof(words), "the job could not be sent to its worker: %s", err_name(m.error));
-	send_result(s, m.key, &(struct result){.id = id, .outcome = OUTCOME_ERROR, .error = words});
+	telling_result(&s->telling, m.key, &(struct result){.id = id, .outcome = OUTCOME_ERROR, .error = words});
 	return 0;
 }
 
@@ -284,7 +153,7 @@ static int take_of_job(void *ctx, struct link_in *in)
 
 	if (message_take(in, &m))
 		return -EPROTO;
-	if (is_heard(s, m.key))
+	if (telling_is_heard(&s->telling, m.key))
 		of_job[in->word](&s->port, &m);
 	return 0;
 }
@@ -311,13 +180,13 @@ static void let_go(struct side *s)
 	struct held *h;
 	bool found = true;
 
-	LIST_FOREACH(h, &s->held.jobs, link) {
+	LIST_FOREACH(h, &s->telling.held.jobs, link) {
 		h->orphan = true;
 		h->heard = false;
 	}
 	while (found) { /* a cancel may answer, and with it change the list */
 		found = false;
-		LIST_FOREACH(h, &s->held.jobs, link) {
+		LIST_FOREACH(h, &s->telling.held.jobs, link) {
 			if (h->detach)
 				continue;
 			h->detach = true; /* asked once */
@@ -326,23 +195,28 @@ static void let_go(struct side *s)
 			break;
 		}
 	}
-	LIST_FOREACH(h, &s->held.jobs, link)
+	LIST_FOREACH(h, &s->telling.held.jobs, link)
 		s->port.debug_attach(s->port.ctx, h->key, false);
-	LIST_FOREACH(h, &s->held.jobs, link) {
+	LIST_FOREACH(h, &s->telling.held.jobs, link) {
 		s->port.hold_output(s->port.ctx, h->key, false);
 		s->port.trace(s->port.ctx, h->key, TRACE_OFF);
 	}
-	on_drained(s);
+	telling_resume(&s->telling);
 }
 
 static void on_front_ended(void *ctx)
 {
 	struct side *s = ctx;
 
-	link_free(s->front);
-	s->front = NULL;
+	link_free(s->telling.front);
+	s->telling.front = NULL;
 	let_go(s);
 	ev_timer_again(s->loop, &s->frontless);
+}
+
+static void on_drained(void *ctx)
+{
+	telling_resume(&((struct side *)ctx)->telling);
 }
 
 static struct link_handler front_handler = {front_rows, sizeof(front_rows) / sizeof(front_rows[0]), 0, on_front_ended, on_drained};
@@ -352,7 +226,7 @@ static struct link_handler front_handler = {front_rows, sizeof(front_rows) / siz
 static void tell_running(struct side *s, struct held *h)
 {
 	h->heard = true;
-	message_send(s->front, LINK_RUNNING, &(struct message){.running = held_running(h)});
+	message_send(s->telling.front, LINK_RUNNING, &(struct message){.running = held_running(h)});
 }
 
 /* Those that are being cancelled have no facts that are worth telling. */
@@ -360,7 +234,7 @@ static void tell_detached(struct side *s)
 {
 	struct held *h;
 
-	LIST_FOREACH(h, &s->held.jobs, link)
+	LIST_FOREACH(h, &s->telling.held.jobs, link)
 		if (h->facts.id)
 			tell_running(s, h);
 }
@@ -372,12 +246,12 @@ static void on_change_front(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)revents;
 	if (s->next_front < 0)
 		return;
-	if (s->front)
+	if (s->telling.front)
 		on_front_ended(s);
-	s->front = link_new(loop, s->next_front, &front_handler, s);
+	s->telling.front = link_new(loop, s->next_front, &front_handler, s);
 	s->next_front = -1;
 	ev_timer_stop(loop, &s->frontless);
-	if (!s->front)
+	if (!s->telling.front)
 		return;
 	s->port.ask_status(s->port.ctx); /* the first word: it is up */
 	tell_detached(s);
@@ -404,7 +278,7 @@ static void warm(struct side *s)
 		const struct policy *p = policy_find(s->generation->policies, language_name(l));
 
 		if (p && p->has_language)
-			worker_warm(s->worker, s->generation, p);
+			worker_warm(s->telling.worker, s->generation, p);
 	}
 }
 
@@ -426,7 +300,7 @@ static int take_settings(void *ctx, struct link_in *in)
 	if (!g)
 		return -EPROTO;
 	struct worker_config wc = config_of(g);
-	worker_reload(s->worker, &wc, g);
+	worker_reload(s->telling.worker, &wc, g);
 	generation_drop(s->generation);
 	s->generation = g;
 	warm(s);
@@ -476,10 +350,10 @@ static int start(struct side *s, const struct worker_side *o, struct err *e)
 	guard_environment();
 	r = guard_power(GUARD_WORKER, e);
 	if (!r)
-		r = worker_new(s->loop, &wc, &s->to_front, &s->worker, e);
+		r = worker_new(s->loop, &wc, &s->to_front, &s->telling.worker, e);
 	if (r)
 		return r;
-	s->port = worker_port(s->worker);
+	s->port = worker_port(s->telling.worker);
 	worker_debugs(&s->port);
 	front_handler.max_message = (o->generation->config->max_message_mib << 20) + LINK_SLACK;
 	keeper_handler.max_message = SETTINGS_MAX;
@@ -505,14 +379,11 @@ int worker_side_run(const struct worker_side *o)
 
 	s.from = o->from;
 	s.generation = o->generation;
-	s.to_front = (struct port_front){
-		.ctx = &s, .on_status = on_status, .on_started = on_started, .on_output = on_output, .on_event = on_event, .on_violation = on_violation, .on_result = on_result,
-		.on_refused = on_refused};
+	s.to_front = telling_port(&s.telling);
 	/* Not the default loop: that one reaps every child by itself, and exit statuses were lost (measured, libev 4.33).
 	 * By signalfd, so that signals stay blocked: one that interrupts SECCOMP_IOCTL_NOTIF_ADDFD with SEND makes the restarted call
 	 * fail with EINPROGRESS while the tracee's call returns 0, as if that were its descriptor (measured, Linux 6.18). */
 	s.loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_SIGNALFD);
-	s.to_front.on_held = on_held;
 	if (!s.loop)
 		err_set(&e, ERR_HOST, "ev_loop_new", ENOMEM, "no event loop");
 	if (!s.loop || start(&s, o, &e) < 0) {
@@ -521,6 +392,6 @@ int worker_side_run(const struct worker_side *o)
 	}
 	ev_run(s.loop, 0);
 	brought_done(&s.brought);
-	worker_free(s.worker); /* everything of its jobs is gone before it is itself */
+	worker_free(s.telling.worker); /* everything of its jobs is gone before it is itself */
 	return 0;
 }
