@@ -14,7 +14,7 @@
  *                                          └── midwife (starts zygotes, as children of the worker)
  *
  * The keeper (keeper.c) is this process: it reads configuration and policies, tries the layers, holds the listening socket, forks front and
- * workers and forks them again when they die; it has no event loop. The front (front_side.c) lays root's power down at once. A worker
+ * workers (crew.c) and forks them again when they die; it has no event loop. The front (front_side.c) lays root's power down at once. A worker
  * (worker_side.c) keeps what power there is, is pinned to a CPU together with its waiting tracees, and rests with an unprivileged
  * file-system identity. Links (link.h) are packet sockets with msgpack notifications, descriptors beside them, and sealed memfds for what is
  * large; front and worker speak port.h over one, which each side has as a table of functions. A worker parses and admits each job once
