@@ -78,6 +78,7 @@ int64_t locks_fcntl(struct request *r);
 /* memory.c */
 int64_t memory_map(struct request *r);
 int64_t memory_remap(struct request *r);
+int64_t memory_protect(struct request *r);
 
 /* sockets.c, connects.c */
 int64_t sockets_socket(struct request *r);

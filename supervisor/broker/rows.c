@@ -117,6 +117,7 @@ const struct row rows_all[] = {
 	{.name = "clone", .answer = processes_clone},
 	{.name = "mmap", .answer = memory_map},
 	{.name = "mremap", .answer = memory_remap},
+	{.name = "mprotect", .answer = memory_protect},
 	{.name = "kill", .answer = processes_signal},
 	{.name = "tgkill", .answer = processes_signal},
 	{.name = "tkill", .answer = processes_signal, .fixed = BY_TID},

@@ -62,6 +62,8 @@ TOLD = {
         "python3": ("import threading\nx = []\ndef take():\n    try:\n        for _ in range({n} * 10): x.append(bytes(100 << 10))\n"
                     "        print('fits')\n    except MemoryError:\n        x.clear()\n        print('no')\n"
                     "t = threading.Thread(target=take)\nt.start(); t.join()\n", "no")}),
+    "memory of WebAssembly": ("memory_mib", MEMORY_MIB, 48, 600, {
+        "nodejs": ("try {{ new WebAssembly.Memory({{ initial: {n} * 16 }}); console.log('fits') }} catch (e) {{ console.log(e.name) }}\n", "RangeError")}),
     "memory, shared": ("memory_mib", MEMORY_MIB, 60, 65, {
         "python3": ("import errno, mmap\ntry:\n    m = mmap.mmap(-1, {n} << 20)\n    print('fits')\n"
                     "except OSError as e: print(errno.errorcode[e.errno])\n", "ENOMEM")}),

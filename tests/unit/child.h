@@ -261,7 +261,7 @@ static inline char *out(struct fixture *f)
 static inline bool may_go_on(const struct fixture *f, const char *name, const struct broker_call *c)
 {
 	static const char *const by_values[] = {"clone", "kill", "tgkill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo",
-		"prlimit64", "umask", "mmap", "mremap", "getpgid", "getsid"};
+		"prlimit64", "umask", "mmap", "mremap", "mprotect", "getpgid", "getsid"};
 
 	for (size_t i = 0; i < sizeof(by_values) / sizeof(by_values[0]); i++)
 		if (!strcmp(by_values[i], name))

@@ -3,6 +3,7 @@
 #include "child.h"
 
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "handlers.h"
 #include "state.h"
@@ -39,6 +40,21 @@ static bool hit(struct fixture *f)
 
 	f->job->limits_hit = 0;
 	return was;
+}
+
+/* VmData of proc(5), bytes. */
+static uint64_t data_size_of(pid_t pid)
+{
+	unsigned long kib = 0;
+	char path[48], line[256];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	FILE *in = fopen(path, "re");
+	assert_non_null(in);
+	while (fgets(line, sizeof(line), in) && sscanf(line, "VmData: %lu", &kib) != 1)
+		;
+	fclose(in);
+	return (uint64_t)kib << 10;
 }
 
 static bool goes_on(struct fixture *f, const char *name, uint64_t a1, uint64_t a2, uint64_t a3)
@@ -148,6 +164,66 @@ static void test_large(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+/* A process of the job's identity that has what this one has mapped. */
+static pid_t copy_of_this(void)
+{
+	int ready[2];
+	char c = 0;
+
+	assert_int_equal(pipe(ready), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (!geteuid() && (setresgid(JOB_UID, JOB_UID, JOB_UID) || setresuid(JOB_UID, JOB_UID, JOB_UID)))
+			_exit(1);
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* when an assertion fails */
+		prctl(PR_SET_DUMPABLE, 1);
+		if (write(ready[1], "", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+/* What becomes writable counts, what is so already does not. */
+static void test_protected(void **state)
+{
+	struct fixture *f = *state;
+	pid_t own = f->job->who.t_pid;
+	uint64_t at = (uint64_t)(uintptr_t)mmap(NULL, 64 * MIB, RW, ANON | MAP_NORESERVE, -1, 0);
+	const struct {
+		const char *name;
+		uint64_t from, len, prot, room;
+		bool want;
+	} rows[] = {
+		{"fits", 0, 32 * MIB, RW, 64 * MIB, false},
+		{"becomes writable", 0, 2048 * MIB, RW, 1024 * MIB, true},
+		{"not writable", 0, 2048 * MIB, PROT_READ, 1024 * MIB, false},
+		{"is writable", at, 64 * MIB, RW, 8 * MIB, false},
+		{"is writable for the most part", at + 8 * MIB, 1024 * MIB, RW, 900 * MIB, true},
+		{"wraps", UINT64_MAX - MIB, 1024 * MIB, RW, 0, false},
+	};
+
+	assert_int_equal(mprotect((void *)(uintptr_t)(at + 62 * MIB), 2 * MIB, PROT_NONE), 0);
+	pid_t pid = copy_of_this();
+	f->job->who.t_pid = pid;
+	uint64_t has = data_size_of(pid), most = f->job->options.data_bytes;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		f->job->options.data_bytes = has + rows[i].room;
+		assert_int_equal(call(f, "mprotect", rows[i].from, rows[i].len, rows[i].prot, 0), 0);
+		assert_int_equal(f->reply.kind, REPLY_CONTINUE);
+		if (hit(f) != rows[i].want)
+			fail_msg("%s", rows[i].name);
+	}
+	f->job->options.data_bytes = most;
+	f->job->who.t_pid = own;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	munmap((void *)(uintptr_t)at, 64 * MIB);
+}
+
 static bool still_there(void *arg, uint64_t id)
 {
 	(void)arg, (void)id;
@@ -191,13 +267,26 @@ static void test_policy(void **state)
 		if (got != rows[i].want)
 			fail_msg("row %zu: %d, not %d", i, got, rows[i].want);
 	}
+	static const struct {
+		uint64_t len, prot;
+		enum rule_kind want;
+	} protects[] = {
+		{16 * MIB - 1, RW, RULE_ALLOW}, {16 * MIB, RW, RULE_BROKER}, {1ull << 40, PROT_WRITE | PROT_EXEC, RULE_BROKER},
+		{16 * MIB, PROT_NONE, RULE_ALLOW}, {1ull << 40, PROT_READ | PROT_EXEC, RULE_ALLOW},
+	};
+	for (size_t i = 0; i < sizeof(protects) / sizeof(protects[0]); i++) {
+		const uint64_t args[6] = {4096, protects[i].len, protects[i].prot};
+		enum rule_kind got = policy_judge(f->job->tree->policy, policy_call_nr("mprotect"), args).kind;
+		if (got != protects[i].want)
+			fail_msg("mprotect %zu: %d, not %d", i, got, protects[i].want);
+	}
 }
 
 static int run(const char *name)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shared_is_counted), cmocka_unit_test(test_shared_that_is_left), cmocka_unit_test(test_large),
-		cmocka_unit_test(test_never), cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_protected), cmocka_unit_test(test_never), cmocka_unit_test(test_policy),
 	};
 
 	return cmocka_run_group_tests_name(name, tests, setup, teardown);
