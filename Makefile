@@ -265,7 +265,7 @@ check-containers: ## a core of the tests as root, as a user, as in Docker, in a 
 check-kernels: ## a few tests under Linux 5.10, 6.1 and 6.12, and on arm64, in emulation (root, an hour)
 	$(Q)tools/setup build test kernels
 	$(Q)$(MAKE) --no-print-directory test-programs
-	$(Q)WARDER_BUILD=$(BUILD) tests/beds/kernels
+	$(Q)WARDER_BUILD=$(BUILD) tests/beds/kernels $(if $(T),--seconds $(T))
 
 bench: all $(NATIVE_TESTS) $(BENCH_TOOLS) ## latency and throughput beside bare Python and a bare warm fork
 	$(Q)WARDER_BUILD=$(BUILD) tests/bench/run

@@ -156,6 +156,18 @@ def by_module(output):
 
 
 def table(head, rows):
+    """Prints rows as Markdown reads them, and returns the lines."""
     widths = [max(len(str(r[i])) for r in [head, *rows]) for i in range(len(head))]
-    for row in [head, ["-" * w for w in widths], *rows]:
-        print("| " + " | ".join(str(cell).ljust(w) for cell, w in zip(row, widths)) + " |")
+    lines = ["| " + " | ".join(str(cell).ljust(w) for cell, w in zip(row, widths)) + " |" for row in [head, ["-" * w for w in widths], *rows]]
+    print("\n".join(lines))
+    return lines
+
+
+def write_between(path, mark, lines):
+    """Puts lines where a file says <!-- mark -->, up to <!-- end of mark -->."""
+    with open(path) as f:
+        text = f.read()
+    begin, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->"
+    head, _, rest = text.partition(begin)
+    with open(path, "w") as f:
+        f.write(head + begin + "\n".join(lines) + "\n" + end + rest.partition(end)[2])
