@@ -81,7 +81,7 @@ time.sleep(100)
 
 class HoldUps(support.Case):
     MS = 6000 if support.LONG else 2500
-    VICTIM_SECONDS = 1.0  # a loaded machine is slow; what was a hold-up took 7 to 56 s
+    SECONDS = (1.0, 2.0, 4.0)  # for a victim, and for a limit to take hold, in each try: a loaded machine is slow; what was a hold-up took 7 to 56
 
     def setUp(self):
         """Interpreters are warm in all workers: what is measured is a hold-up, not their start."""
@@ -91,17 +91,17 @@ class HoldUps(support.Case):
 
     def hold_up(self, code, jobs=1):
         """What holds a worker up does so each time; a busy machine is late now and then."""
-        for _ in range(3):
-            slowest, runs = self.once(code, jobs)
-            if slowest < self.VICTIM_SECONDS and runs > 5:
+        for seconds in self.SECONDS:
+            slowest, late, runs = self.once(code, jobs)
+            if max(slowest, late) < seconds and runs > 5 / seconds:
                 return
-        self.fail(f"{runs} runs, the slowest took {slowest} s")
+        self.fail(f"{runs} runs, the slowest took {slowest} s, a limit was late by {late} s")
 
     def once(self, code, jobs):
         attackers = [self.supervisor.client(timeout=120) for _ in range(jobs)]
         started = time.monotonic()
         ids = [c.start(code, limits={"wall_ms": self.MS}) for c in attackers]
-        slowest, runs = 0.0, 0
+        slowest, late, runs = 0.0, 0.0, 0
         with self.supervisor.client(timeout=120) as victim:
             while time.monotonic() < started + self.MS / 1000 - 0.5:
                 start = time.monotonic()
@@ -111,8 +111,8 @@ class HoldUps(support.Case):
             result = c.wait(i)
             c.close()
             self.assertEqual((result["outcome"], result["limit"]), ("limit", "wall_time"), result)
-            self.assertLess(result["usage"]["wall_ms"], self.MS + 1000)
-        return slowest, runs
+            late = max(late, (result["usage"]["wall_ms"] - self.MS) / 1000)
+        return slowest, late, runs
 
     def test_memory_that_cannot_be_read(self):
         self.hold_up(MEMORY)

@@ -271,6 +271,11 @@ class CpuTime(Case):
         cls.supervisor_args = ("--policy-dir", cls.folder.name, "--policy-dir", support.POLICIES)
         super().setUpClass()
 
+    def run_job(self, code, **fields):
+        """A second of CPU time may be long in coming on a busy machine."""
+        with self.supervisor.client(timeout=90) as c:
+            return c.run(code, limits={"wall_ms": 60000}, **fields)
+
     def test_a_job_cannot_claim_it(self):
         r = self.run_job("import ctypes, os, struct\n"
                          "info = ctypes.create_string_buffer(struct.pack('iii', 24, 0, 0x80) + bytes(116))\n"
@@ -283,7 +288,7 @@ class CpuTime(Case):
         self.assertEqual((r["exit_code"], [v["syscall"] for v in r["violations"]]), (1, ["prlimit64"]), r)
 
     def test_loop(self):
-        r = self.run_job("print('on', flush=True)\nwhile True: pass", policy="short", limits={"wall_ms": 20000})
+        r = self.run_job("print('on', flush=True)\nwhile True: pass", policy="short")
         self.assertEqual((r["outcome"], r["limit"], r["signal"], r["stdout"]), ("limit", "cpu_time", None, b"on\n"), r)
         self.assertTrue(900 <= r["usage"]["cpu_ms"] < 5000, r["usage"])
 
