@@ -95,6 +95,7 @@ struct violation {
 	char *rule;             /* "python3.yaml:12 file_names" */
 	char *file, *function, *hint;
 	int line;               /* 0: none */
+	char *no_line;          /* why, in words */
 	uint32_t count;
 };
 
@@ -136,7 +137,7 @@ struct result {
 void result_pack(const struct result *r, msgpack_packer *pk);
 /* The other way round, for clients. Unknown keys are skipped: results may grow. */
 int result_parse(const msgpack_object *map, struct result *out, struct err *e);
-#define VIOLATION_KEYS 12
+#define VIOLATION_KEYS 13
 void violation_pack(const struct violation *v, msgpack_packer *pk); /* one map */
 void violation_pack_keys(const struct violation *v, msgpack_packer *pk); /* its VIOLATION_KEYS keys and values alone */
 void violation_done(struct violation *v);

@@ -42,6 +42,7 @@ void violation_pack_keys(const struct violation *v, msgpack_packer *pk)
 	value_put_text(pk, "file", v->file);
 	value_put_int(pk, "line", v->line != 0, v->line);
 	value_put_text(pk, "function", v->function);
+	value_put_text(pk, "no_line", v->no_line);
 	value_put_text(pk, "hint", v->hint);
 	value_put_uint(pk, "count", v->count);
 }
@@ -315,7 +316,8 @@ static const struct row violation_rows[] = {
 	{"syscall", take_text, V(syscall)},   {"args", take_violation_args, V(args)}, {"path", take_text, V(path)},
 	{"address", take_text, V(address)},   {"verdict", take_verdict, V(verdict)},  {"errno", take_errno, V(err)},
 	{"rule", take_text, V(rule)},         {"file", take_text, V(file)},           {"line", take_int, V(line)},
-	{"function", take_text, V(function)}, {"hint", take_text, V(hint)},           {"count", take_u32, V(count)},
+	{"function", take_text, V(function)}, {"no_line", take_text, V(no_line)},     {"hint", take_text, V(hint)},
+	{"count", take_u32, V(count)},
 };
 #undef V
 
@@ -406,6 +408,7 @@ void violation_done(struct violation *v)
 	free(v->rule);
 	free(v->file);
 	free(v->function);
+	free(v->no_line);
 	free(v->hint);
 	memset(v, 0, sizeof(*v));
 }

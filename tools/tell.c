@@ -69,6 +69,11 @@ static void tell_place(FILE *f, const struct violation *v)
 		fputs(" in ", f);
 		put(f, v->function);
 	}
+	if (!v->file && v->no_line) {
+		fputs(" (no line: ", f);
+		put(f, v->no_line);
+		fputc(')', f);
+	}
 	if (v->count > 1)
 		fprintf(f, ", %" PRIu32 " times", v->count);
 }

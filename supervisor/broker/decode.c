@@ -338,6 +338,7 @@ static void fill_where(struct violation *v, const struct where *w)
 	v->file = *w->file ? copy(w->file) : NULL;
 	v->function = *w->function ? copy(w->function) : NULL;
 	v->line = w->line;
+	v->no_line = w->line ? NULL : copy(w->why);
 }
 
 static void fill(const struct decode *d, struct violation *v, int err, const char *path, const char *address,
@@ -356,6 +357,8 @@ static void fill(const struct decode *d, struct violation *v, int err, const cha
 	v->hint = copy(d->hint);
 	if (d->where)
 		fill_where(v, d->where);
+	else
+		v->no_line = copy(FRAMES_NO_TIME);
 	for (int i = 0; i < n; i++) {
 		decode_arg(d, i, text, sizeof(text));
 		v->args[i] = copy(text);

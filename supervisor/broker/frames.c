@@ -130,6 +130,7 @@ static void nowhere(struct where *out)
 {
 	out->file[0] = out->function[0] = '\0';
 	out->line = 0;
+	out->why = "frames of this interpreter cannot be read";
 	out->rough = false;
 }
 
@@ -144,6 +145,10 @@ static bool look(struct frames_job *j, pid_t t_tid, int depth, struct where *out
 	bool found = j->frames->has_python ? frames_python(j, &j->frames->python, t_tid, out)
 	             : j->frames->has_node ? frames_node(j, &j->frames->node, t_tid, out) : false;
 	j->spent += now() - begun;
+	if (now() > j->until)
+		out->why = "it took too long to find";
+	else if (found)
+		out->why = "compiled code does not tell its place";
 	return found;
 }
 

@@ -28,10 +28,12 @@
 #define FRAMES_DEPTH_MAX 256    /* frames that are looked at */
 #define FRAMES_TOLD_DEPTH 64    /* … for a trace, which reads at each call */
 #define FRAMES_SEEN 16
+#define FRAMES_NO_TIME "the time that is spent on lines of this job is used up"
 
 struct where { /* as shown; file and function empty, line 0: unknown */
 	char file[520], function[260];
 	int line;
+	const char *why; /* there is none, in words; static */
 	bool rough; /* compiled code, which does not tell its place: the line is where the function begins, or none */
 };
 

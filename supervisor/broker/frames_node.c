@@ -9,6 +9,7 @@
 #include "decode.h"
 #include "frames.h"
 #include "guest.h"
+#include "stacks.h"
 
 /* What every V8 from Node 18 to 25 has in common, in bytes, beside what V8_NUMBERS tells. */
 #define MAP_TYPE       12 /* uint16_t */
@@ -26,7 +27,6 @@ enum { KIND_PLAIN, KIND_CONS, KIND_EXTERNAL, KIND_SLICED, KIND_THIN = 5 };
 
 #define READS_MAX     3000
 #define NAME_MAX_BYTES 512
-#define STACK_MAX     (64ull << 20)
 #define TABLE_MAX     (32u << 10)  /* bytes of source positions of one function */
 #define SOURCE_MAX    (4u << 20)   /* bytes of source looked through for lines */
 #define PIECE         8192u
@@ -35,6 +35,11 @@ enum { KIND_PLAIN, KIND_CONS, KIND_EXTERNAL, KIND_SLICED, KIND_THIN = 5 };
 #define LOCALS_MAX    75           /* more are kept in a table of another kind */
 #define NAME_SLOTS    4
 #define CODE_FIELDS   7
+
+/* why there is no line */
+#define NO_PROGRAM   "no code of the program was running"
+#define NO_SCRIPT    "made by a thread that runs no JavaScript: one of Node's pool, for something that was asked for before"
+#define NO_STACK     "made by a thread beside the main one, whose stack cannot be looked at on this machine"
 
 /* words of a frame, from the lowest */
 enum { F_OFFSET, F_BYTECODE, F_UNUSED, F_FUNCTION, F_CONTEXT, F_CALLER, F_RETURN, F_WORDS };
@@ -327,10 +332,16 @@ static int line_in(struct walk *w, const uint64_t *frame, const struct function 
 	return position < 0 ? 0 : line_of(w, field(w, fn->script, V8_SCRIPT_SOURCE), (uint32_t)position);
 }
 
+/* A frame of native code has a small number, its kind, where those of JavaScript have their context. */
+static bool is_marker(uint64_t v)
+{
+	return v && v < 128;
+}
+
 /* Calls `each` for the frames from `fp` on, until it gives true. */
 static bool walk_frames(struct walk *w, uint64_t fp, bool (*each)(struct walk *w, const uint64_t *frame, void *arg), void *arg)
 {
-	uint64_t frame[F_WORDS], end = fp + STACK_MAX;
+	uint64_t frame[F_WORDS], end = fp + STACKS_MAX;
 
 	for (int i = 0; i < (w->job ? w->job->depth : FRAMES_DEPTH_MAX) && fp % WORD == 0 && fp < end && !(w->job && frames_is_over(w->job)); i++) {
 		if (!peek(w, fp - F_CALLER * WORD, frame, sizeof(frame)))
@@ -390,17 +401,55 @@ static bool is_wanted(struct walk *w, const uint64_t *frame, void *arg)
 	return users;
 }
 
+/* Whether the word is the isolate of the thread with that stack: it has the last call into native code where the main thread's has it, that is a
+ * frame on this stack, and leads to one of a script. What else points into the isolate may look alike up to there. */
+struct thread {
+	struct walk *w;
+	struct search *s;
+	uint64_t t_sp;
+};
+
+static bool is_isolate(void *arg, uint64_t word)
+{
+	struct thread *t = arg;
+	uint64_t fp, marker;
+
+	t->w->reads = 0; /* the search has a bound of its own */
+	if (!peek(t->w, word + (t->w->f->exit_frame - t->w->f->isolate), &fp, sizeof(fp)) || fp % WORD || fp <= t->t_sp ||
+	    fp - t->t_sp > STACKS_MAX || !peek(t->w, fp - WORD, &marker, sizeof(marker)) || !is_marker(marker))
+		return false;
+	walk_frames(t->w, fp, is_wanted, t->s);
+	return t->s->found;
+}
+
+/* The frame that is told; false, and why. A thread of worker_threads has an isolate of its own, which is on its stack, since all that V8 calls
+ * is handed it. */
+static bool find_frame(struct walk *w, struct frames_job *j, pid_t t_tid, struct search *s, const char **why)
+{
+	struct thread t = {.w = w, .s = s};
+	uint64_t fp;
+
+	*why = NO_PROGRAM;
+	if (t_tid == j->t_pid) {
+		if (peek(w, w->f->exit_frame, &fp, sizeof(fp)) && fp)
+			walk_frames(w, fp, is_wanted, s);
+		return s->found;
+	}
+	*why = NO_STACK;
+	t.t_sp = stacks_pointer(j, t_tid);
+	if (!t.t_sp)
+		return false;
+	*why = NO_SCRIPT;
+	return stacks_search(j, t.t_sp, is_isolate, &t) != 0;
+}
+
 bool frames_node(struct frames_job *j, const struct v8_frames *f, pid_t t_tid, struct where *out)
 {
 	struct walk w = {.f = f, .job = j, .mem = j->mem};
 	struct search s = {.found = false};
 	char name[NAME_MAX_BYTES];
-	uint64_t fp;
 
-	if (t_tid != j->t_pid || !f->exit_frame || !peek(&w, f->exit_frame, &fp, sizeof(fp)) || !fp)
-		return false;
-	walk_frames(&w, fp, is_wanted, &s);
-	if (!s.found)
+	if (!f->exit_frame || !find_frame(&w, j, t_tid, &s, &out->why))
 		return false;
 	name_of(&w, &s.function, name, sizeof(name));
 	decode_escape(s.file, DECODE_SHOWN, out->file, sizeof(out->file));
@@ -468,8 +517,7 @@ int v8_frames_fit(struct v8_frames *f, int mem)
 			return -ENOENT;
 		for (size_t i = 0; i < PIECE / WORD; i++) {
 			struct walk w = {.f = f, .mem = mem};
-			/* a frame of native code has a small even number, its kind, where those of JavaScript have their context */
-			if (words[i] % WORD == 0 && words[i] >> 40 && peek(&w, words[i] - WORD, &marker, sizeof(marker)) && marker && marker < 128)
+			if (words[i] % WORD == 0 && words[i] >> 40 && peek(&w, words[i] - WORD, &marker, sizeof(marker)) && is_marker(marker))
 				walk_frames(&w, words[i], is_known, &t);
 			if (t.fits) {
 				f->exit_frame = at + i * WORD;

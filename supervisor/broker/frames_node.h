@@ -7,8 +7,8 @@
  * is told by the zygote (protocol/v8.h) and, what Node does not tell, found in the first tracee, which waits for its job in a
  * function and line that are known. What does not fit there is not used: no line is told.
  *
- * Threads other than the main one have no line: those of libuv's pool, which carry out what is asked for asynchronously, run no JavaScript, and
- * worker_threads have isolates of their own.
+ * A thread of worker_threads has an isolate of its own, like the main one in all but its address, which is looked for on the thread's stack. Those of
+ * libuv's pool, which carry out what is asked for asynchronously, run no JavaScript: they have no line, and the place that asked has gone on.
  */
 #ifndef WARDER_FRAMES_NODE_H
 #define WARDER_FRAMES_NODE_H

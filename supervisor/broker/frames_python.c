@@ -54,6 +54,7 @@ bool frames_python(struct frames_job *j, const struct pyframes *p, pid_t t_tid, 
 {
 	uint64_t t_state = state_of(j, p, t_tid);
 	uint64_t t_frame = t_state ? pyframes_innermost(p, j->mem, t_state) : 0;
+	out->why = t_frame ? "no code of the program was running" : "the thread runs no Python";
 	struct pyframe f, best = {0};
 	struct judged judged = {0};
 	bool found = false, users = false;

@@ -82,6 +82,11 @@ void identity_leave(void)
 		abort();
 }
 
+bool identity_is_at_rest(void)
+{
+	return !can_switch || now_uid == NOBODY;
+}
+
 void identity_recover(void)
 {
 	now_uid = (uid_t)-1;

@@ -18,6 +18,7 @@ bool identity_can_switch(void);
 int identity_enter(uid_t uid, gid_t gid);
 int identity_full(void);
 void identity_leave(void);
+bool identity_is_at_rest(void);
 /* After set*uid(2) calls of others, which change the file-system ids behind this module's back: back to rest for certain. */
 void identity_recover(void);
 

@@ -44,8 +44,8 @@ PIDFD_GETFD = _takes_descriptors()
 RESULT_KEYS = ["job", "outcome", "exit_code", "signal", "limit", "limits_hit", "stdout", "stderr", "stdout_truncated",
                "stderr_truncated", "files", "files_dropped", "violations", "violations_dropped", "usage", "layers", "error"]
 USAGE_KEYS = ["queue_ms", "wall_ms", "cpu_ms", "max_rss_kib", "brokered_calls", "stdout_bytes", "stderr_bytes"]
-VIOLATION_KEYS = ["syscall", "args", "path", "address", "verdict", "errno", "rule", "file", "line", "function", "hint",
-                  "count"]
+VIOLATION_KEYS = ["syscall", "args", "path", "address", "verdict", "errno", "rule", "file", "line", "function", "no_line",
+                  "hint", "count"]
 
 
 class RpcError(Exception):

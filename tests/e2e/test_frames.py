@@ -413,6 +413,12 @@ class FramesTest(support.Case):
             self.check(name, int(name[3:].partition("n")[0]) < 11, some)
         self.assertNotIn("no_source_lines", self.supervisor.log())
 
+    def test_thread_without_python(self):
+        v = self.run_job("import ctypes\nlibc, t = ctypes.CDLL(None), ctypes.c_ulong()\n"
+                         "libc.pthread_create(ctypes.byref(t), None, libc.rmdir, b'/secret/x')\nlibc.pthread_join(t, None)\n")["violations"][0]
+        self.assertEqual((v["syscall"], v["file"], v["line"], v["function"]), ("rmdir", None, None, None))
+        self.assertEqual(v["no_line"], "the thread runs no Python")
+
     def test_library_only(self):
         file, line, function = self.place(self.run_job(LIBRARY_ONLY))
         self.assertEqual((os.path.basename(file), function), ("threading.py", "Thread.run"))

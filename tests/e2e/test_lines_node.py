@@ -55,8 +55,11 @@ class Lines(Case):
     supervisor_args = ("--workers", "1")
 
     def one(self, code, syscall=None, **fields):
-        r = self.run_job(code, language="nodejs", **fields)
-        found = [v for v in r["violations"] if v["path"] == "/etc/shadow" or (syscall and v["syscall"] == syscall)]
+        for _ in range(5):
+            r = self.run_job(code, language="nodejs", **fields)
+            found = [v for v in r["violations"] if v["path"] == "/etc/shadow" or (syscall and v["syscall"] == syscall)]
+            if not any("too long" in (v["no_line"] or "") for v in found):  # the clock's time: this machine was busy with something else
+                break
         self.assertEqual(len(found), 1, (code, r))
         return found[0]
 
@@ -87,13 +90,45 @@ class Lines(Case):
         v = self.one("require('./lib/helper').read();\n", files={"lib/helper.js": helper.encode()})
         self.assertEqual((v["file"], v["line"], v["function"]), ("/tmp/lib/helper.js", 3, "read"))
 
-    def test_other_threads(self):
-        """libuv's pool runs no JavaScript, and a worker's isolate is another one: nothing is told rather than something wrong."""
+    def other_thread(self, *args, **fields):
+        v = self.one(*args, **fields)
+        if "cannot be looked at" in (v["no_line"] or ""):
+            self.skipTest("capability to look at the stacks of jobs is missing")
+        return v
+
+    def test_pool(self):
+        """It runs no JavaScript, and what asked has gone on: a reason is told, no line, rather than a wrong one."""
         for code in ("require('fs').readFile('/etc/shadow', () => {})", "require('fs').promises.readFile('/etc/shadow').catch(() => {})",
-                     "new (require('worker_threads').Worker)(%r, { eval: true })" % READ):
+                     "setTimeout(() => require('fs').stat('/etc/shadow', () => {}), 2)",
+                     "require('fs').createReadStream('/etc/shadow').on('error', () => {})"):
             with self.subTest(code):
-                v = self.one(code)
+                v = self.other_thread(code)
                 self.assertEqual((v["file"], v["line"], v["function"]), (None, None, None))
+                self.assertIn("one of Node's pool, for something that was asked for before", v["no_line"])
+
+    def test_workers(self):
+        """Each has an isolate of its own."""
+        source = "const x = 1;\nfunction reader() {\n  %s // HERE\n}\n%s"
+        for name, (start, wanted) in {
+            "eval": ("new (require('worker_threads').Worker)(%r, { eval: true })", "[worker eval]"),
+            "several": ("const { Worker } = require('worker_threads');\nconst w = [1, 2, 3].map(() => new Worker(%r, { eval: true }))", "[worker eval]"),
+        }.items():
+            for late in ("reader()", "setTimeout(reader, 2)", "(async () => { await null; reader(); })()"):
+                with self.subTest(name, late=late):
+                    v = self.other_thread(start % (source % (READ, late)))
+                    self.assertEqual((v["file"], v["line"], v["function"], v["no_line"]), (wanted, 3, "reader", None), v)
+        v = self.other_thread("new (require('worker_threads').Worker)('/tmp/w.js')", files={"w.js": (source % (READ, "reader()")).encode()})
+        self.assertEqual((v["file"], v["line"], v["function"]), ("/tmp/w.js", 3, "reader"))
+        v = self.other_thread("new (require('worker_threads').Worker)(%r, { eval: true })" % "function kills() {\n  require('os').setPriority(0, 5);\n}\n"
+                              "try { kills() } catch {}", "setpriority")
+        self.assertEqual((v["file"], v["line"], v["function"]), ("[worker eval]", 2, "kills"))
+
+    def test_each_has_a_line_or_a_reason(self):
+        r = self.run_job("const fs = require('fs');\n" + READ + "\nfs.readFile('/etc/passwd', () => {});\nrequire('dns').lookup('no.example', () => {});\n"
+                         "require('child_process').spawnSync('true');", language="nodejs")
+        self.assertGreater(len(r["violations"]), 2)
+        for v in r["violations"]:
+            self.assertEqual(v["line"] is None, bool(v["no_line"]), v)
 
     def test_flood(self):
         """Hot code is compiled, which does not tell its place: it is counted where the same call was seen before."""

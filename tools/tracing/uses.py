@@ -119,8 +119,9 @@ class Uses:
     def take_socket(self, call, place):
         family, kind, protocol = (r & 0xffffffff for r in call["registers"][:3])
         names = {socket.AF_INET: "inet", socket.AF_INET6: "inet6"}, {1: ("stream", "tcp"), 2: ("dgram", "udp")}
-        if family in names[0] and kind & 0xf in names[1]:
-            self.sockets.setdefault((names[0][family], *names[1][kind & 0xf]), place)
+        made = (names[0].get(family), *names[1].get(kind & 0xf, ()))
+        if made in self.source.sockets:  # others are made, too, and mute: libc sorts addresses with them
+            self.sockets.setdefault(made, place)
         (self.datagrams.add if kind & 0xf == 2 else self.datagrams.discard)(call["result"])
 
     def take_address(self, call, place):

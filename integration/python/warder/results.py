@@ -30,6 +30,7 @@ class Violation:
     file: Optional[str] = None                     # where in the job's source
     line: Optional[int] = None
     function: Optional[str] = None
+    no_line: Optional[str] = None                  # why there is no line
     hint: Optional[str] = None                     # what would allow it
     count: int = 1
 
@@ -41,6 +42,8 @@ class Violation:
             words += f": {self.errno}"
         if self.file:
             words += f" at {self.file}:{self.line}" + (f" in {self.function}" if self.function else "")
+        elif self.no_line:
+            words += f" (no line: {self.no_line})"
         if self.count > 1:
             words += f", {self.count} times"
         if self.rule:
