@@ -207,7 +207,7 @@ class Ends(Case):
                         except PermissionError:
                             self.skipTest("capability CAP_SYS_NICE: processes of others are made slow")
                         os.kill(pid, signal.SIGKILL)
-                r = self.run_job(codes[language], language=language, files=given)
+                r = self.run_job(codes[language], language=language, files=given, limits={"wall_ms": 60000})
                 size = len(codes[language]) + sum(map(len, given.values()))
                 self.assertEqual((r["outcome"], r["stdout"]), ("exited", b"%d\n" % size), r["error"])
             for pid in waiting:
