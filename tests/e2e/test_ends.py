@@ -120,7 +120,8 @@ class Ends(Case):
 
     def nasty(self, name, code, outcome):
         with self.supervisor.client() as c:
-            i = c.start("import os\nprint(os.getpid(), flush=True)\n" + NATIVE + code, stream=True, limits={"wall_ms": 600, "tmp_mib": 4})
+            i = c.start("import os\nprint(os.getpid(), flush=True)\n" + NATIVE + code, stream=True,
+                        limits={"wall_ms": 600 if outcome == "limit" else 15000, "tmp_mib": 4})
             c.wait_output(b"\n")
             pids = [j["tracee_pid"] for j in c.rpc("jobs")]  # the job knows itself by another number; it may have ended already
             r = c.wait(i)

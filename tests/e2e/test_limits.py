@@ -14,6 +14,7 @@ LATE_MS = 100     # how much later than its limit a job may end,
 LOAD_MS = 150     # and how much later still on a machine that others keep busy
 MEMORY_MIB = 64   # of the memory tests
 LATE_MIB = 32     # how much a job may have taken beyond that before it ended
+TAKEN_MIB = 500   # a second, while who watches does not run
 BORN_MIB = 48     # what an interpreter has before it gets a job
 
 # snippets with {n}, the amount in the limit's unit
@@ -116,14 +117,17 @@ class Edges(Case):
         return self.run_job(code, language=language, limits={limit: value}, **fields)
 
     def test_what_ends_a_job(self):
-        timed = []
+        timed, taken = [], []
         with support.Stalls() as stalls:
-            self.ends(timed)
+            self.ends(timed, taken)
+        for name, mib, kib in taken:
+            with self.subTest(name):
+                self.assertLess(kib, (mib + LATE_MIB + BORN_MIB + TAKEN_MIB * stalls.seconds) * 1024)
         for name, value, got in timed:
             with self.subTest(name):
                 self.assertLess(got, value + LATE_MS + LOAD_MS + stalls.seconds * 1e3)
 
-    def ends(self, timed):
+    def ends(self, timed, taken):
         for name, (limit, value, snippets) in ENDS.items():
             for language, code in languages(snippets):
                 with self.subTest(name, language=language):
@@ -134,7 +138,7 @@ class Edges(Case):
                     r = self.edge(limit, code.format(n=value * 2), language, value)
                     self.assertEqual((r["outcome"], r["limit"], r["exit_code"]), ("limit", word, None), r)
                     if word == "memory":
-                        self.assertLess(r["usage"]["max_rss_kib"], (value + LATE_MIB + BORN_MIB) << 10)
+                        taken.append((f"{name}, {language}", value, r["usage"]["max_rss_kib"]))
                     else:
                         got = r["usage"]["wall_ms" if word == "wall_time" else "cpu_ms"]
                         self.assertGreaterEqual(got, value - 1)
