@@ -33,7 +33,7 @@ import ctypes, errno, json, os, signal, sys, threading, time
 ROOT = {root!r}
 def so(name):
     return ctypes.CDLL(ROOT + "/lib/" + name + ".so")
-NRS = {nrs!r}
+TRANSLATED = {nrs!r}
 _raw = so("raw")
 _kept = []
 def register(a):
@@ -47,8 +47,8 @@ def register(a):
     return ctypes.c_long(ctypes.addressof(a))
 def raw(nr, *args, door="raw"):
     """A call by its x86-64 number. Elsewhere it has another; the oldest calls are said there by newer ones."""
-    if nr & 0xffffffff in NRS:
-        mine, shape = NRS[nr & 0xffffffff]
+    if nr & 0xffffffff in TRANSLATED:
+        mine, shape = TRANSLATED[nr & 0xffffffff]
         nr = nr & ~0xffffffff | mine
         args = [args[int(x[1:])] if isinstance(x, str) else x for x in shape if not isinstance(x, str) or int(x[1:]) < len(args)] if shape else args
     f = getattr(_raw, door)
@@ -107,6 +107,11 @@ def nr(name):
 def own_name(name):
     """What this machine calls it: the newer call, where it has no older one."""
     return OLDER[name][0] if MACHINE == "aarch64" and name in OLDER else name
+
+
+def own_nr(name):
+    """Its number here, for what raw() does not translate."""
+    return _seccomp.seccomp_syscall_resolve_name(own_name(name).encode())
 
 
 def translations():

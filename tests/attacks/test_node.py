@@ -125,23 +125,23 @@ class NodeAttacks(lab.AttackCase):
 
     def test_native_code_is_under_the_same_filter(self):
         code = "tell(err(() => process.dlopen({ exports: {} }, `${ROOT}/lib/onload.so`)))"
-        r = self.js(code, env={"WARDER_CALL": str(lab.nr("getppid"))})
+        r = self.js(code, env={"WARDER_CALL": str(lab.own_nr("getppid"))})
         self.assertIn(b"CAME BACK ", r["stdout"], lab.brief(r))  # loaded: only it is no module of Node
         for name in KILLED:
             with self.subTest(name):
-                r = self.js(code, env={"WARDER_CALL": str(lab.nr(name))})
+                r = self.js(code, env={"WARDER_CALL": str(lab.own_nr(name))})
                 self.assertKilledFor(r, name)
                 self.assertNotIn(b"CAME BACK", r["stdout"])
         for name in ("execve", "setuid", "chroot", "io_uring_setup", "pidfd_open", "process_vm_readv", "semget", "mq_open", "memfd_create"):
             with self.subTest(name):
-                r = self.js(code, env={"WARDER_CALL": str(lab.nr(name))})
+                r = self.js(code, env={"WARDER_CALL": str(lab.own_nr(name))})
                 if name == "setuid" and r["outcome"] == "exited":
                     self.assertNotIn(b"CAME BACK 0\n", r["stdout"])
                 self.assertTrue(r["outcome"] == "violation" or b"CAME BACK -" in r["stdout"], lab.brief(r))
 
     def test_native_code_that_a_job_wrote_is_not_mapped(self):
         code = "fs.copyFileSync(`${ROOT}/lib/onload.so`, '/tmp/x.node'); process.dlopen({ exports: {} }, '/tmp/x.node')"
-        r = self.js(code, env={"WARDER_CALL": str(lab.nr("getppid"))})
+        r = self.js(code, env={"WARDER_CALL": str(lab.own_nr("getppid"))})
         if not lab.OUTSIDE and "tmp_quota" not in r["layers"]:
             self.skipTest("capability CAP_SYS_ADMIN: a directory stands for /tmp, on a mount of the machine's own")
         self.assertIn(b"failed to map segment", r["stderr"])
@@ -150,7 +150,7 @@ class NodeAttacks(lab.AttackCase):
     def test_native_code_in_a_worker_thread(self):
         code = ("const { Worker } = require('worker_threads');"
                 "new Worker(`process.dlopen({ exports: {} }, '${ROOT}/lib/onload.so')`, { eval: true })")
-        self.assertKilledFor(self.js(code, env={"WARDER_CALL": str(lab.nr("mount"))}), "mount")
+        self.assertKilledFor(self.js(code, env={"WARDER_CALL": str(lab.own_nr("mount"))}), "mount")
 
     def test_lies_do_not_change_what_came_of_a_job(self):
         for name, lie in LIES.items():
