@@ -21,7 +21,7 @@ sys.path[:0] = [os.path.join(ROOT, "integration", "dify"), os.path.join(ROOT, "i
 import warder  # noqa: E402
 from warder_dify import RUNNING_LANGUAGE, CodeExecutionError, CodeExecutor  # noqa: E402
 
-TIMEOUT_MS = 3000  # what both ways are told that a job may take
+TIMEOUT_MS = 8000  # what both ways are told that a job may take
 MIB = 1 << 20
 UNICODE = {"s": "grüße 你好 \U0001f600", "q": "a'b\"c\\n\n'''\"\"\"", "n": -1.5, "big": 1 << 70, "l": [1, [2, None]], "d": {"ключ": {"": True}}}
 
@@ -154,7 +154,7 @@ def outcomes(shapes, executors):
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--socket", metavar="PATH", default=warder.default_socket())
-    p.add_argument("--http", metavar="URL", help="must be told WORKER_TIMEOUT=3")
+    p.add_argument("--http", metavar="URL", help="must be told WORKER_TIMEOUT=8")
     p.add_argument("--key", default="dify-sandbox")
     args = p.parse_args()
     ways = {"socket": type("Socket", (CodeExecutor,), {"client": warder.Client(args.socket), "job": {"limits": {"wall_ms": TIMEOUT_MS}}})}

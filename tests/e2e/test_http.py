@@ -227,11 +227,31 @@ def node(template, code, inputs):
 
 
 def result_of(data):
-    return re.search("<<RESULT>>(.*)<<RESULT>>", data["stdout"], re.S)[1]
+    found = re.search("<<RESULT>>(.*)<<RESULT>>", data["stdout"], re.S)
+    assert found, {k: str(v)[-500:] for k, v in data.items()}
+    return found[1]
+
+
+class Timeouts(GatewayCase):
+    env = {"WORKER_TIMEOUT": "5"}
+
+    def test_timeouts(self):
+        answers = {}
+        codes = {"python3": "import sys, time\nprint('early', flush=True)\nprint('e', file=sys.stderr, flush=True)\ntime.sleep(60)",
+                 "nodejs": "console.log('early'); setInterval(() => {}, 10)"}
+        threads = [threading.Thread(target=lambda l=l: answers.update({l: self.gateway.run(codes[l], language=l)})) for l in codes]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(answers["python3"], {"stdout": "early\n", "stderr": "e\n", "error": "process exited with code -1\nerror: timeout\ne\n",
+                                              "exit_code": -1})
+        self.assertEqual(answers["nodejs"], {"stdout": "early\n", "stderr": "", "error": "process exited with code -1\nerror: timeout\n",
+                                             "exit_code": -1})
 
 
 class Requests(GatewayCase):
-    env = {"WORKER_TIMEOUT": "5", "MAX_WORKERS": "2"}
+    env = {"WORKER_TIMEOUT": "60", "MAX_WORKERS": "2"}  # megabytes in and out take their time on a busy machine
 
     def test_request_shapes(self):
         conn = self.gateway.connect()
@@ -355,20 +375,6 @@ class Requests(GatewayCase):
     def test_the_status_of_exceptions_is_no_secret_door(self):
         data = self.gateway.run("import os\nprint([k for k in os.environ if 'UNCAUGHT' in k])")
         self.assertEqual(data["stdout"], "[]\n")
-
-    def test_timeouts(self):
-        answers = {}
-        codes = {"python3": "import sys, time\nprint('early', flush=True)\nprint('e', file=sys.stderr, flush=True)\ntime.sleep(60)",
-                 "nodejs": "console.log('early'); setInterval(() => {}, 10)"}
-        threads = [threading.Thread(target=lambda l=l: answers.update({l: self.gateway.run(codes[l], language=l)})) for l in codes]
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
-        self.assertEqual(answers["python3"], {"stdout": "early\n", "stderr": "e\n", "error": "process exited with code -1\nerror: timeout\ne\n",
-                                              "exit_code": -1})
-        self.assertEqual(answers["nodejs"], {"stdout": "early\n", "stderr": "", "error": "process exited with code -1\nerror: timeout\n",
-                                             "exit_code": -1})
 
     def test_policy_kill(self):
         data = self.gateway.run("import ctypes\nprint(1, flush=True)\nctypes.CDLL(None).mount(b'none', b'/mnt', b'tmpfs', 0, None)")

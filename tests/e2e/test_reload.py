@@ -13,7 +13,8 @@ from support import RpcError, Supervisor, descriptors, eventually
 
 SAYS = "name: own\nextends: python3\nenv: {{GREETING: {}}}\n"
 ASK = "import os; print(os.environ['GREETING'])"
-LONG = "import os, time\nprint(os.environ['GREETING'], flush=True)\ntime.sleep({})\nprint(os.environ['GREETING'])"
+LONG = ("import os, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])\nprint(os.environ['GREETING'], flush=True)\n"
+        "signal.sigwait([signal.SIGUSR1])\nprint(os.environ['GREETING'])")
 
 
 def children(pid):
@@ -96,14 +97,16 @@ class Policies(Reload):
         """New jobs have the new one; a job that runs goes on under the old one, and its zygote stays for it alone."""
         s = self.start(workers=1)
         with s.client() as c:
-            i = c.start(LONG.format(3), policy="own", stream=True)
+            i = c.start(LONG, policy="own", stream=True)
             c.wait_output(b"first\n")
-            zygote = parent(c.rpc("jobs")[0]["tracee_pid"])
+            tracee = c.rpc("jobs")[0]["tracee_pid"]
+            zygote = parent(tracee)
             old = self.zygotes()
             self.write("own.yaml", SAYS.format("second"))
             self.hang_up()
             self.assertEqual(self.says(), "second")
             self.assertLess(set(old), set(self.zygotes()))
+            os.kill(tracee, signal.SIGUSR1)
             r = c.wait(i)
             self.assertEqual((r["outcome"], r["stdout"]), ("exited", b"first\nfirst\n"), r)
         eventually(lambda: set(old) - set(self.zygotes()) == {zygote})
