@@ -221,7 +221,9 @@ struct worker {
 	ev_signal on_child;
 	ev_prepare on_turn;      /* once a turn of the loop: hand out jobs, refill */
 	ev_timer fresh;          /* since a job began; again while one that computes counts as fresh */
-	uint64_t turn;           /* of the job that began last: turns.c */
+	uint64_t turn;           /* of the job that began last: turns.c; */
+	uint64_t begun;          /* its client; 0: none yet */
+	double several_until;    /* jobs of several clients come */
 	ev_timer ebb;            /* while more tracees wait than pool.min */
 	ev_timer renew;          /* looks for zygotes that are old */
 	bool dirty;              /* something changed since the last hand-out */
@@ -266,7 +268,8 @@ void nursery_free(struct nursery *n);
 void turns_join(struct worker *w, struct pending *p);
 void turns_go_first(struct worker *w, struct pending *p);
 bool turns_may_begin(const struct worker *w, const struct pending *p);   /* now; else when a job of its client ends, or has computed for a while */
-bool turns_leaves_last(const struct worker *w, const struct pending *p); /* the last tracee that waits: its client's jobs run */
+#define TURNS_LEAVES_MOST 2
+unsigned turns_leaves(const struct worker *w, const struct pending *p);  /* so many of the tracees that wait are not for this client now */
 void turns_begun(struct slot *s, uint64_t turn);
 void turns_look(struct worker *w); /* which are fresh no more */
 

@@ -6,7 +6,9 @@
  * CPU and end no later one after the other than all together, but another client's job has its share of that CPU, not one of sixteen.
  * What sleeps is not fresh, and what goes on computing is so for a moment only, so neither keeps the next one from beginning.
  *
- * Nor does a client whose jobs run take the last tracee that waits, when another one is on its way. */
+ * Nor does a client whose jobs run take the last tracee that waits, when another one is on its way. While several clients come, one whose
+ * jobs queue leaves two: what it waits for is births, however long its queue, and each of them would go to it as it comes, so that the
+ * other one's only job always met an empty pool. */
 #include <string.h>
 
 #include "inside.h"
@@ -14,6 +16,7 @@
 #define FRESH_EACH   2     /* of one client */
 #define FRESH_MOST_S 0.020 /* that computes all the time: then it may use every CPU */
 #define ASLEEP       0.05  /* of a CPU */
+#define SEVERAL_S    1.0   /* that a client counts as one that comes, since its last job began */
 
 static bool is_his(const struct pending *p, const struct slot *s)
 {
@@ -62,12 +65,32 @@ bool turns_may_begin(const struct worker *w, const struct pending *p)
 	return fresh < FRESH_EACH;
 }
 
-bool turns_leaves_last(const struct worker *w, const struct pending *p)
+static bool has_more(const struct worker *w, const struct pending *p)
 {
-	for (unsigned i = 0; i < w->n_slots; i++)
-		if (is_his(p, &w->slots[i]))
+	for (const struct pending *q = w->first; q; q = q->next)
+		if (q != p && same_client(q, p))
 			return true;
 	return false;
+}
+
+unsigned turns_leaves(const struct worker *w, const struct pending *p)
+{
+	if (worker_clock() < w->several_until && has_more(w, p))
+		return TURNS_LEAVES_MOST;
+	for (unsigned i = 0; i < w->n_slots; i++)
+		if (is_his(p, &w->slots[i]))
+			return 1;
+	return 0;
+}
+
+/* FNV-1a. Two that are taken for one have nothing left for them, as if one of them were alone. */
+static uint64_t mark_of(uid_t uid, const char *tenant)
+{
+	uint64_t h = 0xcbf29ce484222325u ^ uid;
+
+	for (h *= 0x100000001b3u; *tenant; tenant++)
+		h = (h ^ (unsigned char)*tenant) * 0x100000001b3u;
+	return h;
 }
 
 void turns_begun(struct slot *s, uint64_t turn)
@@ -77,6 +100,10 @@ void turns_begun(struct slot *s, uint64_t turn)
 	if (turn > w->turn)
 		w->turn = turn;
 	s->turn = turn;
+	uint64_t mark = mark_of(s->client, s->job->tenant);
+	if (w->begun && w->begun != mark)
+		w->several_until = s->started + SEVERAL_S;
+	w->begun = mark;
 	s->fresh = true;
 	s->fresh_cpu = s->cpu_before;
 	s->fresh_at = s->started;

@@ -139,6 +139,14 @@ static void on_fresh(struct ev_loop *loop, ev_timer *t, int revents)
 	worker_changed(w);
 }
 
+static bool is_left(const struct worker *w, const struct nursery *n, const struct pending *p)
+{
+	if (n->waiting == 0 || n->waiting > TURNS_LEAVES_MOST)
+		return false;
+	unsigned left = turns_leaves(w, p);
+	return n->waiting <= left && demand_wanted(n) > left;
+}
+
 /* A tracee for the job; NULL: none is there, or it is not to be had now. Another one is ordered, if only to have one left. */
 static struct slot *choose(struct worker *w, struct nursery *n, const struct pending *p)
 {
@@ -148,7 +156,7 @@ static struct slot *choose(struct worker *w, struct nursery *n, const struct pen
 		begin_fresh(w); /* to look again */
 		return NULL;
 	}
-	if (n->waiting == 1 && demand_wanted(n) > 1 && turns_leaves_last(w, p)) {
+	if (is_left(w, n, p)) {
 		if (n->born == 0)
 			order(w, n);
 		if (n->birth || n->born)

@@ -145,10 +145,10 @@ static void test_jobs_that_run(void **state)
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(turns_may_begin(&q.w, first), i < 2);
 		slots[i] = (struct slot){.worker = &q.w, .state = SLOT_RUNNING, .client = 1, .job = first->job, .fresh = true, .turn = 5};
-		assert_true(turns_leaves_last(&q.w, first));
+		assert_int_equal(turns_leaves(&q.w, first), 1);
 	}
 	assert_true(turns_may_begin(&q.w, other));
-	assert_false(turns_leaves_last(&q.w, other));
+	assert_int_equal(turns_leaves(&q.w, other), 0);
 	turns_join(&q.w, first);
 	turns_join(&q.w, other);
 	assert_int_equal(first->turn, 6);
@@ -157,12 +157,43 @@ static void test_jobs_that_run(void **state)
 	assert_true(turns_may_begin(&q.w, first));
 }
 
+/* Who queues leaves more to others, but only while there are others. */
+static void test_what_a_queue_leaves(void **state)
+{
+	struct queue q;
+	struct slot slot = {.worker = &q.w};
+	static const struct {
+		const char *name;
+		int begun; /* the job whose like begins now, of those below; -1: none */
+		unsigned one, many;
+	} rows[] = {
+		{"nobody came yet", -1, 0, 0}, {"the first one", 1, 0, 0}, {"the same again", 2, 0, 0}, {"another one", 0, 0, 2}, {"both", 1, 0, 2},
+		{"a while", -1, 0, 0}, {"one alone again", 1, 0, 0}, {"another tenant of his", 3, 0, 2},
+	};
+
+	(void)state;
+	begin(&q);
+	join(&q, "1 2 2 2b");
+	struct pending *one = &q.pending[0], *many = &q.pending[1];
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].begun >= 0) {
+			const struct pending *p = &q.pending[rows[i].begun];
+			slot = (struct slot){.worker = &q.w, .client = p->uid, .job = p->job, .started = worker_clock()};
+			turns_begun(&slot, 0);
+		} else {
+			q.w.several_until = 0; /* as time would have it */
+		}
+		if (turns_leaves(&q.w, one) != rows[i].one || turns_leaves(&q.w, many) != rows[i].many)
+			fail_msg("%s: %u, %u", rows[i].name, turns_leaves(&q.w, one), turns_leaves(&q.w, many));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_client_keeps_its_order), cmocka_unit_test(test_clients_take_turns),
 		cmocka_unit_test(test_tenants_are_clients), cmocka_unit_test(test_who_was_away_saves_nothing_up),
-		cmocka_unit_test(test_first_of_all), cmocka_unit_test(test_jobs_that_run),
+		cmocka_unit_test(test_first_of_all), cmocka_unit_test(test_jobs_that_run), cmocka_unit_test(test_what_a_queue_leaves),
 	};
 
 	return cmocka_run_group_tests_name("turns", tests, NULL, NULL);
