@@ -2,6 +2,7 @@
 import json
 import os
 import subprocess
+import time
 import unittest
 
 import lab
@@ -79,10 +80,13 @@ class LookingTwice(unittest.TestCase):
         values = {"OP": "openat", "ALLOWED": place.path("open/secret"), "FORBIDDEN": place.path("deny/secret"), "MS": 1000}
         naive = os.path.join(support.BUILD, "tests", "naive")
         code = place.code(FLIP_PATH, **values)
-        done = subprocess.run([naive, place.path("deny"), "--", support.PYTHON, "-I", "-c", code],
-                              stdout=subprocess.PIPE, timeout=60)
-        c = json.loads(done.stdout)
-        self.assertGreater(c["failed"], 0, f"the naive broker refused nothing: {c}")
+        until = time.monotonic() + 60  # it is a race, and a machine with one CPU to spare hardly runs it
+        c = {"secret": 0}
+        while not c["secret"] and time.monotonic() < until:
+            done = subprocess.run([naive, place.path("deny"), "--", support.PYTHON, "-I", "-c", code],
+                                  stdout=subprocess.PIPE, timeout=60)
+            c = json.loads(done.stdout)
+            self.assertGreater(c["failed"], 0, f"the naive broker refused nothing: {c}")
         self.assertGreater(c["secret"], 0, f"the attack never got through, it proves nothing: {c}")
 
 
