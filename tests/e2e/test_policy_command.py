@@ -36,6 +36,12 @@ class PolicyCommand(unittest.TestCase):
         self.assertRegex(told, rf"^{bad}:6:13: mount: on the floor.*\n{bad}:6:20: nonsense: unknown system call\n{bad}:7:1: .*foo")
         self.assertIn("ENOENT", self.policy("check", "/nonexistent.yaml", status=1).replace("No such file or directory", "ENOENT"))
 
+    def test_thousands_of_files(self):
+        """A policy may grant ten thousand names; one more is told."""
+        for n, status, want in ((10000, 0, "ok"), (10001, 1, "files: more than 10000")):
+            lines = "".join(f"- {{path: /srv/data/f{i:05}, rights: [read]}}\n" for i in range(n))
+            self.assertIn(want, self.policy("check", self.file("name: p\nextends: python3\nfiles:\n" + lines), status=status))
+
     def test_show_and_diff(self):
         mine = self.file("name: p\nextends: python3\nfiles: [{path: /srv, rights: [read]}]\nsyscalls:\n"
                          "  g:\n    why: x\n    allow: [readahead]\n    refuse: {acct: EPERM}\nnetwork: [{connect: '10.0.0.0/8:443'}]\n".replace(
