@@ -318,3 +318,13 @@ void job_pack(const struct job *j, msgpack_packer *pk)
 	value_put_bin(pk, "code", j->code);
 	pack_optional(pk, j);
 }
+
+uint64_t job_client(uid_t uid, const char *tenant)
+{
+	uint64_t h = 14695981039346656037u ^ uid;
+
+	for (; *tenant; tenant++)
+		h = (h * 1099511628211u) ^ (unsigned char)*tenant;
+	h *= 1099511628211u;
+	return h ? h : 1;
+}

@@ -80,6 +80,8 @@ int job_parse(const msgpack_object *map, struct job **out, struct err *e);
 /* Packs a job as the params map of `run` (for clients). Absent and default fields are left out. */
 void job_pack(const struct job *j, msgpack_packer *pk);
 struct job *job_new(void); /* empty, every string NULL; NULL when out of memory */
+/* A number for whose job it is (FNV-1a), never 0. Clients that share one by chance have their turns as one where it is asked for. */
+uint64_t job_client(uid_t uid, const char *tenant);
 void job_free(struct job *j);
 
 #define VIOLATION_ARGS_MAX 6

@@ -45,17 +45,6 @@ static void run_free(struct run *r)
 	free(r);
 }
 
-/* A number for who asks (FNV-1a). Two who share one by chance have their turns as one where it is asked for. */
-static uint64_t client_of(uid_t uid, const char *tenant)
-{
-	uint64_t h = 14695981039346656037u ^ uid;
-
-	for (; *tenant; tenant++)
-		h = (h * 1099511628211u) ^ (unsigned char)*tenant;
-	h *= 1099511628211u;
-	return h ? h : 1;
-}
-
 static struct run *run_new(struct front *f, struct session *s, uint32_t msgid, struct job *j)
 {
 	struct run *r = calloc(1, sizeof(*r));
@@ -71,7 +60,7 @@ static struct run *run_new(struct front *f, struct session *s, uint32_t msgid, s
 	r->session = s;
 	r->msgid = msgid;
 	r->uid = session_uid(s);
-	r->client = client_of(r->uid, j->tenant);
+	r->client = job_client(r->uid, j->tenant);
 	r->job = j;
 	r->language = j->language;
 	r->debug = j->debug;

@@ -83,16 +83,6 @@ unsigned turns_leaves(const struct worker *w, const struct pending *p)
 	return 0;
 }
 
-/* FNV-1a. Two that are taken for one have nothing left for them, as if one of them were alone. */
-static uint64_t mark_of(uid_t uid, const char *tenant)
-{
-	uint64_t h = 0xcbf29ce484222325u ^ uid;
-
-	for (h *= 0x100000001b3u; *tenant; tenant++)
-		h = (h ^ (unsigned char)*tenant) * 0x100000001b3u;
-	return h;
-}
-
 void turns_begun(struct slot *s, uint64_t turn)
 {
 	struct worker *w = s->worker;
@@ -100,10 +90,10 @@ void turns_begun(struct slot *s, uint64_t turn)
 	if (turn > w->turn)
 		w->turn = turn;
 	s->turn = turn;
-	uint64_t mark = mark_of(s->client, s->job->tenant);
-	if (w->begun && w->begun != mark)
+	uint64_t client = job_client(s->client, s->job->tenant);
+	if (w->begun && w->begun != client)
 		w->several_until = s->started + SEVERAL_S;
-	w->begun = mark;
+	w->begun = client;
 	s->fresh = true;
 	s->fresh_cpu = s->cpu_before;
 	s->fresh_at = s->started;

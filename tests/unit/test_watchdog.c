@@ -36,6 +36,30 @@ static void end(pid_t pid, int pidfd)
 	close(pidfd);
 }
 
+/* A watchdog, and a process in whose call it is begun. */
+struct guarded {
+	struct watchdog *w;
+	int pidfd;
+	pid_t pid;
+	struct pollfd p;
+};
+
+static struct guarded guarded(void)
+{
+	struct guarded g = {.w = watchdog_new()};
+
+	g.pid = sleeper(&g.pidfd);
+	g.p = (struct pollfd){.fd = g.pidfd, .events = POLLIN};
+	assert_non_null(g.w);
+	return g;
+}
+
+static void guarded_end(struct guarded *g)
+{
+	end(g->pid, g->pidfd);
+	watchdog_free(g->w);
+}
+
 static void long_call_is_ended(void **state)
 {
 	struct watchdog *w = watchdog_new();
@@ -57,40 +81,30 @@ static void long_call_is_ended(void **state)
 /* Many short calls, longer together than one may be. */
 static void short_calls_are_not(void **state)
 {
-	struct watchdog *w = watchdog_new();
-	int pidfd;
-	pid_t pid = sleeper(&pidfd);
-	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+	struct guarded g = guarded();
 
 	(void)state;
-	assert_non_null(w);
 	for (int i = 0; i < 15; i++) {
-		watchdog_begin(w, pidfd, (uid_t)-1, (gid_t)-1);
-		assert_int_equal(poll(&p, 1, 100), 0);
-		assert_false(watchdog_end(w));
+		watchdog_begin(g.w, g.pidfd, (uid_t)-1, (gid_t)-1);
+		assert_int_equal(poll(&g.p, 1, 100), 0);
+		assert_false(watchdog_end(g.w));
 	}
-	end(pid, pidfd);
-	watchdog_free(w);
+	guarded_end(&g);
 }
 
 /* Until the job's thread takes a descriptor, the worker waits for the machine. */
 static void giving_hardly_counts(void **state)
 {
-	struct watchdog *w = watchdog_new();
-	int pidfd;
-	pid_t pid = sleeper(&pidfd);
-	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+	struct guarded g = guarded();
 
 	(void)state;
-	assert_non_null(w);
-	watchdog_begin(w, pidfd, (uid_t)-1, (gid_t)-1);
-	watchdog_giving(w, true);
-	assert_int_equal(poll(&p, 1, 1500), 0);
-	watchdog_giving(w, false);
-	assert_int_equal(poll(&p, 1, DEADLINE_MS), 1); /* of the same call, what comes after it does */
-	assert_true(watchdog_end(w));
-	end(pid, pidfd);
-	watchdog_free(w);
+	watchdog_begin(g.w, g.pidfd, (uid_t)-1, (gid_t)-1);
+	watchdog_giving(g.w, true);
+	assert_int_equal(poll(&g.p, 1, 1500), 0);
+	watchdog_giving(g.w, false);
+	assert_int_equal(poll(&g.p, 1, DEADLINE_MS), 1); /* of the same call, what comes after it does */
+	assert_true(watchdog_end(g.w));
+	guarded_end(&g);
 }
 
 /* A worker that waits for a CPU is not held up by the job: here it shares one with others that compute. */
