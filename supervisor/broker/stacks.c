@@ -1,36 +1,23 @@
 #include "stacks.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "frames.h"
 #include "guest.h"
 #include "identity.h"
+#include "procfs.h"
 
 #define PIECE 4096u /* a page: what lies behind the stack may not be there */
 #define WORD  8u
 #define LATELY 64u
 
-static bool read_text(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return false;
-	ssize_t n = read(fd, buf, size - 1);
-	close(fd);
-	buf[n > 0 ? n : 0] = '\0';
-	return n > 0;
-}
-
 uint64_t stacks_pointer(const struct frames_job *j, pid_t t_tid)
 {
-	char path[64], text[256];
+	char text[PROCFS_TEXT];
 	unsigned long long t_sp = 0;
+	bool rests = identity_is_at_rest(), may = !rests || !identity_enter(j->who->uid, j->who->gid);
+	bool done = may && procfs_read(text, "%d/task/%d/syscall", (int)j->t_pid, (int)t_tid);
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", (int)j->t_pid, (int)t_tid);
-	bool rests = identity_is_at_rest(), done = rests && identity_enter(j->who->uid, j->who->gid) ? false : read_text(path, text, sizeof(text));
 	if (rests)
 		identity_leave();
 	if (!done)
