@@ -210,7 +210,7 @@ class Supervisor:
         try:
             with self.client() as c:
                 return c.rpc("status")
-        except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError, EOFError):  # nobody yet, or one that is leaving
+        except (FileNotFoundError, ConnectionError, EOFError):  # nobody yet, or one that is leaving
             return None
 
     def client(self, **kw):
