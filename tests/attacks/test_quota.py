@@ -1,6 +1,7 @@
 """Appetite: what a job may fill up is its own share, and the supervisor does not grow with it."""
 import os
 import resource
+import shutil
 import threading
 import time
 import unittest
@@ -148,6 +149,23 @@ class Tmp(lab.AttackCase):
         ''', limits={"tmp_inodes": 10000, "wall_ms": 60000})
         told = self.told(r)
         self.assertRegex(told["up"], "^E", told)
+
+
+class Disk(lab.AttackCase):
+    def test_one_file_takes_no_more_of_the_hosts_disk_than_one_may(self):
+        """Blocks behind a file's end are not in its size, and most file systems do not ask RLIMIT_FSIZE for them."""
+        place = self.lab.path("disk")
+        os.mkdir(place)
+        self.addCleanup(shutil.rmtree, place)
+        os.chmod(place, 0o777)
+        told = self.ask('''
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        f = os.open(PLACE + "/f", os.O_CREAT | os.O_RDWR, 0o600)
+        got = {mode: name(raw(FALLOCATE, f, mode, 0, 64 << 20)) for mode in range(0x80)}
+        tell(mib=os.fstat(f).st_blocks / 2048, can=[mode for mode in got if got[mode] == 0],
+             fill=name(raw(FALLOCATE, f, 0, 0, 1 << 20)))
+        ''', {"PLACE": place, "FALLOCATE": lab.nr("fallocate")}, grants={"write": [place]}, limits={"file_mib": 4})
+        self.assertLessEqual(told["mib"], 5, told)
 
 
 class Memory(lab.AttackCase):

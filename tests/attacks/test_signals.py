@@ -107,6 +107,29 @@ class Outward(lab.AttackCase):
             if what.startswith(("timer", "pidfd")):
                 self.assertRegex(str(got), "^E", told)
 
+    def test_no_clock_of_others(self):
+        """What another process has computed so far says what it does, and that it is there."""
+        told = self.ask('''
+        def clock(pid):
+            return (~pid << 3) | 2
+        def timer(clock):
+            event = (0).to_bytes(8, "little") + signal.SIGALRM.to_bytes(4, "little") + b"\\0" * 52
+            return name(raw(NRS["timer_create"], clock, event, b"\\0" * 8))
+        got, soon = {}, (0).to_bytes(8, "little") + (1).to_bytes(8, "little")
+        for pid in (os.getppid(), FAR, 1, 2, 3, 4):
+            if pid in (0, os.getpid()):
+                continue
+            got[f"sleep {pid}"] = name(raw(NRS["clock_nanosleep"], clock(pid), 1, soon, 0))
+            got[f"timer {pid}"] = timer(clock(pid))
+            got[f"get {pid}"] = name(raw(NRS["clock_gettime"], clock(pid), b"\\0" * 16))
+            got[f"resolution {pid}"] = name(raw(NRS["clock_getres"], clock(pid), b"\\0" * 16))
+        own = [name(raw(NRS["clock_nanosleep"], c, 1, soon, 0)) for c in (0, 1, clock(0))]
+        own += [timer(c) for c in (0, 1, clock(0), clock(0) | 4)]   # as libc says process and thread
+        tell(others=got, own=own)
+        ''', {"NRS": {c: lab.nr(c) for c in ("clock_nanosleep", "timer_create", "clock_gettime", "clock_getres")}, "FAR": self.lab.pid()})
+        self.assertEqual(set(told["others"].values()), {"EINVAL"}, told)
+        self.assertEqual(set(told["own"]), {0}, told)
+
 
 class OwnEnd(lab.AttackCase):
     """How a job ended is what the kernel says, never what the job would like."""
