@@ -37,7 +37,7 @@ static bool among(const char *const *names, size_t n, const char *name)
 static const char *const unanswered[] = {
 	"ustat", "setxattrat", "getxattrat", "listxattrat", "removexattrat", "file_getattr", "file_setattr", "name_to_handle_at",
 	"inotify_init", "inotify_init1", "inotify_add_watch", "fanotify_init", "fanotify_mark", "mq_open", "mq_unlink", "listen",
-	"accept", "accept4", "setsockopt", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal",
+	"accept", "accept4", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal",
 };
 
 bool explain_is_unanswered(const char *call)

@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
 
 #include "address.h"
 #include "calls.h"
@@ -158,25 +160,37 @@ static struct policy_call *call_of(struct policy *p, const char *name)
 	return nr >= 0 && nr < p->n_calls ? &p->calls[nr] : NULL;
 }
 
-/* The row `level` of `sockopts:` becomes; its options are further values. */
-static struct policy_row option_row(const struct policy *p, size_t first)
+/* The size of a buffer is a value in memory: how much of the kernel's a job may take for what it sends is the broker's to say. */
+static bool is_brokered(const struct policy_call *c, const struct policy_sockopt *o)
 {
-	struct policy_row row = {.kind = RULE_ALLOW, .n_conds = 2, .rule = mem_copy(p->sockopts[first].rule)};
+	return o->level == SOL_SOCKET && o->option == SO_SNDBUF && !strcmp(c->name, "setsockopt");
+}
+
+static bool share_a_row(const struct policy_call *c, const struct policy_sockopt *a, const struct policy_sockopt *b)
+{
+	return a->level == b->level && is_brokered(c, a) == is_brokered(c, b);
+}
+
+/* The row that an option of `sockopts:` becomes; others of its level are further values. */
+static struct policy_row option_row(const struct policy *p, const struct policy_call *c, size_t first)
+{
+	struct policy_row row = {.kind = is_brokered(c, &p->sockopts[first]) ? RULE_BROKER : RULE_ALLOW, .n_conds = 2,
+	                         .rule = mem_copy(p->sockopts[first].rule)};
 
 	row.conds = mem_zeroed(2, sizeof(*row.conds));
 	row.conds[0] = (struct policy_cond){.arg = 1, .op = COND_IN, .n_values = 1, .values = {(uint64_t)p->sockopts[first].level}};
 	row.conds[1] = (struct policy_cond){.arg = 2, .op = COND_IN};
 	for (size_t i = first; i < p->n_sockopts && row.conds[1].n_values < RULE_VALUES_MAX; i++) {
-		if (p->sockopts[i].level == p->sockopts[first].level)
+		if (share_a_row(c, &p->sockopts[i], &p->sockopts[first]))
 			row.conds[1].values[row.conds[1].n_values++] = (uint64_t)p->sockopts[i].option;
 	}
 	return row;
 }
 
-static bool is_first_of_level(const struct policy *p, size_t i)
+static bool is_first_of_row(const struct policy *p, const struct policy_call *c, size_t i)
 {
 	for (size_t k = 0; k < i; k++) {
-		if (p->sockopts[k].level == p->sockopts[i].level)
+		if (share_a_row(c, &p->sockopts[k], &p->sockopts[i]))
 			return false;
 	}
 	return true;
@@ -189,10 +203,10 @@ static void settle_options(struct policy *p, struct policy_call *c)
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n_sockopts; i++) {
-		if (!is_first_of_level(p, i))
+		if (!is_first_of_row(p, c, i))
 			continue;
 		rows = mem_grow(rows, n + 1, sizeof(*rows));
-		rows[n++] = option_row(p, i);
+		rows[n++] = option_row(p, c, i);
 	}
 	rows = mem_grow(rows, n + c->n_rows + 1, sizeof(*rows));
 	if (c->n_rows)

@@ -85,6 +85,7 @@ int64_t sockets_socket(struct request *r);
 int64_t sockets_pair(struct request *r);
 int64_t connects_connect(struct request *r);
 int64_t sockets_bind(struct request *r);
+int64_t sockets_option(struct request *r); /* setsockopt */
 
 /* sends.c: where datagrams are granted */
 int64_t sends_sendto(struct request *r);

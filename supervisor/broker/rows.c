@@ -110,6 +110,7 @@ const struct row rows_all[] = {
 	{.name = "socket", .answer = sockets_socket},
 	{.name = "connect", .answer = connects_connect},
 	{.name = "bind", .answer = sockets_bind},
+	{.name = "setsockopt", .answer = sockets_option},
 	{.name = "sendto", .answer = sends_sendto},
 	{.name = "sendmsg", .answer = sends_sendmsg},
 	{.name = "sendmmsg", .answer = sends_sendmmsg},

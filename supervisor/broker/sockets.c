@@ -312,3 +312,34 @@ int64_t sockets_bind(struct request *r)
 	socket_of_done(&s);
 	return result;
 }
+
+/* --- options ------------------------------------------------------------------------------------------------ */
+
+/* What a socket holds unsent is memory of the kernel's, which no limit of the job counts: the 252 ends that a job may have open took 2 GiB
+ * where net.core.wmem_max is 4 MiB (measured, Linux 6.18). So a buffer can be made smaller; a larger one is a wish that is not met, as beyond
+ * wmem_max. The kernel takes negative sizes for large ones. */
+static int64_t set_send_buffer(struct request *r, const struct socket_of *s)
+{
+	int now = s->fd < 0 ? -1 : number_of(s->fd, SO_SNDBUF), wanted;
+
+	if ((int)r->call->args[4] < (int)sizeof(wanted))
+		return -EINVAL;
+	if (guest_read(r->job->who.mem, r->call->args[3], &wanted, sizeof(wanted)))
+		return -EFAULT;
+	if (now < 0 || (unsigned)wanted > (unsigned)now / 2) /* the kernel doubles what is asked for, socket(7) */
+		return 0;
+	return setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof(wanted)) ? -errno : 0;
+}
+
+int64_t sockets_option(struct request *r)
+{
+	struct socket_of s;
+
+	if ((int)r->call->args[1] != SOL_SOCKET || (int)r->call->args[2] != SO_SNDBUF)
+		return request_refused(r, EPERM, NULL, "sockopts: not granted");
+	int rc = socket_of(r, (int)r->call->args[0], &s);
+	int64_t result = rc ? rc : set_send_buffer(r, &s);
+
+	socket_of_done(&s);
+	return result;
+}

@@ -7,6 +7,7 @@ import time
 import unittest
 
 import lab
+import support
 
 
 def rss_kib(pid):
@@ -182,6 +183,40 @@ class Memory(lab.AttackCase):
         ''', limits={"wall_ms": 30000})
         self.assertEqual((r["outcome"], r["limit"]), ("limit", "memory"), lab.brief(r))
         self.assertLess(r["usage"]["max_rss_kib"], (256 + 100) << 10)
+
+    def test_bytes_on_their_way_stay_few(self):
+        """What a socket holds unsent is the kernel's memory: where it lets a buffer be 8 MiB, 252 ends take 2 GiB."""
+        told = self.ask('''
+        import resource, socket
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        def size(s):
+            return s.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        pairs, total, grown = [], 0, []
+        while len(pairs) < 20:
+            pairs.append(socket.socketpair())
+            for s in pairs[-1]:
+                before = size(s)
+                for wish in (1 << 30, before, before // 2 + 1, -1, -1 << 31):
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wish)
+                    grown += [wish] if size(s) > before else []
+                s.setblocking(False)
+                try:
+                    while True:
+                        total += s.send(b"x" * 32768)
+                except BlockingIOError:
+                    pass
+        a, b = socket.socketpair()
+        a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+        tcp = socket.socket()
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        tell(mib=total >> 20, grown=grown, less=size(a), ends=2 * len(pairs),
+             wrong=[str(err(x.setsockopt, socket.SOL_SOCKET, socket.SO_SNDBUF, b"12")) for x in (a, tcp)])
+        ''')
+        self.assertEqual(told["grown"], [], told)
+        self.assertLess(told["mib"], told["ends"] / 2, told)
+        self.assertEqual(told["wrong"], ["EINVAL", "EINVAL"], told)
+        if support.PIDFD_GETFD:
+            self.assertEqual(told["less"], 16384, told)
 
     def test_rlimits_cannot_be_raised(self):
         told = self.ask('''

@@ -6,9 +6,12 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "calls.h"
@@ -290,6 +293,21 @@ static void rows_decide_in_order(void **state)
 	assert_int_equal(policy_judge(p, p->n_calls, (uint64_t[6]){0}).err, ENOSYS);
 	assert_int_equal(policy_judge(p, 0x40000001, (uint64_t[6]){0}).kind, RULE_KILL);
 	assert_int_equal(policy_judge(p, -1, (uint64_t[6]){0}).kind, RULE_KILL);
+	policy_free(p);
+}
+
+/* What a socket may hold unsent is the kernel's memory: how much stands in the job's, which a filter cannot see. */
+static void sizes_of_buffers_are_brokered(void **state)
+{
+	struct policy *p = load_good("name: x\nsockopts: [SOL_SOCKET/SO_SNDBUF, SOL_SOCKET/SO_KEEPALIVE, IPPROTO_TCP/TCP_NODELAY]\n");
+
+	(void)state;
+	assert_int_equal(judge(p, "setsockopt", 3, SOL_SOCKET, SO_SNDBUF).kind, RULE_BROKER);
+	assert_int_equal(judge(p, "getsockopt", 3, SOL_SOCKET, SO_SNDBUF).kind, RULE_ALLOW);
+	assert_int_equal(judge(p, "setsockopt", 3, SOL_SOCKET, SO_KEEPALIVE).kind, RULE_ALLOW);
+	assert_int_equal(judge(p, "setsockopt", 3, IPPROTO_TCP, TCP_NODELAY).kind, RULE_ALLOW);
+	assert_int_equal(judge(p, "setsockopt", 3, IPPROTO_TCP, SO_SNDBUF).err, EPERM);
+	assert_int_equal(judge(p, "setsockopt", 3, SOL_SOCKET, SO_MARK).err, EPERM);
 	policy_free(p);
 }
 
@@ -691,6 +709,7 @@ int main(void)
 		cmocka_unit_test(sizes_are_bounded),
 		cmocka_unit_test(mutated_files_do_no_harm),
 		cmocka_unit_test(rows_decide_in_order),
+		cmocka_unit_test(sizes_of_buffers_are_brokered),
 		cmocka_unit_test(negative_ints_match_both_their_forms),
 		cmocka_unit_test(the_rest_of_a_policy_is_kept),
 		cmocka_unit_test_setup_teardown(bases_are_laid_down_first, make_dir, drop_dir),
