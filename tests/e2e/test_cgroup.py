@@ -10,7 +10,9 @@ from support import Supervisor, eventually
 MOUNT = "/sys/fs/cgroup"
 PATIENT = "name: patient\nextends: python3\nlimits: {wall_ms: 600000, cpu_ms: 600000, memory_mib: 64}\n" \
           "callers_may: {limits: {wall_ms: 600000, cpu_ms: 600000}}\n"  # virtual machines are slow
-HOG = "import time\nprint('on', flush=True)\ntime.sleep(6)\nx = []\nwhile True: x.append(bytearray(b'x') * (1 << 20))"
+# mapped before, since a large mmap waits for the worker, and touched when it sleeps
+HOG = "import mmap, time\nx = mmap.mmap(-1, 240 << 20, mmap.MAP_PRIVATE)\nprint('on', flush=True)\ntime.sleep(6)\n" \
+      "for i in range(0, len(x), 4096): x[i] = 1"
 
 
 def words(*path):
