@@ -321,7 +321,7 @@ static const struct {
 		"memory, files and descriptors would be bounded by the worker's watch alone: warderd does not start without it"},
 	[LAYER_CGROUP] = {probe_cgroup, false, "4.5", "memory is bounded by a cgroup, too", "a delegated cgroup v2 with the memory controller and no other processes in it (systemd: Delegate=memory)",
 		"memory is bounded by rlimits and the worker's watch, which looks every few milliseconds"},
-	[LAYER_PTRACE] = {probe_ptrace, true, "3.8", "the killing call is named; a job dies with its worker", "kernel.yama.ptrace_scope below 3",
+	[LAYER_PTRACE] = {probe_ptrace, true, "3.8", "the killing call is named; a job dies with its worker", "kernel.yama.ptrace_scope below 2, or below 3 with CAP_SYS_PTRACE",
 		"kills could not be named, nor ends be seen: warderd does not start without it"},
 };
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == LAYER_COUNT, "a row per layer");
