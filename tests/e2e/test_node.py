@@ -310,6 +310,18 @@ class OwnState(Case):
         self.assertEqual(sorted(r["stdout"].decode().split("\n")), ["", "2", "4", "in a worker", "true Worker"])
         self.assertEqual(r["violations"], [])
 
+    def test_a_workers_own_limit_of_memory_ends_the_worker(self):
+        """One that has none is bounded by the job's."""
+        code = """const { Worker } = require('worker_threads');
+        const grow = 'const a = []; for (;;) a.push(new Array(1e4).fill(1.5))';
+        new Worker(grow, { eval: true, resourceLimits: { maxOldGenerationSizeMb: 16 } }).on('error', (e) => console.log(e.code))
+          .on('exit', (c) => { console.log(c); if (process.argv[2]) new Worker(grow, { eval: true }).on('error', console.log); });"""
+        alone, both = self.run_js(code), self.run_js(code, args=["both"])
+        self.assertExited(alone)
+        self.assertEqual((both["outcome"], both["limit"]), ("limit", "memory"), both)
+        for r in (alone, both):
+            self.assertEqual(r["stdout"], b"ERR_WORKER_OUT_OF_MEMORY\n1\n", r)
+
     def test_webassembly_intl_and_waiting(self):
         code = """const b = new Uint8Array([0,97,115,109,1,0,0,0,1,7,1,96,2,127,127,1,127,3,2,1,0,7,7,1,3,97,100,100,0,0,10,9,1,7,0,32,0,32,1,106,11]);
         console.log(new WebAssembly.Memory({ initial: 1, maximum: 10 }).buffer.byteLength);

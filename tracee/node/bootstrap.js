@@ -120,8 +120,10 @@ function libraryTrees() {
   return [process.execPath, ...Module.globalPaths].filter((p) => !p.startsWith(home) && existsSync(p));
 }
 
-// Workers inherit the command line, --require included, unless they are told otherwise.
+// Workers inherit the command line, unless they are told otherwise: --require, and the limit of the heap, which V8 puts above their resourceLimits.
 function sparePreloads() {
+  const [, heap] = /--max-old-space-size=(\d+)/.exec(process.execArgv.join(' '));
+  require('v8').setFlagsFromString('--max-old-space-size=0');
   const workers = require('worker_threads');
   const { Worker } = workers;
   // the end of a worker waits for tasks of V8's own threads, if V8 has given them any: with Node 18 always, with 20 now and then
@@ -132,7 +134,8 @@ function sparePreloads() {
         if (!warder.startWorkers() && major < 20) throw new Error('worker threads are not supported with this Node');
         lacksThreads = false;
       }
-      const spared = { ...options, execArgv: options?.execArgv ?? [] };
+      const limits = { maxOldGenerationSizeMb: Number(heap), ...options?.resourceLimits };
+      const spared = { ...options, execArgv: options?.execArgv ?? [], resourceLimits: limits };
       return Reflect.construct(target, [file, spared, ...rest], newTarget === workers.Worker ? target : newTarget);
     },
   });
