@@ -11,7 +11,7 @@ import support
 from node_jobs import NODE, why_not
 
 HELLO = "console.log('hello')"
-WARM = [NODE, "--single-threaded", "--v8-pool-size=0", os.path.join(support.ROOT, "tests", "bench", "node", "warm.js"),
+WARM = [NODE, "--single-threaded", "--v8-pool-size=0", "--no-memory-reducer", os.path.join(support.ROOT, "tests", "bench", "node", "warm.js"),
         os.path.join(support.BUILD, "bench", "warm.node")]
 SCRIPT = os.path.join(support.ROOT, "tests", "bench", "node_jobs.js")
 WORK = ("computing", "garbage")
@@ -34,17 +34,22 @@ def inside(client, code, *args):
     return r["stdout"]
 
 
-def warm_forks(count):
-    out = subprocess.run([*WARM, str(count)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=True).stdout
+def warm_forks(count, pause=0):
+    out = subprocess.run([*WARM, str(count), str(pause * 1e3)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=True).stdout
     return [int(ns) / 1e6 for ns in out.split()]
 
 
-def hello(client, rounds, count):
+def paced(pause, call):
+    time.sleep(pause)
+    return milliseconds(call)[0]
+
+
+def hello(client, rounds, count, pause):
     rows = {"warder": [], "bare warm fork": [], "node -e": []}
     for _ in range(rounds):
-        rows["warder"].append([milliseconds(lambda: inside(client, HELLO))[0] for _ in range(count)])
-        rows["bare warm fork"].append(warm_forks(count))
-        rows["node -e"].append([milliseconds(lambda: outside("-e", HELLO))[0] for _ in range(count // 10)])
+        rows["warder"].append([paced(pause, lambda: inside(client, HELLO)) for _ in range(count)])
+        rows["bare warm fork"].append(warm_forks(count, pause))
+        rows["node -e"].append([paced(pause, lambda: outside("-e", HELLO)) for _ in range(count // 10)])
     table = {}
     for name, each in rows.items():
         p50 = statistics.median(statistics.median(times) for times in each)
@@ -74,7 +79,9 @@ def run(supervisor, rounds, quick):
     with supervisor.client(timeout=120) as client:
         for _ in range(20):
             inside(client, HELLO)
-        print(f"\nNode.js, client to result, one after the other\n  {'hello':14}{'p50 ms':>10}{'p99 ms':>10}{'/ bare':>10}")
-        table = {"hello": hello(client, rounds, 50 if quick else 100)}
+        table = {}
+        for pause, told in ((0, "one after the other"), (0.02, "20 ms between jobs")):
+            print(f"\nNode.js, client to result, {told}\n  {'hello':14}{'p50 ms':>10}{'p99 ms':>10}{'/ bare':>10}")
+            table["hello paced" if pause else "hello"] = hello(client, rounds, 50 if quick else 100, pause)
         print(f"  {'script':14}{'job ms':>10}{'node ms':>10}{'ratio':>8}{'CPU: job':>10}{'node':>10}{'ratio':>8}")
         return {**table, **{what: work(client, what, rounds, code) for what in WORK}}
