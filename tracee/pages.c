@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,6 +12,8 @@
 #endif
 #define LARGE (2ul << 20) /* x86-64, and arm64 with pages of 4 KiB; elsewhere the kernel refuses or takes several at once */
 #define BLOCKS_MAX 256
+#define UNFIT (120u << 10) /* bytes: less than malloc maps, mallopt(3) */
+#define HOLES_MOST (64u << 20) /* bytes: should malloc be another one, whose ends lie elsewhere */
 #define MAPPING_MAX (1ul << 30) /* bytes; what is larger is address space set aside, and looking at each block of it takes seconds */
 
 /* What is not there would be filled with zeros. */
@@ -46,6 +49,22 @@ static size_t list_blocks(uintptr_t *blocks, size_t most)
 	if (f)
 		fclose(f);
 	return n;
+}
+
+/* What was freed lies here and there, and malloc touches several such chunks for each that it gives. Taken for good, they leave children
+ * with what lies together at the end of the heap. */
+void pages_use_up_holes(void)
+{
+	char *end = malloc(UNFIT); /* no hole is that large, so it comes from the end */
+	size_t left = HOLES_MOST;
+
+	for (size_t size = UNFIT / 2; end && size >= 16; size -= size > 1024 ? size / 4 : 16) {
+		char *volatile hole; /* volatile: or the compiler takes away what is not used */
+		while ((hole = malloc(size)) && hole < end && left > size)
+			left -= size;
+		free(hole);
+	}
+	free(end);
 }
 
 void pages_gather(void)

@@ -9,4 +9,8 @@
  * there still gets a copy of 4 KiB and no more. */
 void pages_gather(void);
 
+/* Takes all free chunks of malloc for good, so that what a child allocates lies together. Called before the first birth: until then the
+ * interpreter frees. */
+void pages_use_up_holes(void);
+
 #endif

@@ -116,6 +116,8 @@ int zygote_next(struct err *e)
 {
 	int r;
 
+	if (!z.forked)
+		pages_use_up_holes();
 	if (z.leaf >= 0)
 		close(z.leaf); /* of the last one, who has it, too */
 	z.leaf = -1;

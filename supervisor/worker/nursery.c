@@ -16,9 +16,8 @@
 #include "log.h"
 #include "procfs.h"
 
-#define START_PATIENCE 60.0 /* seconds for an interpreter to start and preload */
-#define ASK_PERIOD     0.25 /* seconds: a birth that takes longer is asked for, each time the worker is awake; */
-#define ASK_MOST       40   /* so often, then it is given up */
+#define PATIENCE       60.0 /* seconds for an interpreter to start and preload, and for a birth, since giving that up ends its zygote's jobs */
+#define ASK_PERIOD     0.25 /* seconds: a birth that takes longer is asked for, each time the worker is awake */
 #define LOST_MOST      5    /* newborns in a row, killed by others: this one is told to the jobs that wait */
 #define RETRY_FIRST    1.0  /* seconds; doubled with each failure in a row */
 #define RETRY_MOST     60.0
@@ -149,7 +148,7 @@ static void on_patience(struct ev_loop *loop, ev_timer *t, int revents)
 	struct err e;
 
 	(void)loop, (void)revents;
-	if (n->birth && n->asked < ASK_MOST) {
+	if (n->birth && n->asked < PATIENCE / ASK_PERIOD) {
 		ask(n);
 		return;
 	}
@@ -324,7 +323,7 @@ void nursery_start(struct nursery *n)
 	n->worker->totals.zygote_starts++;
 	ev_io_start(n->worker->loop, &n->on_control);
 	ev_io_start(n->worker->loop, &n->on_log);
-	be_patient(n, START_PATIENCE);
+	be_patient(n, PATIENCE);
 }
 
 struct nursery *nursery_get(struct worker *w, struct generation *g, const struct policy *p)

@@ -699,6 +699,43 @@ class PreloadedGenerators(Case):
         self.assertEqual(len({second for _, second in lines}), 4, lines)
 
 
+class PreloadedState(Case):
+    """What modules have done in the zygote: they have drawn, and one has started a thread, which no child has."""
+    MODULES = {
+        "drawn": "import random\nrandom.gauss(0, 1)  # draws two, keeps one\n",
+        "threaded": "import logging, random, threading\nlogging.getLogger('x').addHandler(logging.NullHandler())\n"
+                    "threading.Thread(target=threading.Event().wait, name='of the zygote').start()\n",
+    }
+    CODE = """import random, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+print(sys.argv[1] in sys.modules, [t.name for t in threading.enumerate()], list(ThreadPoolExecutor(2).map(str, 'ab')))
+print(random.gauss(0, 1), random.random())"""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        os.chmod(folder.name, 0o755)
+        packages = os.path.join(folder.name, "python3", "default")
+        os.makedirs(packages)
+        for name, text in cls.MODULES.items():
+            with open(os.path.join(packages, f"{name}.py"), "w") as f:
+                f.write(text)
+            with open(os.path.join(folder.name, f"{name}.yaml"), "w") as f:
+                f.write(f"name: {name}\nextends: python3\npreload: [random, logging, concurrent.futures.thread, {name}]\n")
+        cls.supervisor = support.Supervisor("--workers", "1", "--policy-dir", folder.name, "--policy-dir", support.POLICIES,
+                                            env={**os.environ, "WARDER_DEPENDENCIES": folder.name})
+        cls.addClassCleanup(cls.supervisor.stop)
+
+    def test_each_job_begins_anew(self):
+        for name in self.MODULES:
+            with self.subTest(name):
+                told = [self.run_ok(self.CODE, policy=name, args=[name]).splitlines() for _ in range(3)]
+                self.assertEqual({first for first, _ in told}, {"True ['MainThread'] ['a', 'b']"})
+                for column in range(2):
+                    self.assertEqual(len({second.split()[column] for _, second in told}), 3, told)
+
+
 class SupervisorsEnvironment(unittest.TestCase):
     # the kernel puts a program's environment below its file name, at the top of the stack; there it stays for good
     CODE = """

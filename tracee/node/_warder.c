@@ -25,6 +25,7 @@
 
 #define V8_WORKERS_MAX 3 /* of a job that needs any */
 #define FDS_MAX 64 /* descriptors that a warm Node holds; 15 to 20 (measured, 18 and 20) */
+#define FDS_NEW 16 /* that a fork makes, at the lowest free numbers */
 
 static struct {
 	napi_env env;
@@ -32,6 +33,7 @@ static struct {
 	ino_t pipes[FDS_MAX];   /* those of the zygote, to tell a child's own from them */
 	int events[FDS_MAX];    /* numbers of the zygote's eventfds */
 	size_t n_pipes, n_events;
+	int fds_end;            /* above all that a newborn can have, but the control socket's */
 	uv_prepare_t watch;
 	uv_idle_t once_more;
 	bool rehearsing;
@@ -127,6 +129,7 @@ static void note_descriptors(void)
 	for (int fd = 3; fd < BIRTH_FD; fd++) {
 		if (fstat(fd, &st))
 			continue;
+		w.fds_end = fd + 1 + FDS_NEW;
 		if (S_ISFIFO(st.st_mode) && w.n_pipes < FDS_MAX)
 			w.pipes[w.n_pipes++] = st.st_ino;
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -321,7 +324,7 @@ static int renew_descriptors(int keep[2 * FDS_MAX], size_t *n)
 	if (nobodys < 0)
 		return -errno;
 	*n = 0;
-	for (int fd = 3; fd < BIRTH_FD && *n < 2 * FDS_MAX; fd++) {
+	for (int fd = 3; fd < w.fds_end && fd < BIRTH_FD && *n < 2 * FDS_MAX; fd++) {
 		if (fstat(fd, &st))
 			continue;
 		if (is_stale_event(fd)) {

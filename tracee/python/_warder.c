@@ -17,6 +17,14 @@
 #include "layouts.h"
 #include "zygote.h"
 
+/* 0: unknown. */
+static unsigned long hexversion(void)
+{
+	PyObject *version = PySys_GetObject("hexversion");
+
+	return version ? PyLong_AsUnsignedLong(version) : 0;
+}
+
 static PyObject *raise_err(const struct err *e)
 {
 	char buf[512];
@@ -91,13 +99,13 @@ static PyObject *read_own_frame(const struct pyframes *p, int mem)
 PyDoc_STRVAR(frames_doc, "frames(code type) -> (layout, file, function, line) of the calling frame, read as the worker does. OSError.");
 static PyObject *w_frames(PyObject *self, PyObject *code_type)
 {
-	PyObject *version = PySys_GetObject("hexversion"), *found = NULL;
+	PyObject *found = NULL;
 	const char *why = "its frames do not read as this version's do";
 	struct pyframes p, again;
 	char text[PYFRAMES_TEXT];
 
 	(void)self;
-	if (layouts_find(version ? PyLong_AsUnsignedLong(version) : 0, (uint64_t)code_type, (uint64_t)PyThreadState_Get(), &p, &why) == 0) {
+	if (layouts_find(hexversion(), (uint64_t)code_type, (uint64_t)PyThreadState_Get(), &p, &why) == 0) {
 		pyframes_format(&p, text);
 		int mem = pyframes_parse(&again, text) ? -1 : open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 		if (mem >= 0) {
@@ -237,6 +245,7 @@ static PyObject *w_run(PyObject *self, PyObject *args)
 	(void)self;
 	if (!PyArg_ParseTuple(args, "OOOOOO:run", &s.fork, &s.rehearse, &s.prepare, &s.end, &s.run_atexit, &s.leave))
 		return NULL;
+	arenas_use_up_holes(PyObject_Malloc, hexversion() >= 0x030a0000 ? 16384 : 4096);
 	Py_INCREF(args); /* before CPython 3.10 atexit lets go of them when the handler unregisters itself */
 	while ((r = zygote_next(&e)) > 0) {
 		PyObject *pid = PyObject_CallObject(s.fork, NULL); /* os.fork: with the interpreter's at-fork handlers */

@@ -8,6 +8,10 @@
 
 #define ROOM  (128ul << 20) /* address space alone until it is used */
 #define LARGE (2ul << 20)
+#define SMALL_MAX  512  /* bytes: what is larger comes from malloc */
+#define SMALL_STEP 16
+#define POOL_HEAD  48   /* bytes before a pool's first object */
+#define HOLES_MOST (16ul << 20) /* bytes: should small objects come from elsewhere, as PYTHONMALLOC says */
 
 /* PyObjectArenaAllocator, as it is since CPython 3.4; no part of the stable ABI, so it is looked up. */
 struct allocator {
@@ -63,4 +67,19 @@ void arenas_end(void)
 	if (room.end > room.at)
 		munmap(room.at, (size_t)(room.end - room.at));
 	room.at = room.end = NULL;
+}
+
+void arenas_use_up_holes(void *(*allocate)(size_t size), size_t pool)
+{
+	size_t left = HOLES_MOST;
+
+	for (size_t size = SMALL_STEP; size <= SMALL_MAX; size += SMALL_STEP) {
+		uintptr_t last = 0, next = 0;
+		/* two at the beginning of a pool: it is a new one, which none is as long as others have room */
+		while (left > size && !(last % pool == POOL_HEAD && next == last + size)) {
+			last = next;
+			next = (uintptr_t)allocate(size);
+			left -= size;
+		}
+	}
 }

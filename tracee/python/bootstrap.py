@@ -5,6 +5,25 @@ tracee is confined. User code is the bottom frame and finds neither this module 
 it can still reach (by the garbage collector, say) gives it nothing that it could not do by itself.
 """
 
+import os
+import sys
+
+# What these modules would do in each child of os.fork is put off until it is known what children need of it (`settle_fork_hooks`): it touches
+# 150 memory pages, which are most of a birth's price.
+SPARED = ("threading", "logging", "concurrent.futures.thread", "random")
+put_off = []
+register_at_fork = os.register_at_fork
+
+
+def spare_fork_hooks(**hooks):
+    if sys._getframe(1).f_globals.get("__name__") in SPARED:
+        put_off.append(hooks)
+    else:
+        register_at_fork(**hooks)
+
+
+os.register_at_fork = spare_fork_hooks  # before they are imported
+
 import atexit
 import gc
 import importlib.machinery
@@ -12,9 +31,7 @@ import importlib.util
 import io
 import itertools
 import linecache
-import os
 import signal
-import sys
 import sysconfig
 import threading
 import time
@@ -59,6 +76,43 @@ def library_trees():
     return [p for p in seen if p != "/"]
 
 
+def settle_fork_hooks():
+    """`random` is seeded anew by its part in C, and the rest would put right the locks and lists of a process with threads, which only
+    some preloaded module can have made of this one. What a job imports registers as anywhere."""
+    os.register_at_fork = register_at_fork
+    random = sys.modules.get("random")
+    if random is not None:
+        random._inst.gauss_next = None
+        register_at_fork(after_in_child=super(random.Random, random._inst).seed)
+    if threading.active_count() > 1:
+        for hooks in put_off:
+            register_at_fork(**hooks)
+
+
+def spare_exit_hooks():
+    """What the end of each process would look through, when there is nothing: workers of executors, handlers of the log."""
+    futures = sys.modules.get("concurrent.futures.thread")
+    if futures is not None and len(getattr(threading, "_threading_atexits", ())) == 1:
+        join_workers = futures._python_exit
+
+        def leave_executors():
+            with futures._global_shutdown_lock:
+                futures._shutdown = True
+            if futures._threads_queues.data:
+                join_workers()
+
+        threading._threading_atexits.clear()
+        threading._register_atexit(leave_executors)
+    state.logging = sys.modules.get("logging")
+    if state.logging is not None:
+        atexit.unregister(state.logging.shutdown)
+
+
+def shut_logging_down():
+    if state.logging is not None and len(state.logging._handlerList) > 1:  # the first is the last resort, and keeps nothing back
+        state.logging.shutdown()
+
+
 REHEARSAL = b"""
 class C:
     def __del__(self): pass
@@ -88,21 +142,19 @@ def rehearse(code=REHEARSAL):
         os.environ._data.update(environ)
 
 
-def reseed():
-    """State that a fork would share. `random` reseeds itself through os.register_at_fork; numpy's generator does not."""
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        numpy_random.seed()
+def forget_drawn_state():
+    """What the standard library has drawn or looked up while the zygote saw the machine. Children draw their own."""
     uuid = sys.modules.get("uuid")
     if uuid is not None:
         uuid._last_timestamp = uuid._node = None
     platform = sys.modules.get("platform")
-    if platform is not None:  # asked by other modules while the zygote still saw the machine's name
+    if platform is not None:
         platform._uname_cache = None
         platform._platform_cache.clear()
     tempfile = sys.modules.get("tempfile")
     if tempfile is not None:
         tempfile._name_sequence = tempfile.tempdir = None
+    state.numpy_random = sys.modules.get("numpy.random")  # its generator is seeded in each child: it knows of no fork
 
 
 # A variable of a job's environment that the job does not see: its exit status after an uncaught exception
@@ -128,7 +180,8 @@ def prepare(filename, args, env, source):
             state.uncaught = exit_status(value)
             continue
         os.environ._data[os.environ.encodekey(name)] = os.environ.encodevalue(value)
-    reseed()
+    if state.numpy_random is not None:
+        state.numpy_random.seed()
     if os.environ._data.get(b"TZ") != state.tz:
         time.tzset()
     atexit.unregister(warder.run)
@@ -272,6 +325,7 @@ def leave(status, interrupted):
     sys.last_type = sys.last_value = sys.last_traceback = None
     if sys.version_info >= (3, 12):  # asking for what is not there makes an exception: 60 memory pages
         sys.last_exc = None
+    shut_logging_down()
     good = settle()
     if interrupted:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -280,7 +334,8 @@ def leave(status, interrupted):
     os._exit(status if good else 120)
 
 
-state = types.SimpleNamespace(known=frozenset(), n_known=0, streams=std_streams(), tz=os.environ._data.get(b"TZ"), uncaught=1)
+state = types.SimpleNamespace(known=frozenset(), n_known=0, streams=std_streams(), tz=os.environ._data.get(b"TZ"), uncaught=1,
+                              numpy_random=None, logging=None)
 threading_shutdown = threading._shutdown
 
 
@@ -319,11 +374,16 @@ def start():
         if tree:
             add_dependencies(tree)
         preload(warder.setup())
+        settle_fork_hooks()
+        spare_exit_hooks()
         state.known = frozenset(sys.modules)
         state.n_known = len(state.known)
         rehearse(FAILING)
         exit_code(SystemExit(0))
+        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+            vars(sys).pop(name, None)  # the exception of the rehearsal
         linecache.clearcache()
+        forget_drawn_state()
         state.known = frozenset(sys.modules)
         state.n_known = len(state.known)
         lines = [f"version={sys.version.split()[0]}", f"executable={sys.executable}"]
