@@ -293,7 +293,7 @@ def processes():
     found = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(f"/proc/{pid}/stat") as f:
+            with open(f"/proc/{pid}/stat", errors="replace") as f:
                 found[int(pid)] = int(f.read().rsplit(")", 1)[1].split()[1])
         except (FileNotFoundError, ProcessLookupError):
             pass
@@ -307,7 +307,7 @@ def children(pid):
 def command(pid):
     """Its name, as ps shows it; empty when it has gone."""
     try:
-        with open(f"/proc/{pid}/comm") as f:
+        with open(f"/proc/{pid}/comm", errors="replace") as f:
             return f.read().strip()
     except (FileNotFoundError, ProcessLookupError):
         return ""

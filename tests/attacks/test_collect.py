@@ -77,7 +77,7 @@ class Collected(lab.AttackCase):
 
     def test_holes_take_no_memory(self):
         def resident():
-            with open(f"/proc/{self.lab.pid()}/status") as f:
+            with open(f"/proc/{self.lab.pid()}/status", errors="replace") as f:
                 return int(f.read().split("VmRSS:")[1].split()[0])
         before = resident()
         r = self.collect('''

@@ -185,7 +185,7 @@ class Host:
             self.client.start("import time\nprint('on', flush=True)\ntime.sleep(600)", policy="attack", stream=True, limits={"wall_ms": 60000})
             self.client.wait_output(b"on\n")
             pid = self.client.rpc("jobs")[0]["tracee_pid"]
-            with open(f"/proc/{pid}/status") as f:
+            with open(f"/proc/{pid}/status", errors="replace") as f:
                 self.neighbour = [int(n) for line in f if line.startswith("NSpid") for n in line.split()[1:]]
 
     def clean(self):

@@ -113,7 +113,7 @@ class NothingIsLeft(lab.AttackCase):
             return os.path.exists(f"/proc/{pid}")
         for p in (t for z in self.lab.zygotes() for t in lab.children(z)):
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                with open(f"/proc/{p}/status") as f:
+                with open(f"/proc/{p}/status", errors="replace") as f:
                     if [line.split()[-1] for line in f if line.startswith("NSpid:")] == [str(pid)]:
                         return True
         return False

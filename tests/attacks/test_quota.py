@@ -13,7 +13,7 @@ MOST = 16 << 20  # bytes of the host's disk that others may take meanwhile
 
 
 def rss_kib(pid):
-    with open(f"/proc/{pid}/status") as f:
+    with open(f"/proc/{pid}/status", errors="replace") as f:
         return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
 
 

@@ -12,7 +12,7 @@ def supervisor_state(pids):
     """What a job could have changed of the processes around it."""
     state = {}
     for pid in pids:
-        with open(f"/proc/{pid}/stat") as f:
+        with open(f"/proc/{pid}/stat", errors="replace") as f:
             fields = f.read().rsplit(")", 1)[1].split()
         with open(f"/proc/{pid}/limits") as f:
             limits = f.read()

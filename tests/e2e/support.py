@@ -157,7 +157,7 @@ class Stalls:
 def is_gone(pid):
     """Dead, if perhaps not reaped: in a container that is left to a first process of whatever kind."""
     try:
-        with open(f"/proc/{pid}/stat") as f:
+        with open(f"/proc/{pid}/stat", errors="replace") as f:
             return f.read().rsplit(")", 1)[1].split()[0] in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return True

@@ -64,7 +64,7 @@ def processes():
     found = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(f"/proc/{pid}/stat") as f:
+            with open(f"/proc/{pid}/stat", errors="replace") as f:
                 fields = f.read().rsplit(")", 1)[1].split()
             found[int(pid)] = (int(fields[1]), fields[0], os.stat(f"/proc/{pid}").st_uid)
         except (FileNotFoundError, ProcessLookupError):
@@ -300,7 +300,7 @@ class Newborns(unittest.TestCase):
         zygote = self.zygote(policy)
         for pid, (parent, _, _) in processes().items():
             if parent == zygote:
-                with open(f"/proc/{pid}/status") as f:
+                with open(f"/proc/{pid}/status", errors="replace") as f:
                     if re.search(rf"^NSpid:.*\b{own}$", f.read(), re.M):
                         return pid, processes()[zygote][0]
         self.fail(f"{own} is no child of {zygote}")

@@ -17,7 +17,7 @@ SPARE_KIB = 4096    # by which memory may differ between two looks at it
 def kib_of(gateway):
     """Resident memory of the process that speaks HTTP: the child of the first one, which is alone where a supervisor was named."""
     children = subprocess.run(["pgrep", "-P", str(gateway.proc.pid), "-x", "warder-http"], capture_output=True, text=True).stdout.split()
-    with open(f"/proc/{(children or [gateway.proc.pid])[0]}/status") as f:
+    with open(f"/proc/{(children or [gateway.proc.pid])[0]}/status", errors="replace") as f:
         return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
 
 

@@ -47,7 +47,7 @@ IN_NAMESPACES = subprocess.run(["unshare", *OWN_USERS, "--pid", "--fork", "--mou
 
 
 def parent(pid):
-    with open(f"/proc/{pid}/stat") as f:
+    with open(f"/proc/{pid}/stat", errors="replace") as f:
         return int(f.read().rsplit(")", 1)[1].split()[1])
 
 

@@ -21,7 +21,7 @@ TRACEES_FROM = 60200  # uids; zygotes and workers are root, the front has one of
 def stat(pid):
     """(name, parent, state), or None when it has gone."""
     try:
-        with open(f"/proc/{pid}/stat") as f:
+        with open(f"/proc/{pid}/stat", errors="replace") as f:
             head, tail = f.read().rsplit(")", 1)
         return head.split("(", 1)[1], int(tail.split()[1]), tail.split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -203,7 +203,7 @@ class Power(Processes):
     @unittest.skipUnless(support.IS_ROOT, "capability: only root has power to lay down")
     def test_the_front_has_none(self):
         self.start()
-        with open(f"/proc/{self.front()}/status") as f:
+        with open(f"/proc/{self.front()}/status", errors="replace") as f:
             fields = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
         uids = set(map(int, fields["Uid"].split()) ) | set(map(int, fields["Gid"].split()))
         self.assertEqual(len(uids), 1)

@@ -23,7 +23,7 @@ def children(pid):
 
 
 def parent(pid):
-    with open(f"/proc/{pid}/stat") as f:
+    with open(f"/proc/{pid}/stat", errors="replace") as f:
         return int(f.read().rsplit(")", 1)[1].split()[1])
 
 
@@ -34,7 +34,7 @@ def private_kib(pid):
 
 def name(pid):
     try:
-        with open(f"/proc/{pid}/comm") as f:
+        with open(f"/proc/{pid}/comm", errors="replace") as f:
             return f.read().strip()
     except (FileNotFoundError, ProcessLookupError):
         return ""

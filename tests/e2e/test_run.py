@@ -810,7 +810,7 @@ class Shutdown(unittest.TestCase):
         c.start("import time; print('on', flush=True); time.sleep(60)", stream=True)
         c.wait_output(b"on\n")
         pid = c.rpc("jobs")[0]["tracee_pid"]
-        zygote = int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
+        zygote = int(open(f"/proc/{pid}/stat", errors="replace").read().rsplit(")", 1)[1].split()[1])
         s.proc.kill()
         s.proc.wait()
         eventually(lambda: not os.path.exists(f"/proc/{pid}"))

@@ -60,12 +60,12 @@ GUARDED_CAPS = sum(1 << c for c in (0, 1, 2, 3, 5, 6, 7, 8, 19, 21, 23, 24))
 
 
 def name(pid):
-    with open(f"/proc/{pid}/comm") as f:
+    with open(f"/proc/{pid}/comm", errors="replace") as f:
         return f.read().strip()
 
 
 def status(pid):
-    with open(f"/proc/{pid}/status") as f:
+    with open(f"/proc/{pid}/status", errors="replace") as f:
         return dict(line.rstrip("\n").split(":\t", 1) for line in f)
 
 

@@ -65,7 +65,7 @@ class Embedded(Files):
         left = []
         for entry in filter(str.isdigit, os.listdir("/proc")):
             try:
-                with open(f"/proc/{entry}/stat") as f:
+                with open(f"/proc/{entry}/stat", errors="replace") as f:
                     stat = f.read()
             except (FileNotFoundError, ProcessLookupError):
                 continue
