@@ -142,7 +142,6 @@ enum slot_state {
 
 enum killed_for { KILLED_NOT, KILLED_WALL_TIME, KILLED_CPU_TIME, KILLED_MEMORY, KILLED_OUTPUT, KILLED_TMP, KILLED_CANCEL, KILLED_POLICY, KILLED_ERROR };
 
-#define PARKED_MAX 64
 #define SLOT_THREADS_MAX 1100 /* limit_max(LIMIT_THREADS) and those about to be refused */
 
 /* A tracee's place: index, identity and watchers last; the rest is one tracee's. */
@@ -172,10 +171,10 @@ struct slot {
 	bool codes_differ;       /* a thread's exit stop had another one: believe only the reaped status */
 	bool kill_seen;          /* the call that killed is recorded */
 	bool sigsys_seen;        /* a SIGSYS came by a signal stop; those of seccomp do not stop (Linux 5.16) */
-	unsigned stops;          /* signal stops in this period, */
+	unsigned stops;          /* signal and group stops in this period, */
 	double stops_since;      /* which began then */
-	struct { pid_t t_tid; int sig; } parked[PARKED_MAX]; /* threads that wait for the next one */
-	unsigned n_parked;
+	struct { pid_t t_tid; int sig; } *parked; /* threads that wait for the next one */
+	size_t n_parked, cap_parked;
 	ev_timer period;
 	/* the job */
 	uint64_t key;
@@ -219,6 +218,7 @@ struct worker {
 	struct uids uids;        /* of the slots, in their order */
 	const struct port_front *front;
 	ev_signal on_child;
+	ev_timer more_children;  /* there may be more statuses than one turn takes */
 	ev_prepare on_turn;      /* once a turn of the loop: hand out jobs, refill */
 	ev_timer fresh;          /* since a job began; again while one that computes counts as fresh */
 	uint64_t turn;           /* of the job that began last: turns.c; */
@@ -352,7 +352,7 @@ void outcome_judge(struct slot *s, int status, struct result *r);
 /* tracer.c */
 int tracer_seize(struct slot *s);
 void tracer_wait(struct worker *w); /* every status there is */
-void tracer_unpark(struct slot *s); /* a new period of signal stops */
+void tracer_unpark(struct slot *s); /* a new period of stops */
 void tracer_forget_threads(struct slot *s);
 void tracer_let_loose(struct slot *s); /* all CPUs for all its threads */
 void tracer_go_on(const struct slot *s, pid_t tid, long signal_number); /* from a stop; s NULL: nobody's */

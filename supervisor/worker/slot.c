@@ -155,7 +155,7 @@ static void clear(struct slot *s)
 	s->broker = NULL;
 	s->job = NULL;
 	s->is_loose = s->leader_stopped = s->codes_differ = s->kill_seen = s->sigsys_seen = s->reaped = false;
-	s->stops = s->n_parked = 0;
+	s->stops = 0;
 	s->begun = s->unbegun = false;
 	s->killed_for = KILLED_NOT;
 	s->limits_hit = 0;

@@ -23,10 +23,11 @@
 #include "without.h"
 
 #define STATUSES_A_TURN 64
-#define STOPS_A_PERIOD  500   /* signal stops of one job */
+#define STOPS_A_PERIOD  500   /* signal stops of one job, and stops of its group */
 #define STOPS_PERIOD    0.050 /* seconds */
 #define CALLS_A_PERIOD  1000  /* syscall stops likewise, two a call of a job that is traced to the full */
 #define SYSCALL_STOP    (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
+#define STAY_STOPPED    (-1)  /* in the place of the signal that a parked thread goes on with: it is in a group stop */
 #define SEIZE_OPTIONS (PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT | (WITHOUT(ptrace) ? 0 : PTRACE_O_EXITKILL) | PTRACE_O_TRACESYSGOOD)
 
 /* Does `f` with the job's real and effective identity, by raw calls of this one thread: without CAP_SYS_PTRACE, CAP_SYS_NICE (plain
@@ -72,6 +73,15 @@ static long give_cpus(const struct slot *s, pid_t tid)
 	return sched_setaffinity(tid, sizeof(wanted), &wanted) ? -errno : 0;
 }
 
+static void unpark_one(struct slot *s, pid_t tid)
+{
+	for (size_t i = 0; i < s->n_parked; i++)
+		if (s->parked[i].t_tid == tid) {
+			s->parked[i] = s->parked[--s->n_parked];
+			return;
+		}
+}
+
 static int add_thread(struct slot *s, pid_t tid)
 {
 	if (s->n_tids == s->cap_tids) {
@@ -91,6 +101,7 @@ static void remove_thread(struct slot *s, pid_t tid)
 	for (size_t i = 0; i < s->n_tids; i++)
 		if (s->t_tids[i] == tid) {
 			s->t_tids[i] = s->t_tids[--s->n_tids];
+			unpark_one(s, tid);
 			return;
 		}
 }
@@ -98,8 +109,10 @@ static void remove_thread(struct slot *s, pid_t tid)
 void tracer_forget_threads(struct slot *s)
 {
 	free(s->t_tids);
+	free(s->parked);
 	s->t_tids = NULL;
-	s->n_tids = s->cap_tids = 0;
+	s->parked = NULL;
+	s->n_tids = s->cap_tids = s->n_parked = s->cap_parked = 0;
 }
 
 int tracer_seize(struct slot *s)
@@ -237,11 +250,23 @@ static void on_clone(struct slot *s, pid_t parent)
 	tracer_go_on(s, parent, 0);
 }
 
+static bool has_room_to_park(struct slot *s)
+{
+	if (s->n_parked < s->cap_parked)
+		return true;
+	void *grown = reallocarray(s->parked, s->cap_tids, sizeof(*s->parked));
+	if (!grown)
+		return false;
+	s->parked = grown;
+	s->cap_parked = s->cap_tids;
+	return s->n_parked < s->cap_parked;
+}
+
 /* A job that stops more often than this has its threads wait for the next period: wait4 gives statuses in the order of births,
  * so a storm of one job's faults would keep every other job's from being seen. */
 static bool park(struct slot *s, pid_t tid, int sig)
 {
-	if (s->n_parked == PARKED_MAX)
+	if (!has_room_to_park(s))
 		return false;
 	s->parked[s->n_parked].t_tid = tid;
 	s->parked[s->n_parked++].sig = sig;
@@ -263,13 +288,22 @@ static bool too_many_stops(struct slot *s, unsigned most)
 	return ++s->stops > most;
 }
 
+/* A group stop is kept up until SIGCONT ends it, which may have come while the thread was parked: it is told of that then, ptrace(2). */
+static void stay_stopped(pid_t tid)
+{
+	ptrace(PTRACE_LISTEN, tid, 0, 0);
+}
+
 void tracer_unpark(struct slot *s)
 {
-	unsigned n = s->n_parked;
+	size_t n = s->n_parked;
 
 	s->n_parked = 0;
-	for (unsigned i = 0; i < n; i++)
-		tracer_go_on(s, s->parked[i].t_tid, s->parked[i].sig);
+	for (size_t i = 0; i < n; i++)
+		if (s->parked[i].sig == STAY_STOPPED)
+			stay_stopped(s->parked[i].t_tid);
+		else
+			tracer_go_on(s, s->parked[i].t_tid, s->parked[i].sig);
 }
 
 /* Not to be forged: policies refuse rt_sigqueueinfo, and changes of RLIMIT_CPU are refused too. */
@@ -318,6 +352,13 @@ static bool stops_a_group(int sig)
 	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
 }
 
+/* Timers stop a job and let it go on as often as they like, and all of its threads tell of each time. */
+static void on_group_stop(struct slot *s, pid_t tid)
+{
+	if (!too_many_stops(s, STOPS_A_PERIOD) || !park(s, tid, STAY_STOPPED))
+		stay_stopped(tid);
+}
+
 static void on_syscall_stop(struct slot *s, pid_t tid)
 {
 	if (!trace_stopped(s, tid) || (too_many_stops(s, CALLS_A_PERIOD) && park(s, tid, 0)))
@@ -336,9 +377,9 @@ static void on_stop(struct slot *s, pid_t tid, int status)
 	case PTRACE_EVENT_CLONE:
 		on_clone(s, tid);
 		break;
-	case PTRACE_EVENT_STOP: /* a new thread's first stop, or a group stop, which is kept up, ptrace(2) */
+	case PTRACE_EVENT_STOP: /* a new thread's first stop, or a group stop */
 		if (stops_a_group(sig))
-			ptrace(PTRACE_LISTEN, tid, 0, 0);
+			on_group_stop(s, tid);
 		else
 			tracer_go_on(s, tid, 0);
 		break;
@@ -424,5 +465,10 @@ void tracer_wait(struct worker *w)
 			return;
 		on_status(w, tid, status, &ru);
 	}
-	ev_feed_event(w->loop, &w->on_child, EV_SIGNAL); /* more another turn: timers and listeners come first */
+	/* More another turn: timers and listeners come first. An event that is fed would come before them, libev takes it in this turn (measured:
+	 * a job whose timers stop it and let it go on again and again had a worker look at nothing else for a minute). */
+	if (ev_is_active(&w->more_children))
+		return;
+	ev_timer_set(&w->more_children, 0, 0);
+	ev_timer_start(w->loop, &w->more_children);
 }

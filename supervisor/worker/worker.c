@@ -252,6 +252,12 @@ static void on_child(struct ev_loop *loop, ev_signal *s, int revents)
 	tracer_wait(s->data);
 }
 
+static void on_more_children(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	(void)loop, (void)revents;
+	tracer_wait(t->data);
+}
+
 static void submit(void *ctx, const struct port_job *facts, struct job *job, struct generation *g, const struct policy *policy)
 {
 	struct worker *w = ctx;
@@ -507,6 +513,7 @@ int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct
 	if (c->cpu >= 0)
 		pin(c->cpu);
 	ev_signal_init(&w->on_child, on_child, SIGCHLD);
+	ev_timer_init(&w->more_children, on_more_children, 0., 0.);
 	ev_prepare_init(&w->on_turn, on_turn);
 	demand_init(w);
 	ev_init(&w->fresh, on_fresh);
@@ -515,7 +522,7 @@ int worker_new(struct ev_loop *loop, const struct worker_config *c, const struct
 	w->renew.data = w;
 	if (c->zygote_max_age_s)
 		ev_timer_start(loop, &w->renew);
-	w->on_child.data = w->on_turn.data = w;
+	w->on_child.data = w->more_children.data = w->on_turn.data = w;
 	ev_signal_start(loop, &w->on_child);
 	ev_prepare_start(loop, &w->on_turn);
 	*out = w;
@@ -538,6 +545,7 @@ void worker_free(struct worker *w)
 	if (!w)
 		return;
 	ev_signal_stop(w->loop, &w->on_child);
+	ev_timer_stop(w->loop, &w->more_children);
 	ev_prepare_stop(w->loop, &w->on_turn);
 	ev_timer_stop(w->loop, &w->renew);
 	ev_timer_stop(w->loop, &w->fresh);

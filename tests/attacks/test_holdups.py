@@ -54,6 +54,19 @@ spawn(native(b"\\xf4\\xeb\\xfd"), 28)
 time.sleep(100)
 """
 
+# one timer stops the job, another lets it go on: each time all of its threads tell the tracer of both
+STOPS = PRELUDE + """
+def timer(signal, first):
+    made = ctypes.create_string_buffer(8)
+    raw(222, 1, ctypes.create_string_buffer(struct.pack("qii", 0, signal, 0) + bytes(48)), made)
+    every = struct.pack("qqqq", 0, 100000, 0, first)
+    raw(223, int.from_bytes(made.raw[:4], "little"), 0, ctypes.create_string_buffer(every), 0)
+forever(lambda: time.sleep(100), 60)
+timer(19, 100000)                                       # SIGSTOP
+timer(18, 130000); timer(18, 160000); timer(18, 190000) # SIGCONT
+time.sleep(100)
+"""
+
 DEEP = PRELUDE + """
 for i in range(2500):
     try:
@@ -89,18 +102,18 @@ class HoldUps(support.Case):
             for msgid in [c.start("import time; time.sleep(0.1)") for _ in range(4 * (os.cpu_count() or 1))]:
                 c.wait(msgid)
 
-    def hold_up(self, code, jobs=1):
+    def hold_up(self, code, jobs=1, **limits):
         """What holds a worker up does so each time; a busy machine is late now and then."""
         for seconds in self.SECONDS:
-            slowest, late, runs = self.once(code, jobs)
+            slowest, late, runs = self.once(code, jobs, limits)
             if max(slowest, late) < seconds and runs > 5 / seconds:
                 return
         self.fail(f"{runs} runs, the slowest took {slowest} s, a limit was late by {late} s")
 
-    def once(self, code, jobs):
+    def once(self, code, jobs, limits):
         attackers = [self.supervisor.client(timeout=120) for _ in range(jobs)]
         started = time.monotonic()
-        ids = [c.start(code, limits={"wall_ms": self.MS}) for c in attackers]
+        ids = [c.start(code, limits={"wall_ms": self.MS, **limits}) for c in attackers]
         slowest, late, runs = 0.0, 0.0, 0
         with self.supervisor.client(timeout=120) as victim:
             while time.monotonic() < started + self.MS / 1000 - 0.5:
@@ -119,6 +132,9 @@ class HoldUps(support.Case):
 
     def test_faults(self):
         self.hold_up(FAULTS, jobs=6)
+
+    def test_stops_of_the_group(self):
+        self.hold_up(STOPS, threads=64)
 
     def test_deep_directories(self):
         self.hold_up(DEEP)
