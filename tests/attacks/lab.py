@@ -6,6 +6,7 @@ root, the same code runs in a plain interpreter as an unprivileged user, without
 fail, which shows that their attacks bite.
 """
 import atexit
+import collections
 import ctypes
 import json
 import os
@@ -265,11 +266,37 @@ class Lab:
         """Keeper, front, workers and zygotes: what must outlive every job."""
         return [self.pid(), *children(self.pid()), *self.zygotes()] if self.supervisor else []
 
+    def held(self):
+        workers = self.workers()
+        return Held(sum(len(os.listdir(f"/proc/{p}/fd")) for p in workers if ROOT_UID), sum(len(children(p)) for p in workers),
+                    sum(len(children(z)) for z in self.zygotes()))
+
+    def held_at_rest(self):
+        """What is held once no job runs and no birth is under way: a newborn is a tracee before its worker has its descriptors."""
+        def at_rest():
+            if not self.supervisor:
+                return self.held()
+            with self.supervisor.client() as c:
+                pool = c.rpc("status")["pool"]
+            now = self.held()
+            return now if pool["running"] == 0 and pool["waiting"] == now.tracees else None
+        return support.eventually(at_rest)
+
     def close(self):
         if self.supervisor:
             self.supervisor.stop()
             self.supervisor = None
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+# Of all workers: their descriptors, which root alone may count (0 otherwise); their children; and these zygotes' tracees.
+Held = collections.namedtuple("Held", "descriptors children tracees")
+
+
+def is_little_more(now, before, descriptors, children):
+    """Pools grow while jobs wait together, and each tracee that waits has 5 descriptors; so many `descriptors` and `children` beside that."""
+    more = Held(*(n - b for n, b in zip(now, before)))
+    return more.descriptors <= 5 * max(0, more.tracees) + descriptors and more.children <= children
 
 
 _shared = None

@@ -14,7 +14,6 @@ from support import POLICIES, eventually
 SECONDS = float(os.environ.get("WARDER_FUZZ_SECONDS") or (30 if lab.LONG else 4))
 SEED = int(os.environ.get("WARDER_FUZZ_SEED") or random.randrange(1 << 32))
 MS = 300       # of one job
-POOL_MAX = 16  # as the supervisor has it where nobody says
 AT_ONCE = 4
 # end or block the caller by their nature, or stop what keeps it going
 LEFT_OUT = {"exit", "exit_group", "pause", "rt_sigreturn", "rt_sigsuspend", "restart_syscall", "setitimer", "alarm",
@@ -55,28 +54,6 @@ class RandomCalls(lab.AttackCase):
             self.assertNotEqual(r["signal"], signal.SIGSYS, where)
         return r["outcome"]
 
-    def held(self):
-        """Descriptors of the workers, which root alone may count, their children, and tracees."""
-        workers, zygotes = self.lab.workers(), self.lab.zygotes()
-        return (sum(len(os.listdir(f"/proc/{p}/fd")) for p in workers if lab.ROOT_UID), sum(len(lab.children(p)) for p in workers),
-                sum(len(lab.children(z)) for z in zygotes))
-
-    def at_rest(self):
-        """Once no job runs and no birth is under way: a newborn is a tracee before its worker has its descriptors. Returns what is held then."""
-        def held():
-            if lab.OUTSIDE:
-                return self.held()
-            with self.lab.supervisor.client() as c:
-                pool = c.rpc("status")["pool"]
-            now = self.held()
-            return now if pool["running"] == 0 and pool["waiting"] == now[2] else None
-        return eventually(held)
-
-    def is_little_more(self, now, before):
-        """Pools grow while jobs wait together, and each tracee that waits has its descriptors; whatever stayed with every job would be more."""
-        more = [n - b for n, b in zip(now, before)]
-        return more[0] <= 5 * max(0, more[2]) + 8 and more[1] <= 4 and more[2] <= POOL_MAX * len(self.lab.zygotes())
-
     def test_random_calls(self):
         end, seen, seeds = None, {}, iter(range(SEED, SEED + (1 << 30)))
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE + 1) as pool:
@@ -88,13 +65,13 @@ class RandomCalls(lab.AttackCase):
                     what = self.explain(*job.result())
                     seen[what] = seen.get(what, 0) + 1
                 if end is None:  # the pools are filled
-                    before, processes, end = self.at_rest(), self.lab.processes(), time.monotonic() + SECONDS
+                    before, processes, end = self.lab.held_at_rest(), self.lab.processes(), time.monotonic() + SECONDS
         print(f"seed {SEED}: {seen}")
         self.assertEqual(self.lab.processes()[:3], processes[:3])  # keeper, front, worker are the same
         try:
-            eventually(lambda: self.is_little_more(self.at_rest(), before))
+            eventually(lambda: lab.is_little_more(self.lab.held_at_rest(), before, 8, 4))
         except AssertionError:
-            self.fail(f"descriptors and children of the workers, tracees: {before}, and then {self.held()}")
+            self.fail(f"{before}, and then {self.lab.held()}")
 
 
 if __name__ == "__main__":

@@ -149,20 +149,15 @@ class NothingIsLeft(lab.AttackCase):
         if not lab.ROOT_UID:
             self.skipTest("capability: nobody but root may look at descriptors of the supervisor")
 
-        def held():
-            workers = self.lab.workers()
-            return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in workers), sum(len(lab.children(pid)) for pid in workers)
-
         def round_of_jobs():
             with concurrent.futures.ThreadPoolExecutor(8) as pool:
                 for code, limits in [e for e in self.ENDS.values()] * (10 if lab.LONG else 2):
                     pool.submit(self.attack, code, limits=limits)
-            time.sleep(0.5)  # the pool fills up again
 
         round_of_jobs()
-        before = held()
+        before = self.lab.held_at_rest()
         round_of_jobs()
-        eventually(lambda: held()[0] <= before[0] + 2 and held()[1] <= before[1], 5)
+        eventually(lambda: lab.is_little_more(self.lab.held_at_rest(), before, 2, 0))
 
 
 if __name__ == "__main__":
