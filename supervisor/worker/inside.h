@@ -268,8 +268,9 @@ void nursery_free(struct nursery *n);
 void turns_join(struct worker *w, struct pending *p);
 void turns_go_first(struct worker *w, struct pending *p);
 bool turns_may_begin(const struct worker *w, const struct pending *p);   /* now; else when a job of its client ends, or has computed for a while */
-#define TURNS_LEAVES_MOST 2
-unsigned turns_leaves(const struct worker *w, const struct pending *p);  /* so many of the tracees that wait are not for this client now */
+#define TURNS_LEAVES_MOST 5
+/* So many of the tracees that wait are not for this client now; fewer than the `wanted` ones, of which there is at least one. */
+unsigned turns_leaves(const struct worker *w, const struct pending *p, unsigned wanted);
 void turns_begun(struct slot *s, uint64_t turn);
 void turns_look(struct worker *w); /* which are fresh no more */
 

@@ -7,8 +7,9 @@
  * What sleeps is not fresh, and what goes on computing is so for a moment only, so neither keeps the next one from beginning.
  *
  * Nor does a client whose jobs run take the last tracee that waits, when another one is on its way. While several clients come, one whose
- * jobs queue leaves two: what it waits for is births, however long its queue, and each of them would go to it as it comes, so that the
- * other one's only job always met an empty pool. */
+ * jobs queue leaves five, or all but one of a smaller pool: what it waits for is births, however long its queue, and each of them would go to
+ * it as it comes, so that the other one's only job always met an empty pool. With two left, births that came late on a busy CPU left
+ * every hundredth job of the other waiting (p99 beside a flood 2.1 times that alone, 1.6 with five, measured). */
 #include <string.h>
 
 #include "inside.h"
@@ -73,14 +74,15 @@ static bool has_more(const struct worker *w, const struct pending *p)
 	return false;
 }
 
-unsigned turns_leaves(const struct worker *w, const struct pending *p)
+unsigned turns_leaves(const struct worker *w, const struct pending *p, unsigned wanted)
 {
+	unsigned left = 0;
+
 	if (worker_clock() < w->several_until && has_more(w, p))
-		return TURNS_LEAVES_MOST;
-	for (unsigned i = 0; i < w->n_slots; i++)
-		if (is_his(p, &w->slots[i]))
-			return 1;
-	return 0;
+		left = TURNS_LEAVES_MOST;
+	for (unsigned i = 0; left == 0 && i < w->n_slots; i++)
+		left = is_his(p, &w->slots[i]);
+	return left < wanted ? left : wanted - 1;
 }
 
 void turns_begun(struct slot *s, uint64_t turn)

@@ -141,10 +141,7 @@ static void on_fresh(struct ev_loop *loop, ev_timer *t, int revents)
 
 static bool is_left(const struct worker *w, const struct nursery *n, const struct pending *p)
 {
-	if (n->waiting == 0 || n->waiting > TURNS_LEAVES_MOST)
-		return false;
-	unsigned left = turns_leaves(w, p);
-	return n->waiting <= left && demand_wanted(n) > left;
+	return n->waiting > 0 && n->waiting <= TURNS_LEAVES_MOST && n->waiting <= turns_leaves(w, p, demand_wanted(n));
 }
 
 /* A tracee for the job; NULL: none is there, or it is not to be had now. Another one is ordered, if only to have one left. */

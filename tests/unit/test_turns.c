@@ -145,10 +145,11 @@ static void test_jobs_that_run(void **state)
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(turns_may_begin(&q.w, first), i < 2);
 		slots[i] = (struct slot){.worker = &q.w, .state = SLOT_RUNNING, .client = 1, .job = first->job, .fresh = true, .turn = 5};
-		assert_int_equal(turns_leaves(&q.w, first), 1);
+		assert_int_equal(turns_leaves(&q.w, first, 4), 1);
+		assert_int_equal(turns_leaves(&q.w, first, 1), 0);
 	}
 	assert_true(turns_may_begin(&q.w, other));
-	assert_int_equal(turns_leaves(&q.w, other), 0);
+	assert_int_equal(turns_leaves(&q.w, other, 4), 0);
 	turns_join(&q.w, first);
 	turns_join(&q.w, other);
 	assert_int_equal(first->turn, 6);
@@ -167,8 +168,8 @@ static void test_what_a_queue_leaves(void **state)
 		int begun; /* the job whose like begins now, of those below; -1: none */
 		unsigned one, many;
 	} rows[] = {
-		{"nobody came yet", -1, 0, 0}, {"the first one", 1, 0, 0}, {"the same again", 2, 0, 0}, {"another one", 0, 0, 2}, {"both", 1, 0, 2},
-		{"a while", -1, 0, 0}, {"one alone again", 1, 0, 0}, {"another tenant of his", 3, 0, 2},
+		{"nobody came yet", -1, 0, 0}, {"the first one", 1, 0, 0}, {"the same again", 2, 0, 0}, {"another one", 0, 0, 5}, {"both", 1, 0, 5},
+		{"a while", -1, 0, 0}, {"one alone again", 1, 0, 0}, {"another tenant of his", 3, 0, 5},
 	};
 
 	(void)state;
@@ -183,8 +184,11 @@ static void test_what_a_queue_leaves(void **state)
 		} else {
 			q.w.several_until = 0; /* as time would have it */
 		}
-		if (turns_leaves(&q.w, one) != rows[i].one || turns_leaves(&q.w, many) != rows[i].many)
-			fail_msg("%s: %u, %u", rows[i].name, turns_leaves(&q.w, one), turns_leaves(&q.w, many));
+		for (unsigned wanted = 1; wanted <= 16; wanted++) { /* all but one of a small pool */
+			unsigned most = rows[i].many < wanted ? rows[i].many : wanted - 1;
+			if (turns_leaves(&q.w, one, wanted) != rows[i].one || turns_leaves(&q.w, many, wanted) != most)
+				fail_msg("%s, of %u: %u, %u", rows[i].name, wanted, turns_leaves(&q.w, one, wanted), turns_leaves(&q.w, many, wanted));
+		}
 	}
 }
 
