@@ -23,7 +23,7 @@ void queue_done(struct queue *q)
 		;
 }
 
-/* At most `max` tenants have items, so a walk is short. */
+/* At most twice `max` tenants have items, so a walk is short. */
 static struct queue_tenant *find_tenant(const struct queue *q, uid_t uid, const char *name)
 {
 	struct queue_tenant *t = q->turn;
@@ -64,11 +64,34 @@ static void drop_tenant(struct queue *q, struct queue_tenant *t)
 	free(t);
 }
 
+static unsigned items_of(const struct queue *q, uid_t uid)
+{
+	const struct queue_tenant *t = q->turn;
+	unsigned n = 0;
+
+	for (; t; t = t->next == q->turn ? NULL : t->next)
+		if (t->uid == uid)
+			n += t->length;
+	return n;
+}
+
+/* Tenants are made up by clients, uids are not: so tenants have the smaller part of what is beside a full queue. */
+static bool has_room(const struct queue *q, uid_t uid, const struct queue_tenant *t)
+{
+	unsigned few = q->max / QUEUE_FEW;
+
+	if (q->length < q->max)
+		return true;
+	if ((t ? t->length : 0) < few && q->length < q->max + q->max / 2)
+		return true;
+	return q->length < 2 * q->max && items_of(q, uid) < few;
+}
+
 int queue_push(struct queue *q, struct queue_item *item, uid_t uid, const char *name)
 {
 	struct queue_tenant *t = find_tenant(q, uid, name);
 
-	if (q->length >= q->max)
+	if (!has_room(q, uid, t))
 		return -ENOSPC;
 	if (t && t->length >= q->per_tenant)
 		return -EDQUOT;

@@ -1,6 +1,8 @@
 /* queue.h - the jobs that wait: first come first served for each tenant, turn by turn between tenants.
  *
- * A tenant is a uid with the name that the client gave. Items are embedded in their owner's struct; the queue only
+ * A tenant is a uid with the name that the client gave. Beside a full queue there is room for those who do not fill it: half as much again for
+ * tenants, as much again for uids, that have few items in it. Otherwise one who sends more than it holds would be the only one served.
+ * Items are embedded in their owner's struct; the queue only
  * links them. Who may use it: the front. No libev, no clock.
  */
 #ifndef WARDER_QUEUE_H
@@ -8,6 +10,8 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+
+#define QUEUE_FEW 16 /* few is less than one of so many parts of `max` */
 
 struct queue_tenant;
 struct queue_item {
@@ -24,7 +28,7 @@ struct queue {
 void queue_init(struct queue *q, unsigned max, unsigned per_tenant);
 /* Frees what the queue keeps of tenants; items still in it are unlinked. */
 void queue_done(struct queue *q);
-/* -ENOSPC: the queue is full; -EDQUOT: this tenant's share is; -ENOMEM. Borrows `name` during the call. */
+/* -ENOSPC: the queue is full, and this one has not few in it; -EDQUOT: this tenant's share is; -ENOMEM. Borrows `name` during the call. */
 int queue_push(struct queue *q, struct queue_item *item, uid_t uid, const char *name);
 /* The item whose turn it is, unlinked; NULL when empty. */
 struct queue_item *queue_pop(struct queue *q);

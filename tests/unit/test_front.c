@@ -7,6 +7,7 @@
 
 #include "front_rig.h"
 #include "gate.h"
+#include "queue.h"
 #include "skip.h"
 
 #define JOB(id) "{'language': 'python3', 'code': 'x', 'job': '" id "'}"
@@ -242,6 +243,37 @@ static void busy(void **state)
 	assert_string_equal(g->jobs[2]->id, "u"); /* its turn comes before t's second */
 	peer_done(&p);
 	rig_free(g);
+}
+
+/* One who has filled the queue is refused, others are not, until they have a sixteenth of it; of tenants, whose names are made up, fewer find room. */
+static void full_for_some(void **state)
+{
+	struct queue_item items[80];
+	struct queue q;
+	unsigned n = 0, tenants = 0, users = 0;
+	char name[16];
+
+	(void)state;
+	queue_init(&q, 32, 32);
+	while (n < 80 && queue_push(&q, &items[n], 1, "flood") == 0)
+		n++;
+	assert_int_equal(n, 32);
+	for (int i = 0; i < 3; i++) {
+		int ret = queue_push(&q, &items[n], 1, "other");
+		assert_int_equal(ret, i < 2 ? 0 : -ENOSPC);
+		n += ret == 0;
+	}
+	do
+		snprintf(name, sizeof(name), "made up %u", tenants++);
+	while (queue_push(&q, &items[n], 1, name) == 0 && ++n < 80);
+	assert_int_equal(n, 48);
+	for (uid_t uid = 2; n < 80 && queue_push(&q, &items[n], uid, "") == 0; uid += users & 1, users++)
+		n++;
+	assert_int_equal(n, 64);
+	assert_int_equal(queue_push(&q, &items[n], 99, ""), -ENOSPC);
+	assert_ptr_equal(queue_pop(&q), &items[0]);
+	assert_ptr_equal(queue_pop(&q), &items[32]);
+	queue_done(&q);
 }
 
 /* One who has filled the worker with jobs of which some wait there does not keep another's first job from having its turn among those. */
@@ -612,6 +644,7 @@ int main(void)
 		cmocka_unit_test(cancels),
 		cmocka_unit_test(hang_up_cancels),
 		cmocka_unit_test(busy),
+		cmocka_unit_test(full_for_some),
 		cmocka_unit_test(newcomers),
 		cmocka_unit_test(capacity_comes_later),
 		cmocka_unit_test(bad_bytes_end_the_connection),
