@@ -339,13 +339,12 @@ int main(int argc, char **argv)
 	umask(022); /* what the worker makes for jobs has its modes said; the starter's mask is not for them */
 	if (!parse(argc, argv, &o))
 		return 2;
-	if (o.help) {
+	int status = 0;
+	if (o.help)
 		usage(stdout);
-		return 0;
-	}
-	if (o.version) {
+	else if (o.version)
 		printf("warderd %s\n", WARDER_VERSION);
-		return 0;
-	}
-	return o.doctor ? diagnose(&o) : run(&o);
+	else
+		status = o.doctor ? diagnose(&o) : run(&o);
+	return fflush(stdout) ? 1 : status;
 }

@@ -190,10 +190,25 @@ void broker_sweep(void)
 	scratch_sweep();
 }
 
+static bool has_scratch_dir(void)
+{
+	char *path;
+	int fd = scratch_dir(&path);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	rmdir(path);
+	free(path);
+	return true;
+}
+
 int broker_probe_tmpfs(struct err *e)
 {
 	int rc = private_tmp_probe();
 
+	if (rc && !has_scratch_dir())
+		return err_set(e, ERR_HOST, "fsopen", -rc, "no detached tmpfs; in $TMPDIR, /tmp, /dev/shm, /var/tmp no directory: no job writes, none of Node.js starts");
 	return rc ? err_set(e, ERR_HOST, "fsopen", -rc, "no detached tmpfs, so no quota of the private /tmp") : 0;
 }
 

@@ -62,6 +62,12 @@ static int in_child(int (*f)(void *), void *arg)
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
 }
 
+static int do_nothing(void *unused)
+{
+	(void)unused;
+	return 0;
+}
+
 static int set_no_new_privs(void *unused)
 {
 	(void)unused;
@@ -307,7 +313,7 @@ static const struct {
 		"a mistake in the broker would reach abstract sockets, and processes of the same uid"},
 	[LAYER_NO_NEW_PRIVS] = {probe_no_new_privs, true, "3.5", "no set-uid program can raise rights", "any Linux",
 		"no filter could be loaded: warderd does not start without it"},
-	[LAYER_IDENTITY] = {probe_identity, false, "2.6", "each job has a uid and gid of its own", "start warderd as root (its jobs never are)",
+	[LAYER_IDENTITY] = {probe_identity, false, "2.6", "each job has a uid and gid of its own", "start warderd as root (its jobs never are) with CAP_SETUID and CAP_SETGID, and with uids and gids from 60200 on in its user namespace",
 		"jobs share one uid: what separates them is the broker, the whitelist and Landlock; what they create is that user's"},
 	[LAYER_NAMESPACES] = {probe_namespaces, false, "5.2", "no other process to see, no network, no mounts, no shared memory of others", "CAP_SYS_ADMIN, or as an ordinary user: user namespaces (user.max_user_namespaces, kernel.unprivileged_userns_clone); in a container also a /proc with nothing mounted over its parts",
 		"jobs share the host's pid numbers, network and IPC: broker, whitelist and Landlock alone keep them from these"},
@@ -363,12 +369,13 @@ void layers_probe(struct layers *l, uint32_t require, uint32_t optional)
 	memset(l, 0, sizeof(*l));
 	if (uname(&u) == 0)
 		snprintf(l->kernel, sizeof(l->kernel), "%s", u.release);
+	int forks = in_child(do_nothing, NULL);
 	for (int i = 0; i < LAYER_COUNT; i++) {
 		struct err e = {0};
 		uint32_t bit = 1u << i;
 		if (WITHOUT_LAYERS & bit)
 			snprintf(l->why[i], sizeof(l->why[i]), "left out of this test build: %s", means_without(bit));
-		else if (rows[i].probe(l, &e) == 0)
+		else if ((forks ? err_set(&e, ERR_HOST, "fork", -forks, "no process to try it in") : rows[i].probe(l, &e)) == 0)
 			l->on |= bit;
 		else
 			snprintf(l->why[i], sizeof(l->why[i]), "%.159s", err_str(&e, text, sizeof(text)));

@@ -123,6 +123,18 @@ class RequiredLayers(unittest.TestCase):
                 for line in (f"why: {told['why']}", f"it means: {told['means']}", f"needs: Linux {told['since']}; {told['remedy']}"):
                     self.assertIn(line, text)
 
+    def test_doctor_where_little_is_to_be_had(self):
+        """No process to try things in; no place for what jobs write."""
+        mkdir = "mkdir" if os.uname().machine == "x86_64" else "mkdirat"
+        for calls, layer, why in ((["clone"], "rlimits", "fork: no process to try it in: "),
+                                  (["fsopen", mkdir], "tmp_quota", "in $TMPDIR, /tmp, /dev/shm, /var/tmp no directory")):
+            with self.subTest(layer):
+                prefix = [word for call in calls for word in (FAILCALL, call, "EAGAIN", "--")]
+                done = subprocess.run([*prefix, support.WARDERD, "--doctor", "--json"], capture_output=True)
+                told = {x["name"]: x["why"] for x in json.loads(done.stdout)["layers"]}[layer]
+                self.assertIn(why, told)
+                self.assertIn("(EAGAIN)", told)
+
     def test_namespaces_are_required_and_refused(self):
         self.assertDoesNotStart("namespaces", *self.config("require: [namespaces]\n"),
                                 prefix=(FAILCALL, "clone:0=0x20000000&0x20000000", "EPERM", "--"))

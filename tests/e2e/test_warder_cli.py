@@ -94,6 +94,8 @@ class Embedded(Files):
         for layer in (b"seccomp", b"broker", b"landlock", b"no_new_privs", b"ptrace"):
             self.assertIn(layer, done.stdout)
         self.assertTrue(json.loads(warder("doctor", "--json").stdout))
+        with open("/dev/full", "wb") as full:
+            self.assertNotEqual(subprocess.run([support.WARDER, "doctor"], stdout=full).returncode, 0)
 
 
 class AtSocket(Files):
