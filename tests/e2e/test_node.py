@@ -88,6 +88,13 @@ SAME_AS_OUTSIDE = {
                     "  console.log((await promisify(crypto.pbkdf2)('a', 'b', 1000, 16, 'sha256')).toString('hex'));\n"
                     "  await fs.promises.writeFile('x', 'data'); console.log(await fs.promises.readFile('x', 'utf8'));\n"
                     "  for await (const c of fs.createReadStream('x')) console.log(c);\n})()",
+    "hooks of modules": "require('fs').writeFileSync('h.mjs', 'export const load = (u, c, n) => u === \"x:y\" ?"
+                        " { format: \"module\", source: \"export default 5\", shortCircuit: true } : n(u, c);"
+                        "export const resolve = (s, c, n) => s === \"x:y\" ? { url: s, shortCircuit: true } : n(s, c)');\n"
+                        "require('module').register?.('./h.mjs', 'file://' + __filename); console.log('execArgv' in {}); import('x:y').then((m) => console.log(m.default))",
+    "constructor of a worker": "const { Worker } = require('worker_threads'); try { Worker('') } catch (e) { console.log(e.message) }\n"
+                               "const w = new Worker.prototype.constructor('', { eval: true }); console.log(w.constructor === Worker, Worker.length, w);\n"
+                               "w.on('exit', (c) => { console.log(c, new Error('x').stack) })",
     "unref'd timer": "setTimeout(() => console.log('never'), 60_000).unref(); console.log('end')",
     "finalization": "new FinalizationRegistry(() => 0).register({}, 1); console.log('end')",
 }
@@ -164,6 +171,19 @@ class OwnState(Case):
     def test_clocks_begin_with_the_job(self):
         r = self.run_js(CLOCKS)
         self.assertEqual(r["stdout"].decode(), ",".join(["true"] * 8) + "\n", r)
+
+    @unittest.skipIf(MAJOR < 20, "missing: a Node whose own clock can be set")
+    def test_clocks_of_node_itself_and_of_workers_begin_with_the_job(self):
+        code = """const e = new Event('x').timeStamp, m = new PerformanceMark('m').startTime, { Worker } = require('worker_threads'), results = [];
+        new PerformanceObserver((l) => results.push(l.getEntries()[0].startTime <= performance.now())).observe({ type: 'function' });
+        performance.timerify(() => 0)();
+        results.push(e >= 0, e <= performance.now(), m <= performance.now());
+        new Worker('const p = performance; require("worker_threads").parentPort.postMessage([p.timeOrigin, p.timeOrigin + p.now(), process.uptime()])', { eval: true })
+          .on('message', ([origin, now, up]) => results.push(origin > performance.timeOrigin - 1, Math.abs(Date.now() - now) < 30000, up <= process.uptime() + 1))
+          .on('exit', () => console.log(results.join()));"""
+        for _ in range(2):  # the zygote is older at the second
+            r = self.run_js(code)
+            self.assertEqual(r["stdout"].decode(), ",".join(["true"] * 7) + "\n", r)
 
     def test_environment_and_time_zone(self):
         code = "console.log(process.env.A, process.env.TZ, new Date(0).getHours(), new Date(0).getTimezoneOffset())"

@@ -399,6 +399,14 @@ static napi_value w_start_workers(napi_env env, napi_callback_info info)
 	return yes;
 }
 
+/* restartClock(): what Node's own clock counts from is now, where this Node lets it. */
+static napi_value w_restart_clock(napi_env env, napi_callback_info info)
+{
+	(void)env, (void)info;
+	embed_restart_clock();
+	return NULL;
+}
+
 /* pid(): process.pid is a plain value, made at Node's start. */
 static napi_value w_pid(napi_env env, napi_callback_info info)
 {
@@ -435,6 +443,7 @@ static const struct {
 } functions[] = {
 	{"setup", w_setup}, {"tasks", w_tasks}, {"ready", w_ready}, {"fail", w_fail},                 {"birth", w_birth},
 	{"pid", w_pid},     {"turn", w_turn},   {"wait", w_wait},   {"numbers", w_numbers}, {"startWorkers", w_start_workers},
+	{"restartClock", w_restart_clock},
 };
 
 NAPI_MODULE_INIT()

@@ -121,24 +121,40 @@ function libraryTrees() {
 }
 
 // Workers inherit the command line, unless they are told otherwise: --require, and the limit of the heap, which V8 puts above their resourceLimits.
+// That of module.register, which Node makes in it, can only be told by what all options inherit.
 function sparePreloads() {
   const [, heap] = /--max-old-space-size=(\d+)/.exec(process.execArgv.join(' '));
   require('v8').setFlagsFromString('--max-old-space-size=0');
   const workers = require('worker_threads');
-  const { Worker } = workers;
+  const native = workers.Worker;
   // the end of a worker waits for tasks of V8's own threads, if V8 has given them any: with Node 18 always, with 20 now and then
   let lacksThreads = true;
-  workers.Worker = new Proxy(Worker, {
-    construct(target, [file, options, ...rest], newTarget) {
-      if (lacksThreads) {
-        if (!warder.startWorkers() && major < 20) throw new Error('worker threads are not supported with this Node');
-        lacksThreads = false;
-      }
-      const limits = { maxOldGenerationSizeMb: Number(heap), ...options?.resourceLimits };
-      const spared = { ...options, execArgv: options?.execArgv ?? [], resourceLimits: limits };
-      return Reflect.construct(target, [file, spared, ...rest], newTarget === workers.Worker ? target : newTarget);
-    },
-  });
+  const needThreads = () => {
+    if (lacksThreads && !warder.startWorkers() && major < 20) throw new Error('worker threads are not supported with this Node');
+    lacksThreads = false;
+  };
+  function Worker(filename, options = undefined, ...rest) { // stacks tell of it as of Node's own, by its name here
+    if (!new.target) return native(); // which says that it is a class
+    needThreads();
+    const limits = { maxOldGenerationSizeMb: Number(heap), ...options?.resourceLimits };
+    const spared = { ...options, execArgv: options?.execArgv ?? [], resourceLimits: limits };
+    return Reflect.construct(native, [filename, spared, ...rest], new.target === Worker ? native : new.target);
+  }
+  Object.defineProperty(Worker, 'prototype', { value: native.prototype, writable: false });
+  Object.setPrototypeOf(Worker, Object.getPrototypeOf(native));
+  workers.Worker = Worker.prototype.constructor = Worker;
+  const { register } = Module;
+  if (!register) return;
+  const { defineProperty, prototype } = Object;
+  Module.register = function(specifier, parentURL = undefined, options) {
+    needThreads();
+    defineProperty(prototype, 'execArgv', { value: [], configurable: true });
+    try {
+      return register.apply(this, arguments);
+    } finally {
+      delete prototype.execArgv;
+    }
+  };
 }
 
 // No job has netlink to ask; programs that only want to know themselves get no interface rather than an error.
@@ -161,18 +177,20 @@ function withoutTracing() {
   }
 }
 
-// A job's clock begins with the job, not with its zygote. Marks and measures take what they do not say from Node's own clock, so they are told.
+// A job's clock begins with the job, not with its zygote: Node's own, of which workers take theirs, where it can be set, else these functions.
+// Marks and measures take what they do not say from Node's own clock, so they are told.
 let begun = 0; // ms of Node's own clock
+let shifted = 0; // ms by which that one's own beginning was moved; Node's milestones were not
 const ownNow = performance.now.bind(performance);
+let begunUptime = 0;
 const ownUptime = process.uptime;
 const now = () => ownNow() - begun;
 
 function restartableClocks() {
-  const { mark, measure } = performance;
-  const origin = performance.timeOrigin;
+  const { mark, measure, timeOrigin } = performance;
   const clocks = {
     now() { return now(); },
-    get timeOrigin() { return origin + begun; },
+    get timeOrigin() { return timeOrigin + shifted + begun; },
     mark(name, options) { return mark.call(this, name, { ...options, startTime: options?.startTime ?? now() }); },
     measure(name, from, to) {
       const options = from !== null && typeof from === 'object' ? { ...from } : { start: from, end: to };
@@ -187,7 +205,7 @@ function restartableClocks() {
       if (old) Object.defineProperty(object, name, { configurable: true, enumerable: old.enumerable, ...(value ? { value, writable: true } : { get }) });
     }
   }
-  process.uptime = function uptime() { return Math.max(0, ownUptime.call(process) - begun / 1e3); }; // it counts in whole milliseconds
+  process.uptime = function uptime() { return Math.max(0, ownUptime.call(process) - begunUptime); };
 }
 
 // What Node tells of its own start is the zygote's: the command line, where Warder's files are, the times of its milestones.
@@ -221,7 +239,7 @@ function ownReports() {
     if (!get || name === 'idleTime' || name === 'uvMetricsInfo') continue;
     const since = function() {
       const at = get.call(this);
-      return at < 0 ? at : Math.max(0, at - begun);
+      return at < 0 ? at : Math.max(0, at - begun - (name === 'duration' ? 0 : shifted));
     };
     Object.defineProperty(performance.nodeTiming, name, { enumerable: true, configurable: true, get: since });
   }
@@ -285,7 +303,11 @@ function set(object, name, value) {
 
 // What Node computed at its start and a job may see.
 function becomeJob(path, args) {
+  const before = ownNow();
+  warder.restartClock();
   begun = ownNow();
+  begunUptime = ownUptime.call(process);
+  shifted += before - begun;
   process.argv = [process.execPath, path, ...args];
   process.execArgv = [];
   commandLine = ['node', path, ...args];

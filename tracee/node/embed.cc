@@ -3,9 +3,12 @@
 #include <node.h>
 
 #include <dlfcn.h>
+#include <malloc.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 
 static node::Environment *env; // one a process
@@ -32,6 +35,59 @@ void embed_leave_by(void (*leave)(int code))
 const void *embed_isolate()
 {
 	return v8::Isolate::GetCurrent();
+}
+
+// When this Node began. The variables are those of Node 20 and later, which workers take over.
+struct origin {
+	uint64_t monotonic; // ns
+	double since_1970;  // us
+};
+
+static struct {
+	uint64_t *monotonic, *process; // the latter for process.uptime
+	double *since_1970;
+	origin *copy; // in the environment of the main thread
+} began;
+
+// The sixteen bytes tell it from all else.
+static origin *find_copy(const origin &now)
+{
+	char *from = reinterpret_cast<char *>(env);
+
+	for (char *p = from, *end = from + malloc_usable_size(from); p + sizeof(now) <= end; p += sizeof(void *))
+		if (memcmp(p, &now, sizeof(now)) == 0)
+			return reinterpret_cast<origin *>(p);
+	return nullptr;
+}
+
+static void find_origin()
+{
+	began.monotonic = static_cast<uint64_t *>(dlsym(RTLD_DEFAULT, "_ZN4node11performance25performance_process_startE"));
+	began.since_1970 = static_cast<double *>(dlsym(RTLD_DEFAULT, "_ZN4node11performance35performance_process_start_timestampE"));
+	began.process = static_cast<uint64_t *>(dlsym(RTLD_DEFAULT, "_ZN4node11per_process15node_start_timeE"));
+	if (began.monotonic && began.since_1970)
+		began.copy = find_copy({*began.monotonic, *began.since_1970});
+}
+
+void embed_restart_clock()
+{
+	static bool looked;
+	timespec monotonic, real;
+
+	if (!looked)
+		find_origin();
+	looked = true;
+	if (!began.copy)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	clock_gettime(CLOCK_REALTIME, &real);
+	origin now = {static_cast<uint64_t>(monotonic.tv_sec) * 1000000000 + static_cast<uint64_t>(monotonic.tv_nsec),
+		      static_cast<double>(real.tv_sec) * 1e6 + static_cast<double>(real.tv_nsec) / 1e3};
+	*began.copy = now;
+	*began.monotonic = now.monotonic;
+	*began.since_1970 = now.since_1970;
+	if (began.process)
+		*began.process = now.monotonic;
 }
 
 void embed_before_exit()

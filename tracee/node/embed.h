@@ -22,6 +22,8 @@ const void *embed_isolate(void);
 int embed_start_workers(int threads);
 /* Runs what V8 has posted to this thread; whether there was anything. */
 bool embed_run_tasks(void);
+/* What Node's clocks count from is now, those of later workers too. In a child, before any; nothing where this Node (18) keeps it elsewhere. */
+void embed_restart_clock(void);
 /* process.emit('beforeExit'), as Node does it when its loop is empty. */
 void embed_before_exit(void);
 /* process.emit('exit'); gives the exit code. */
