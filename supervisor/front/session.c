@@ -15,10 +15,11 @@
 #define INPUT_FREE    (1u << 20) /* bytes that a connection may gather even when all together hold too much */
 #define BUSY_RETRY_MS 1000
 
+/* Small answers share one: the buffer of a single one is 8 KiB, so that of as many as FRONT_WRITE_HIGH holds it would be a hundred times that. */
 struct chunk {
 	struct chunk *next;
 	char *data; /* owned */
-	size_t len, off;
+	size_t len, off, room;
 };
 
 struct session {
@@ -32,7 +33,7 @@ struct session {
 	ev_timer timer; /* a write that stalls; when lingering, the end of it */
 	struct rpc_reader *reader;
 	size_t max_backlog; /* a session with more unread bytes is hung up on */
-	struct chunk *first, **last;
+	struct chunk *first, *last; /* last: undefined when there is none */
 	size_t backlog;
 	unsigned outstanding;
 	bool was_high;  /* the backlog has been above FRONT_WRITE_HIGH and not yet below FRONT_WRITE_LOW */
@@ -53,7 +54,6 @@ static void drop_chunks(struct session *s)
 		free(c->data);
 		free(c);
 	}
-	s->last = &s->first;
 	s->backlog = 0;
 }
 
@@ -141,8 +141,6 @@ static int flush(struct session *s)
 		if (c->off < c->len)
 			continue;
 		s->first = c->next;
-		if (!s->first)
-			s->last = &s->first;
 		free(c->data);
 		free(c);
 	}
@@ -163,15 +161,24 @@ static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
 
 static int append(struct session *s, msgpack_sbuffer *b)
 {
-	struct chunk *c = calloc(1, sizeof(*c));
+	struct chunk *c = s->first ? s->last : NULL;
 
+	s->backlog += b->size;
+	if (c && b->size <= c->room - c->len) {
+		memcpy(c->data + c->len, b->data, b->size);
+		c->len += b->size;
+		return 0;
+	}
+	c = malloc(sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	c->len = b->size;
+	*c = (struct chunk){.len = b->size, .room = b->alloc};
 	c->data = msgpack_sbuffer_release(b);
-	*s->last = c;
-	s->last = &c->next;
-	s->backlog += c->len;
+	if (s->first)
+		s->last->next = c;
+	else
+		s->first = c;
+	s->last = c;
 	return 0;
 }
 
@@ -367,7 +374,6 @@ struct session *session_new(struct session_shared *shared, int fd)
 	s->handler = shared->handler;
 	s->ctx = shared->ctx;
 	s->fd = fd;
-	s->last = &s->first;
 	s->max_backlog = FRONT_WRITE_HIGH + 2 * shared->max_message;
 	ev_io_init(&s->readable, on_readable, fd, EV_READ);
 	ev_io_init(&s->writable, on_writable, fd, EV_WRITE);

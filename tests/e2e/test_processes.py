@@ -360,6 +360,15 @@ class Admission(Processes):
             for before, pid in zip(sizes, (self.front(), self.workers()[0])):
                 self.assertLess(self.resident(pid), before + 4096)
 
+    def test_one_that_asks_and_never_reads(self):
+        """What is kept of small answers is little more than their bytes, however many wait."""
+        s = self.start("--workers", "1")
+        with s.client(timeout=1) as slow:
+            before = self.resident(self.front())
+            with contextlib.suppress(TimeoutError):
+                slow.sock.sendall(b"".join(msgpack.packb([0, i, "policies", [{}]]) for i in range(60000)))
+            self.assertLess(self.resident(self.front()), before + 16384)
+
     def resident(self, pid):
         with open(f"/proc/{pid}/statm") as f:
             return int(f.read().split()[1]) * 4
