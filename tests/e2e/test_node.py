@@ -93,7 +93,7 @@ SAME_AS_OUTSIDE = {
                         "export const resolve = (s, c, n) => s === \"x:y\" ? { url: s, shortCircuit: true } : n(s, c)');\n"
                         "require('module').register?.('./h.mjs', 'file://' + __filename); console.log('execArgv' in {}); import('x:y').then((m) => console.log(m.default))",
     "constructor of a worker": "const { Worker } = require('worker_threads'); try { Worker('') } catch (e) { console.log(e.message) }\n"
-                               "const w = new Worker.prototype.constructor('', { eval: true }); console.log(w.constructor === Worker, Worker.length, w);\n"
+                               "const w = new Worker.prototype.constructor('', { eval: true }); console.log(w.constructor === Worker, Worker.length, w instanceof Worker);\n"
                                "w.on('exit', (c) => { console.log(c, new Error('x').stack) })",
     "unref'd timer": "setTimeout(() => console.log('never'), 60_000).unref(); console.log('end')",
     "finalization": "new FinalizationRegistry(() => 0).register({}, 1); console.log('end')",
@@ -329,6 +329,15 @@ class OwnState(Case):
         self.assertExited(r)
         self.assertEqual(sorted(r["stdout"].decode().split("\n")), ["", "2", "4", "in a worker", "true Worker"])
         self.assertEqual(r["violations"], [])
+
+    def test_few_threads(self):
+        """Where Node or libuv cannot start one of theirs they would abort, or wait for ever."""
+        code = """require('fs').stat('/tmp', (e) => { console.log(e);
+        try { new (require('worker_threads').Worker)('1', { eval: true }).on('exit', console.log) } catch (e) { console.log(e.code) } })"""
+        for threads, want in ((2, "ERR_WORKER_INIT_FAILED"), (3, "ERR_WORKER_INIT_FAILED"), (16, "0")):
+            with self.subTest(threads):
+                r = self.run_js(code, limits={"threads": threads})
+                self.assertEqual((r["outcome"], r["stdout"].decode()), ("exited", f"null\n{want}\n"), r)
 
     def test_a_workers_own_limit_of_memory_ends_the_worker(self):
         """One that has none is bounded by the job's."""

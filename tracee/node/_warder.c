@@ -37,6 +37,7 @@ static struct {
 	uv_prepare_t watch;
 	uv_idle_t once_more;
 	bool rehearsing;
+	int threads;            /* that the job may have */
 	int cpus;               /* that the zygote may use, and a job that computes for long */
 } w;
 
@@ -389,13 +390,21 @@ static napi_value w_turn(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-/* startWorkers(): whether V8 has threads of its own again. */
+/* startWorkers(): whether V8 has threads of its own again. Throws what Node throws where the job may not have so many. */
 static napi_value w_start_workers(napi_env env, napi_callback_info info)
 {
+	int n = v8_workers(), beside = 3; /* the main thread, the one that schedules, the worker that is to come */
 	napi_value yes;
 
 	(void)info;
-	napi_get_boolean(env, embed_start_workers(v8_workers()) == 0, &yes);
+	if (n > w.threads - beside)
+		n = w.threads > beside ? w.threads - beside : 1;
+	int r = embed_start_workers(n, w.threads);
+	if (r == -EAGAIN) {
+		napi_throw_error(env, "ERR_WORKER_INIT_FAILED", "Worker initialization failure: EAGAIN");
+		return NULL;
+	}
+	napi_get_boolean(env, r == 0, &yes);
 	return yes;
 }
 
@@ -417,6 +426,14 @@ static napi_value w_pid(napi_env env, napi_callback_info info)
 	return pid;
 }
 
+/* libuv's pool has four, and aborts where it cannot start one. */
+static void spare_threads(void)
+{
+	if (w.threads > 4)
+		return;
+	setenv("UV_THREADPOOL_SIZE", w.threads == 4 ? "2" : "1", 0);
+}
+
 /* wait(): {filename, args} once a job is there; the environment is the job's then. */
 static napi_value w_wait(napi_env env, napi_callback_info info)
 {
@@ -427,6 +444,8 @@ static napi_value w_wait(napi_env env, napi_callback_info info)
 	(void)info;
 	if (zygote_wait_for_job(&j, &e) < 0)
 		give_up(&e);
+	w.threads = (int)j.threads;
+	spare_threads();
 	embed_limit_heap((size_t)j.memory_mib << 20);
 	if (w.cpus > 1)
 		embed_help_collector(v8_workers(), (int)j.threads);

@@ -6,6 +6,7 @@
 #include <malloc.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -140,12 +141,28 @@ static bool is_control_block(const void *p)
 	return false;
 }
 
-int embed_start_workers(int threads)
+// How many this process has; a number above every limit if that cannot be told.
+static int threads_now()
+{
+	char line[128];
+	int now = 0;
+	FILE *f = fopen("/proc/self/status", "re");
+
+	while (f && fgets(line, sizeof(line), f) && sscanf(line, "Threads: %d", &now) != 1)
+		;
+	if (f)
+		fclose(f);
+	return now ? now : INT_MAX / 2;
+}
+
+int embed_start_workers(int threads, int most)
 {
 	static bool started; // twice would be on top of threads that live
 
 	if (started)
 		return 0;
+	if (threads_now() + threads + 1 > most)
+		return -EAGAIN;
 	using construct = void (*)(void *, int, int);
 	construct runner = nullptr;
 	void **words = reinterpret_cast<void **>(node::GetMultiIsolatePlatform(env));
@@ -177,20 +194,6 @@ static double cpu_seconds()
 	return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
 }
 
-// Node aborts where it cannot start one of them, so there must be plenty left.
-static bool has_threads_left()
-{
-	char line[128];
-	int now = 0;
-	FILE *f = fopen("/proc/self/status", "re");
-
-	while (f && fgets(line, sizeof(line), f) && sscanf(line, "Threads: %d", &now) != 1)
-		;
-	if (f)
-		fclose(f);
-	return now && now + help.workers + 1 <= help.threads / 2;
-}
-
 static void on_collection(v8::Isolate *isolate, v8::GCType, v8::GCCallbackFlags)
 {
 	// What the collector looks up each time; what it makes at V8's start, concurrent marking, it does without. The first two are gone,
@@ -201,7 +204,7 @@ static void on_collection(v8::Isolate *isolate, v8::GCType, v8::GCCallbackFlags)
 	if (cpu_seconds() - help.from < worth_help)
 		return;
 	isolate->RemoveGCPrologueCallback(on_collection);
-	if (has_threads_left() && embed_start_workers(help.workers) == 0)
+	if (embed_start_workers(help.workers, help.threads / 2) == 0)
 		v8::V8::SetFlagsFromString(flags, sizeof(flags) - 1);
 }
 

@@ -18,8 +18,9 @@ void embed_leave_by(void (*leave)(int code));
 int embed_init(void);
 const void *embed_isolate(void);
 /* Node's pool of worker threads of V8, made anew where the old one is: the fork did not copy its threads. In a child, once. -ENOSYS: this
- * Node keeps it elsewhere. */
-int embed_start_workers(int threads);
+ * Node keeps it elsewhere; -EAGAIN: with them and the one that schedules for them the process would have more than `most` threads, and
+ * where Node cannot start one it aborts or waits for ever. */
+int embed_start_workers(int threads, int most);
 /* Runs what V8 has posted to this thread; whether there was anything. */
 bool embed_run_tasks(void);
 /* What Node's clocks count from is now, those of later workers too. In a child, before any; nothing where this Node (18) keeps it elsewhere. */
