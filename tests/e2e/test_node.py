@@ -179,8 +179,8 @@ class OwnState(Case):
         performance.timerify(() => 0)();
         results.push(e >= 0, e <= performance.now(), m <= performance.now());
         new Worker('const p = performance; require("worker_threads").parentPort.postMessage([p.timeOrigin, p.timeOrigin + p.now(), process.uptime()])', { eval: true })
-          .on('message', ([origin, now, up]) => results.push(origin > performance.timeOrigin - 1, Math.abs(Date.now() - now) < 30000, up <= process.uptime() + 1))
-          .on('exit', () => console.log(results.join()));"""
+          .on('message', ([origin, now, up]) => results.push(origin > performance.timeOrigin - 1, Math.abs(Date.now() - now) < 30000, up <= process.uptime() + 1));
+        process.on('exit', () => console.log(results.join()));"""
         for _ in range(2):  # the zygote is older at the second
             r = self.run_js(code)
             self.assertEqual(r["stdout"].decode(), ",".join(["true"] * 7) + "\n", r)
