@@ -107,6 +107,14 @@ static int check_connects(const struct job *j, const struct policy *p, enum rpc_
 	return 0;
 }
 
+/* Node.js reads the program from /tmp, and would tell that there is no such module; Python is handed it, and only goes without its lines. */
+static int check_code(const struct job *j, uint64_t have, enum rpc_error *code, struct err *e)
+{
+	if (j->language != LANGUAGE_NODEJS || j->code.len <= have)
+		return 0;
+	return refuse(code, RPC_ERROR_BAD_REQUEST, e, "code: has %zu bytes, limits.tmp_mib is %llu", j->code.len, (unsigned long long)(have >> 20));
+}
+
 /* Files are put into /tmp with the code, so all of them must fit there. */
 static int check_files(const struct job *j, enum rpc_error *code, struct err *e)
 {
@@ -114,7 +122,9 @@ static int check_files(const struct job *j, enum rpc_error *code, struct err *e)
 	const struct job_file *largest = j->files;
 	char name[NAMES_SHOWN];
 
-	if (j->n_files == 0 || (j->files_bytes <= have && j->files_inodes <= inodes))
+	if (j->n_files == 0)
+		return check_code(j, have, code, e);
+	if (j->files_bytes <= have && j->files_inodes <= inodes)
 		return 0;
 	if (j->files_bytes <= have)
 		return refuse(code, RPC_ERROR_BAD_REQUEST, e, "files: take %llu inodes with the code, limits.tmp_inodes is %llu",

@@ -4,7 +4,7 @@ import subprocess
 import tempfile
 import unittest
 
-from support import Case, LONG, RpcError, WARDER, WARDERD, Supervisor, warder
+from support import Case, LONG, RpcError, WARDER, WARDERD, Supervisor, runs_here, warder
 
 MIB = 1 << 20
 
@@ -48,6 +48,14 @@ class Given(Case):
         with self.assertRaisesRegex(RpcError, "^bad_request: files: take 11 inodes with the code, limits.tmp_inodes is 10$"):
             self.run_job("1", files={f"d/{i}": b"" for i in range(9)}, limits={"tmp_inodes": 10})
         self.run_ok("1", files={f"d/{i}": b"" for i in range(8)}, limits={"tmp_inodes": 10})
+
+    def test_code_that_does_not_fit(self):
+        """Node.js reads its program from there."""
+        large = " " * (MIB + 1)
+        self.run_ok(large, limits={"tmp_mib": 1})
+        if runs_here("nodejs"):
+            with self.assertRaisesRegex(RpcError, "^bad_request: code: has 1048577 bytes, limits.tmp_mib is 1$"):
+                self.run_job(large, language="nodejs", limits={"tmp_mib": 1})
 
     def test_many(self):
         count = 3000
