@@ -271,6 +271,7 @@ bool turns_may_begin(const struct worker *w, const struct pending *p);   /* now;
 #define TURNS_LEAVES_MOST 5
 /* So many of the tracees that wait are not for this client now; fewer than the `wanted` ones, of which there is at least one. */
 unsigned turns_leaves(const struct worker *w, const struct pending *p, unsigned wanted);
+bool turns_any_fresh(const struct worker *w); /* jobs that have begun and compute, of any client */
 void turns_begun(struct slot *s, uint64_t turn);
 void turns_look(struct worker *w); /* which are fresh no more */
 

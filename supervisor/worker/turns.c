@@ -66,6 +66,14 @@ bool turns_may_begin(const struct worker *w, const struct pending *p)
 	return fresh < FRESH_EACH;
 }
 
+bool turns_any_fresh(const struct worker *w)
+{
+	for (unsigned i = 0; i < w->n_slots; i++)
+		if (w->slots[i].fresh)
+			return true;
+	return false;
+}
+
 static bool has_more(const struct worker *w, const struct pending *p)
 {
 	for (const struct pending *q = w->first; q; q = q->next)

@@ -212,7 +212,7 @@ static void hand_out(struct worker *w)
  * time enough, unless the pool is empty. */
 static bool is_time_to_refill(const struct worker *w, const struct nursery *n)
 {
-	return w->running == 0 || n->waiting == 0 || (w->config.cpu >= 0 && !ev_is_active(&w->fresh));
+	return !turns_any_fresh(w) || n->waiting == 0 || (w->config.cpu >= 0 && !ev_is_active(&w->fresh));
 }
 
 static void refill(struct worker *w)

@@ -156,6 +156,9 @@ static void test_jobs_that_run(void **state)
 	order_is(&q, "10");
 	slots[0].fresh = slots[1].fresh = false;
 	assert_true(turns_may_begin(&q.w, first));
+	assert_true(turns_any_fresh(&q.w));
+	slots[2].fresh = false; /* they run, and none computes */
+	assert_false(turns_any_fresh(&q.w));
 }
 
 /* Who queues leaves more to others, but only while there are others. */
