@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "seal.h"
 
 #define MESSAGES_A_TURN 64
 #define SOCKET_BUFFER   (512 << 10) /* asked for; the kernel gives what its limits allow */
@@ -45,7 +46,7 @@ int link_pair(int ends[2])
 /* The message itself, in a file that nobody can change any more: -errno or its descriptor. */
 static int wrap(const msgpack_sbuffer *b)
 {
-	int fd = memfd_create("warder-message", MFD_CLOEXEC | MFD_ALLOW_SEALING), ret = 0;
+	int fd = memfd_create("warder-message", MFD_CLOEXEC | MFD_ALLOW_SEALING), ret;
 	size_t done = 0;
 
 	while (fd >= 0 && done < b->size) {
@@ -57,8 +58,7 @@ static int wrap(const msgpack_sbuffer *b)
 			break;
 		done += (size_t)n;
 	}
-	if (fd < 0 || done < b->size || fcntl(fd, F_ADD_SEALS, SEALS))
-		ret = errno ? -errno : -EIO;
+	ret = fd < 0 || done < b->size ? errno ? -errno : -EIO : seal(fd, SEALS);
 	if (ret < 0)
 		close_fd(&fd);
 	return ret < 0 ? ret : fd;

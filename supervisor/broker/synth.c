@@ -11,6 +11,7 @@
 #include "identity.h"
 #include "numbers.h"
 #include "scratch.h"
+#include "seal.h"
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #define DIRECTORY_INODES 4096 /* names of all directories of /proc together, */
@@ -151,7 +152,7 @@ static int make_memfd(struct request *r, const char *path, bool of_process)
 	return fd;
 }
 
-static int seal(int fd, const char *text, size_t len)
+static int put_text(int fd, const char *text, size_t len)
 {
 	size_t done = 0;
 
@@ -162,7 +163,7 @@ static int seal(int fd, const char *text, size_t len)
 			return -errno;
 		done += n > 0 ? (size_t)n : 0;
 	}
-	return fcntl(fd, F_ADD_SEALS, SEALS) ? -errno : 0;
+	return seal(fd, SEALS);
 }
 
 static int write_text(struct request *r, const struct synth_at *at, char **text, size_t *len)
@@ -182,7 +183,7 @@ static int make_file(struct request *r, const char *path, const struct synth_at 
 	int rc = write_text(r, at, &text, &len), fd;
 
 	fd = rc ? rc : make_memfd(r, path, at->row->of_process);
-	rc = fd < 0 ? 0 : seal(fd, text, len);
+	rc = fd < 0 ? 0 : put_text(fd, text, len);
 	free(text);
 	if (!rc)
 		return fd;
